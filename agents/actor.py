@@ -1,0 +1,81 @@
+"""Acts in a batch of environments with one policy and writes what happens to replay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import dm_env
+import numpy as np
+import tensorflow as tf
+
+from agents.policy import Policy
+
+
+class Actor:
+    """One actor drives B environments: one call of the policy for all of them.
+
+    Rows are independent: each is at its own point of its own episode, and a row whose environment
+    starts an episode gets the policy's initial state.
+
+    Attributes:
+      calls: of the policy so far; with the seed it determines the next call's randomness, so it is
+        saved with a run.
+    """
+
+    def __init__(
+        self, policy: Policy, batch_size: int, seed: int, adders: Sequence[Any] = ()
+    ) -> None:
+        """Args: adders, one for each environment; none: nothing is written."""
+        if adders and len(adders) != batch_size:
+            raise ValueError(f"got {len(adders)} adders, expected one for each of {batch_size}")
+        self._policy = policy
+        self._adders = adders
+        self._seed = seed
+        self._initial = policy.initial_state(batch_size)
+        self._state = self._initial
+        self.calls = 0
+
+    @property
+    def writes(self) -> bool:
+        """Whether episodes go to replay."""
+        return bool(self._adders)
+
+    def select_action(self, timesteps: Sequence[dm_env.TimeStep]) -> np.ndarray:
+        """Returns actions [B, …] for the environments' last time steps."""
+        first = [timestep.first() for timestep in timesteps]
+        if any(first):
+            self._state = _reset_rows(self._state, self._initial, np.array(first))
+        observation = np.stack([timestep.observation for timestep in timesteps])
+        seed = np.array([self._seed, self.calls], np.int32)
+        action, self._state, self._info = self._policy.step(
+            tf.constant(observation), self._state, tf.constant(seed)
+        )
+        self.calls += 1
+        return action.numpy()
+
+    def observe_first(self, row: int, timestep: dm_env.TimeStep) -> None:
+        """Records the first time step of an episode of environment `row`."""
+        if self._adders:
+            self._adders[row].add_first(timestep)
+
+    def observe(self, row: int, action: np.ndarray, next_timestep: dm_env.TimeStep) -> None:
+        """Records an action of environment `row` and what followed."""
+        if self._adders:
+            self._adders[row].add(action, next_timestep)
+
+    def abandon(self) -> None:
+        """Forgets the episodes in progress; nothing of them reaches replay."""
+        self._state = self._initial
+        for adder in self._adders:
+            adder.reset()
+
+
+def _reset_rows(state: Any, initial: Any, rows: np.ndarray) -> Any:
+    """Replaces the marked rows [B] of a nest [B, …] by those of `initial`."""
+
+    def select(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
+        mask = rows.reshape([-1] + [1] * (values.shape.rank - 1))
+        return tf.where(mask, start, values)
+
+    return tf.nest.map_structure(select, state, initial)

@@ -1,0 +1,107 @@
+"""The one interface that pipelines know: a builder makes every part of an agent.
+
+    environment → EnvironmentLoop → Actor.observe → Adder → reverb.Table
+         ↑                                                      ↓
+       Policy (planner) ← network's variables ← Learner.step ← tf.data
+
+A launcher (`pipelines/local.py`) wires the parts; it never knows which agent it runs.
+"""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import reverb
+import sonnet as snt
+import tensorflow as tf
+from acme import specs
+
+from agents.learner import Learner
+from agents.policy import Policy, RandomPolicy
+from agents.types import Trajectory
+
+# (frames uint8 [T, H, W, 3], actions [T, ...], context) → frames uint8 [T, H, W, 3]
+OpenLoopPredictor = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+
+
+class Schedule(NamedTuple):
+    """How acting and learning take turns.
+
+    Attributes:
+      seed_episodes: collected by the random policy before the first update.
+      updates_per_episode: done for every episode, seed episodes apart, before it is collected.
+    """
+
+    seed_episodes: int
+    updates_per_episode: int
+
+    def updates_due(self, episodes: int) -> int:
+        """Updates that come before the next episode, when `episodes` have been collected."""
+        return max(0, episodes - self.seed_episodes + 1) * self.updates_per_episode
+
+
+class DatasetOptions(NamedTuple):
+    """What the learner reads.
+
+    Attributes:
+      table: name of the replay table.
+      batch_size: B, trajectories a batch.
+      transform: stage applied to each batch, such as a search with fresh parameters.
+    """
+
+    table: str
+    batch_size: int
+    transform: Callable[[Trajectory], Any] | None = None
+
+
+class Builder(abc.ABC):
+    """Makes the parts of one agent. Methods raise ValueError where the environment does not fit.
+
+    Attributes:
+      name: the agent's, as in summaries and checkpoints.
+      schedule: how acting and learning take turns.
+      dataset_options: what the learner reads.
+    """
+
+    name: str
+    schedule: Schedule
+    dataset_options: DatasetOptions
+
+    @abc.abstractmethod
+    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> snt.Module:
+        """Makes all networks, variables included."""
+
+    @abc.abstractmethod
+    def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
+        """Makes the replay tables: signature, selectors, size, rate limiter."""
+
+    @abc.abstractmethod
+    def make_adder(self, client: reverb.Client) -> Any:
+        """Makes the Acme adder that writes to these tables."""
+
+    @abc.abstractmethod
+    def make_learner(self, networks: snt.Module, seed: int) -> Learner:
+        """Makes the learner of `networks`."""
+
+    @abc.abstractmethod
+    def make_policy(
+        self, networks: snt.Module, spec: specs.EnvironmentSpec, evaluation: bool
+    ) -> Policy:
+        """Makes the policy over `networks`; one for evaluation does not explore."""
+
+    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> Policy:
+        """Makes the policy of the seed episodes: uniformly random."""
+        low, high = spec.actions.minimum, spec.actions.maximum
+        return RandomPolicy(tensor_spec(spec.observations), tensor_spec(spec.actions), low, high)
+
+    def make_open_loop_predictor(self, networks: snt.Module) -> OpenLoopPredictor | None:
+        """Makes a function that imagines frames, for models that predict observations."""
+        return None
+
+
+def tensor_spec(spec: specs.Array) -> tf.TensorSpec:
+    """The TensorSpec of one array of an environment's spec."""
+    return tf.TensorSpec(spec.shape, spec.dtype, spec.name)

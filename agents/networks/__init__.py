@@ -1,0 +1,1 @@
+"""Network parts shared by agents; all are Sonnet modules."""

@@ -1,0 +1,91 @@
+"""Makes PlaNet's parts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gin
+import numpy as np
+import reverb
+import tensorflow as tf
+from acme import specs
+from acme.adders.reverb import sequence as adders
+
+from agents.builder import Builder, DatasetOptions, OpenLoopPredictor, Schedule, tensor_spec
+from agents.planet.acting import PlaNetPolicy
+from agents.planet.config import PlaNetConfig
+from agents.planet.learning import PlaNetLearner
+from agents.planet.networks import WorldModel, open_loop
+from agents.tables import make_table
+
+_TABLE = "sequences"
+
+
+@gin.configurable
+class PlaNetBuilder(Builder):
+    """Hafner et al. 2019; every setting is in `PlaNetConfig`."""
+
+    name = "planet"
+
+    def __init__(self, config: PlaNetConfig | None = None) -> None:
+        self.config = config or PlaNetConfig()
+        self.schedule = Schedule(self.config.seed_episodes, self.config.collect_interval)
+        self.dataset_options = DatasetOptions(_TABLE, self.config.batch_size)
+
+    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> WorldModel:
+        """Makes the world model for square images and continuous actions in [−1, 1]."""
+        self.config.check_image(spec.observations.shape)
+        if not isinstance(spec.actions, specs.BoundedArray) or spec.actions.dtype != np.float32:
+            raise ValueError(f"PlaNet needs continuous bounded actions, got {spec.actions}")
+        tf.random.set_seed(seed)
+        model = WorldModel(self.config)
+        model.initialise(spec.observations.shape, spec.actions.shape[0])
+        return model
+
+    def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
+        """One table; an item is a chunk of L steps that starts at any step of an episode."""
+        config = self.config
+        return [
+            make_table(
+                _TABLE,
+                adders.SequenceAdder.signature(spec, sequence_length=config.sequence_length),
+                config.replay_capacity,
+                sampler=config.replay_sampler,
+                samples_per_insert=config.samples_per_insert,
+            )
+        ]
+
+    def make_adder(self, client: reverb.Client) -> adders.SequenceAdder:
+        """Writes each chunk of L steps; frames are stored once, chunks refer to them."""
+        return adders.SequenceAdder(
+            client,
+            sequence_length=self.config.sequence_length,
+            period=1,
+            priority_fns={_TABLE: None},
+            max_in_flight_items=16,
+            end_of_episode_behavior=adders.EndBehavior.WRITE,
+        )
+
+    def make_learner(self, networks: WorldModel, seed: int) -> PlaNetLearner:
+        """See `PlaNetLearner`."""
+        return PlaNetLearner(self.config, networks, seed)
+
+    def make_policy(
+        self, networks: WorldModel, spec: specs.EnvironmentSpec, evaluation: bool
+    ) -> PlaNetPolicy:
+        """See `PlaNetPolicy`; evaluation plans without exploration noise."""
+        return PlaNetPolicy(
+            self.config,
+            networks,
+            tensor_spec(spec.observations),
+            tensor_spec(spec.actions),
+            exploration_noise=0.0 if evaluation else self.config.exploration_noise,
+        )
+
+    def make_open_loop_predictor(self, networks: WorldModel) -> OpenLoopPredictor:
+        """Reconstructs the context, then decodes what the actions alone lead to."""
+
+        def predict(frames: np.ndarray, actions: Any, context: int) -> np.ndarray:
+            return open_loop(networks, frames, actions, context, self.config.pixel_bits).numpy()
+
+        return predict

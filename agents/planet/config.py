@@ -1,0 +1,197 @@
+"""PlaNet's settings: the paper's values (appendix A), with units. gin files hold deviations."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from typing import Literal
+
+import gin
+
+from agents.config import check_at_least, check_types
+from agents.networks.geometry import decoded_size, encoded_size
+
+_AT_LEAST_ONE = (
+    "deterministic_size",
+    "stochastic_size",
+    "hidden_size",
+    "encoder_channels",
+    "encoder_kernels",
+    "encoder_dense",
+    "decoder_dense",
+    "decoder_channels",
+    "decoder_kernels",
+    "reward_layers",
+    "overshooting_distance",
+    "batch_size",
+    "replay_capacity",
+    "collect_interval",
+    "seed_episodes",
+    "planning_horizon",
+    "planning_iterations",
+    "planning_candidates",
+    "planning_elites",
+)
+_AT_LEAST_ZERO = (
+    "min_stddev",
+    "free_nats",
+    "kl_scale",
+    "overshooting_scale",
+    "image_scale",
+    "reward_scale",
+    "learning_rate",
+    "adam_epsilon",
+    "exploration_noise",
+)
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class PlaNetConfig:
+    """Hafner et al. 2019, "Learning Latent Dynamics for Planning from Pixels".
+
+    Attributes:
+      dynamics: `rssm` (deterministic and stochastic path), `ssm` (stochastic only) or `rnn`
+        (deterministic only).
+      deterministic_size: units of the GRU.
+      stochastic_size: dimensions of the diagonal Gaussian latent.
+      hidden_size: units of the fully connected layers inside the dynamics.
+      min_stddev: added to each softplus standard deviation.
+      activation: of the fully connected layers.
+      encoder_channels, encoder_kernels: strided convolutions, first to last.
+      encoder_dense: units of dense layers behind them (the paper has none).
+      decoder_dense: units of the decoder's dense layers; the last one has no activation
+        when transposed convolutions follow.
+      decoder_channels, decoder_kernels: strided transposed convolutions, from 1×1 on; a last entry
+        for the image's own three channels is added to the channels. No channels and one kernel of
+        the image's side make a dense decoder.
+      reward_layers: hidden layers of the reward head (the released code has three of 300).
+      pixel_bits: bits an image channel keeps.
+      dequantisation_noise: adds uniform noise of one quantisation step to the input, as the
+        released code does.
+      free_nats: nats a step below which the divergence is not pushed.
+      kl_scale: β_1, weight of the one-step divergence.
+      overshooting_distance: D; 1 is the standard variational bound.
+      overshooting_scale: β_d for every d > 1.
+      image_scale: weight of the image's log-likelihood, as if its variance were 1/image_scale. In
+        small images a thin pole has few pixels: with the paper's 1 they weigh less than the free
+        nats.
+      reward_scale: weight of the reward's log-likelihood (the released code has 10).
+      learning_rate, adam_epsilon, gradient_clip: Adam, clipped by global norm.
+      batch_size: B, sequences a batch.
+      sequence_length: L, steps a sequence.
+      replay_capacity: sequences the table holds.
+      replay_sampler: how sequences are drawn; `fifo` always draws the oldest (deterministic).
+      samples_per_insert: sequences read for each written, enforced by the table; None leaves the
+        ratio to the collect interval, which is what a single process wants.
+      seed_episodes: S, random episodes before learning.
+      collect_interval: C, updates for each collected episode.
+      exploration_noise: standard deviation of the Gaussian added to collected actions.
+      planning_horizon, planning_iterations, planning_candidates, planning_elites: H, I, J, K.
+      planning_latents: whether candidates follow `sample`d latents or the latents' `mean`.
+      planning_refit: `mean_absolute_deviation` (Algorithm 2) or `std` (the released code).
+      planning_backend: of `ops.cem`.
+    """
+
+    dynamics: Literal["rssm", "ssm", "rnn"] = "rssm"
+    deterministic_size: int = 200
+    stochastic_size: int = 30
+    hidden_size: int = 200
+    min_stddev: float = 0.1
+    activation: Literal["relu", "elu", "swish"] = "relu"
+    encoder_channels: tuple[int, ...] = (32, 64, 128, 256)
+    encoder_kernels: tuple[int, ...] = (4, 4, 4, 4)
+    encoder_dense: tuple[int, ...] = ()
+    decoder_dense: tuple[int, ...] = (1024,)
+    decoder_channels: tuple[int, ...] = (128, 64, 32)
+    decoder_kernels: tuple[int, ...] = (5, 5, 6, 6)
+    reward_layers: tuple[int, ...] = (200, 200)
+
+    pixel_bits: int = 5
+    dequantisation_noise: bool = True
+    free_nats: float = 3.0
+    kl_scale: float = 1.0
+    overshooting_distance: int = 1
+    overshooting_scale: float = 1.0
+    image_scale: float = 1.0
+    reward_scale: float = 1.0
+    learning_rate: float = 1e-3
+    adam_epsilon: float = 1e-4
+    gradient_clip: float = 1000.0
+
+    batch_size: int = 50
+    sequence_length: int = 50
+    replay_capacity: int = 1_000_000
+    replay_sampler: Literal["uniform", "fifo"] = "uniform"
+    samples_per_insert: float | None = None
+
+    seed_episodes: int = 5
+    collect_interval: int = 100
+    exploration_noise: float = 0.3
+
+    planning_horizon: int = 12
+    planning_iterations: int = 10
+    planning_candidates: int = 1000
+    planning_elites: int = 100
+    planning_latents: Literal["sample", "mean"] = "sample"
+    planning_refit: Literal["std", "mean_absolute_deviation"] = "mean_absolute_deviation"
+    planning_backend: Literal["auto", "tensorflow"] = "auto"
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        check_at_least(self, 1, _AT_LEAST_ONE)
+        check_at_least(self, 0, _AT_LEAST_ZERO)
+        check_at_least(self, 2, ("sequence_length",))
+        self._check_relations()
+
+    def _check_relations(self) -> None:
+        if not 1 <= self.pixel_bits <= 8:
+            raise ValueError(f"PlaNetConfig.pixel_bits = {self.pixel_bits}; expected 1 to 8")
+        for name in ("gradient_clip", "samples_per_insert"):
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ValueError(
+                    f"PlaNetConfig.{name} = {value}; expected a positive and finite number"
+                )
+        if self.planning_elites > self.planning_candidates:
+            raise ValueError(
+                f"PlaNetConfig.planning_elites = {self.planning_elites}; expected at most "
+                f"planning_candidates, which is {self.planning_candidates}"
+            )
+        if self.overshooting_distance >= self.sequence_length:
+            raise ValueError(
+                f"PlaNetConfig.overshooting_distance = {self.overshooting_distance}; expected "
+                f"less than sequence_length, which is {self.sequence_length}"
+            )
+        if len(self.encoder_channels) != len(self.encoder_kernels):
+            raise ValueError(
+                f"PlaNetConfig.encoder_kernels = {self.encoder_kernels}; expected one for each of "
+                f"encoder_channels, which are {len(self.encoder_channels)}"
+            )
+        if len(self.decoder_channels) + 1 != len(self.decoder_kernels):
+            raise ValueError(
+                f"PlaNetConfig.decoder_kernels = {self.decoder_kernels}; expected one for each of "
+                f"decoder_channels and one more: {len(self.decoder_channels) + 1}"
+            )
+
+    def check_image(self, shape: tuple[int, ...]) -> None:
+        """Checks that the convolutions fit images of [size, size, channels].
+
+        Raises:
+          ValueError: says which field does not fit and what it would have to give.
+        """
+        if len(shape) != 3 or shape[0] != shape[1]:
+            raise ValueError(
+                f"PlaNet learns from square images, got observations of shape {shape}; expected "
+                "[size, size, channels] (control_suite.observation = 'pixels')"
+            )
+        if encoded_size(shape[0], self.encoder_kernels) < 1:
+            raise ValueError(
+                f"PlaNetConfig.encoder_kernels = {self.encoder_kernels} do not fit images of "
+                f"{shape[0]}×{shape[0]}; expected fewer or smaller ones"
+            )
+        if decoded_size(self.decoder_kernels) != shape[0]:
+            raise ValueError(
+                f"PlaNetConfig.decoder_kernels = {self.decoder_kernels} make images of side "
+                f"{decoded_size(self.decoder_kernels)}; expected {shape[0]}"
+            )

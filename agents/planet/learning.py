@@ -1,0 +1,114 @@
+"""PlaNet's learner: fits the world model to sequences (paper, Algorithm 1, lines 5 to 8)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import sonnet as snt
+import tensorflow as tf
+from acme.adders.reverb import base as adders
+
+from agents.learner import Learner
+from agents.planet import losses
+from agents.planet.config import PlaNetConfig
+from agents.planet.networks import WorldModel, preprocess
+
+
+class Sequences(NamedTuple):
+    """A batch in the model's alignment: index t holds what led to o_t and o_t itself.
+
+    Attributes:
+      pixels: uint8 [B, T, H, W, 3].
+      previous_action: [B, T, A]; zeros at t = 0.
+      reward: [B, T] that came with o_t.
+      reward_known: bool [B, T]; false at t = 0, whose reward lies before the chunk.
+    """
+
+    pixels: tf.Tensor
+    previous_action: tf.Tensor
+    reward: tf.Tensor
+    reward_known: tf.Tensor
+
+
+def align(batch: adders.Trajectory) -> Sequences:
+    """Shifts actions and rewards of a replayed batch [B, T] to the observations they led to."""
+    steps = tf.range(batch.reward.shape[1])
+    shift = lambda values: tf.concat([tf.zeros_like(values[:, :1]), values[:, :-1]], axis=1)  # noqa: E731
+    known = tf.broadcast_to(steps > 0, batch.reward.shape)
+    return Sequences(batch.observation, shift(batch.action), shift(batch.reward), known)
+
+
+class PlaNetLearner(Learner):
+    """One call of `step` is one update."""
+
+    def __init__(self, config: PlaNetConfig, model: WorldModel, seed: int) -> None:
+        super().__init__(model, seed)
+        self._config = config
+        self._model = model
+        self._optimizer = snt.optimizers.Adam(config.learning_rate, epsilon=config.adam_epsilon)
+        # The moments must exist before a checkpoint is read: a step of zero makes them.
+        variables = model.trainable_variables
+        self._optimizer.apply([tf.zeros_like(variable) for variable in variables], variables)
+        self._optimizer.step.assign(0)
+
+    @tf.function(autograph=False)
+    def _update(self, batch: adders.Trajectory, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        variables = self._model.trainable_variables
+        with tf.GradientTape() as tape:
+            loss, metrics = self.loss(align(batch), seed)
+        gradients = tape.gradient(loss, variables)
+        gradients, norm = tf.clip_by_global_norm(gradients, self._config.gradient_clip)
+        self._optimizer.apply(gradients, variables)
+        return {"loss/total": loss, **metrics, "learner/gradient_norm": norm}
+
+    def loss(self, sequences: Sequences, seed: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """The negative bound, a step's mean over the batch (equation 7), and its parts."""
+        config, model = self._config, self._model
+        batch, length = sequences.reward.shape
+        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
+        image = preprocess(
+            snt.merge_leading_dims(sequences.pixels, 2),
+            config.pixel_bits,
+            seeds[0] if config.dequantisation_noise else None,
+        )
+        embedding = snt.split_leading_dim(model.encoder(image), sequences.reward, 2)
+        noise = tf.random.stateless_normal([batch, length, config.stochastic_size], seeds[1])
+        posterior, prior = model.dynamics.observe(embedding, sequences.previous_action, noise)
+        features = snt.merge_leading_dims(posterior.features, 2)  # [B·T, D + S]
+
+        image_term = tf.reduce_mean(losses.image_log_likelihood(image, model.decoder(features)))
+        reward = tf.reshape(model.reward(features), [batch, length])
+        reward_term = tf.reduce_mean(
+            losses.reward_log_likelihood(sequences.reward, reward, sequences.reward_known)
+        )
+        divergences = [losses.divergence(posterior, prior, config.free_nats)]
+        divergences += self._overshooting(posterior, sequences.previous_action, seeds[2])
+        weights = [config.kl_scale] + [config.overshooting_scale] * (len(divergences) - 1)
+        divergence_term = tf.reduce_mean(losses.overshooting_mean(divergences, weights))
+
+        loss = divergence_term
+        loss -= config.image_scale * image_term + config.reward_scale * reward_term
+        error = tf.where(sequences.reward_known, reward - sequences.reward, 0.0)
+        return loss, {
+            "loss/image": -image_term,
+            "loss/reward": -reward_term,
+            "loss/divergence": tf.reduce_mean(divergences[0]),
+            "loss/overshooting": tf.reduce_mean(divergences[-1]),
+            "model/reward_error": tf.sqrt(tf.reduce_mean(tf.square(error))),
+            "model/prior_stddev": tf.reduce_mean(prior.stddev),
+            "model/posterior_stddev": tf.reduce_mean(posterior.stddev),
+        }
+
+    def _overshooting(self, posterior, previous_action, seed) -> list[tf.Tensor]:
+        distance = self._config.overshooting_distance
+        if distance == 1:
+            return []
+        noise = tf.random.stateless_normal([distance, *posterior.stochastic.shape], seed)
+        return losses.overshooting_divergences(
+            self._model.dynamics,
+            posterior,
+            previous_action,
+            noise,
+            distance,
+            self._config.free_nats,
+        )

@@ -1,0 +1,229 @@
+"""Cross-entropy method over action sequences, batched (PlaNet, Algorithm 2).
+
+    q ← Normal(mean, stddev)
+    repeat num_iterations times:
+        actions  ~ q, clipped to the bounds          [B, J, H, A]
+        returns  = objective_fn(actions)             [B, J]
+        elites   = the num_elites best of each row   [B, K, H, A]
+        q        ← refit(elites)
+
+B beliefs are planned for side by side and never mix: row b of every result depends on row b of
+the inputs alone.
+"""
+
+from __future__ import annotations
+
+import functools
+import numbers
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+STDDEV_ESTIMATORS = ("std", "mean_absolute_deviation")
+BACKENDS = ("auto", "tensorflow")
+
+
+class CEMResult(NamedTuple):
+    """What a search ends with.
+
+    Attributes:
+      mean: [B, H, A] mean of the last fit.
+      stddev: [B, H, A] standard deviation of the last fit.
+      action: [B, A] first action of `mean`, the one to execute.
+      returns: [B, K] returns of the last iteration's elites, best first.
+    """
+
+    mean: tf.Tensor
+    stddev: tf.Tensor
+    action: tf.Tensor
+    returns: tf.Tensor
+
+
+def optimize(
+    objective_fn: Callable[..., tf.Tensor],
+    batch_size: int | tf.Tensor,
+    horizon: int,
+    action_size: int,
+    num_iterations: int,
+    num_candidates: int,
+    num_elites: int,
+    action_min: float | tf.Tensor = -1.0,
+    action_max: float | tf.Tensor = 1.0,
+    initial_mean: tf.Tensor | None = None,
+    initial_stddev: tf.Tensor | None = None,
+    noise: tf.Tensor | None = None,
+    seed: tf.Tensor | None = None,
+    stddev_estimator: str = "std",
+    momentum: float = 0.0,
+    min_stddev: float = 0.0,
+    backend: str = "auto",
+    seeded_objective: bool = False,
+) -> CEMResult:
+    """Searches for the action sequences of highest return (PlaNet, Algorithm 2).
+
+    Args:
+      objective_fn: `actions [B, J, H, A] → returns [B, J]`. A candidate whose return is NaN or
+        infinite is never an elite.
+      batch_size: B, number of independent searches; may be a scalar tensor.
+      horizon: H, steps of a plan.
+      action_size: A, size of an action.
+      num_iterations: I, rounds of sampling and refitting.
+      num_candidates: J, sequences judged a round.
+      num_elites: K, best sequences the distribution is refitted to, 1 ≤ K ≤ J.
+      action_min, action_max: bounds, broadcast to [A]. Candidates are clipped before they are
+        judged and before they are refitted.
+      initial_mean, initial_stddev: [B, H, A]; zeros and ones (Algorithm 2, line 1) by default.
+      noise: [I, B, J, H, A] standard normal draws. Without it they come from `seed`.
+      seed: int32 [2] for `tf.random.stateless_normal`; needed when `noise` is not given.
+      stddev_estimator: `std`, the root mean squared deviation (divides by K; the released PlaNet
+        code), or `mean_absolute_deviation`, 1/(K−1) Σ|a − μ| (the paper's Algorithm 2, line 8).
+      momentum: share of the last mean and stddev kept at a refit, in [0, 1).
+      min_stddev: lower bound of the fitted stddev.
+      backend: `tensorflow` (plain ops, static shapes, XLA compiles it) or `auto`.
+      seeded_objective: calls `objective_fn(actions, seed)` with an int32 [2] seed, fresh for each
+        iteration, for objectives that draw numbers of their own. Needs `seed`.
+
+    Returns:
+      A `CEMResult`.
+
+    Raises:
+      ValueError: an argument is out of its range; the message names it.
+      tf.errors.InvalidArgumentError: a row has fewer finite returns than `num_elites`.
+    """
+    _check_arguments(
+        # A tensor's value is not known here.
+        **({} if tf.is_tensor(batch_size) else {"batch_size": batch_size}),
+        horizon=horizon,
+        action_size=action_size,
+        num_iterations=num_iterations,
+        num_candidates=num_candidates,
+        num_elites=num_elites,
+        stddev_estimator=stddev_estimator,
+        momentum=momentum,
+        min_stddev=min_stddev,
+        backend=backend,
+    )
+    if seed is None and (noise is None or seeded_objective):
+        raise ValueError("seed is None; expected an int32 [2] seed, or noise [I, B, J, H, A]")
+    candidates_shape = [batch_size, num_candidates, horizon, action_size]  # [B, J, H, A]
+    plan_shape = [batch_size, horizon, action_size]  # [B, H, A]
+    if noise is not None:
+        noise = tf.convert_to_tensor(noise, tf.float32)
+        _check_shape("noise has", noise, [num_iterations, *candidates_shape])
+    mean = (
+        tf.zeros(plan_shape) if initial_mean is None else tf.broadcast_to(initial_mean, plan_shape)
+    )
+    stddev = (
+        tf.ones(plan_shape)
+        if initial_stddev is None
+        else tf.broadcast_to(initial_stddev, plan_shape)
+    )
+    refit_elites = functools.partial(refit, stddev_estimator=stddev_estimator)
+
+    def iterate(i, mean, stddev, _):
+        seeds = None if seed is None else iteration_seeds(seed, i)
+        eps = (
+            noise[i]
+            if noise is not None
+            else tf.random.stateless_normal(candidates_shape, seeds[0])
+        )
+        actions = tf.clip_by_value(
+            mean[:, None] + stddev[:, None] * eps, action_min, action_max
+        )  # [B, J, H, A]
+        returns = objective_fn(actions, seeds[1]) if seeded_objective else objective_fn(actions)
+        _check_shape("objective_fn gave", returns, candidates_shape[:2])
+        elites, elite_returns = select_elites(actions, returns, num_elites)
+        new_mean, new_stddev = refit_elites(elites)
+        mean = momentum * mean + (1.0 - momentum) * new_mean
+        stddev = tf.maximum(momentum * stddev + (1.0 - momentum) * new_stddev, min_stddev)
+        return i + 1, mean, stddev, elite_returns
+
+    _, mean, stddev, returns = tf.while_loop(
+        lambda i, *_: i < num_iterations,
+        iterate,
+        (tf.constant(0), mean, stddev, tf.zeros([batch_size, num_elites])),
+        maximum_iterations=num_iterations,
+        parallel_iterations=1,
+    )
+    return CEMResult(mean, stddev, mean[:, 0], returns)
+
+
+def iteration_seeds(seed: tf.Tensor, iteration: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Returns an iteration's own two int32 [2] seeds: the candidates', the objective's."""
+    folded = tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), iteration)
+    first, second = tf.unstack(tf.random.experimental.stateless_split(folded, 2))
+    return first, second
+
+
+def select_elites(
+    actions: tf.Tensor, returns: tf.Tensor, num_elites: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Picks each row's best candidates (Algorithm 2, line 7); ties go to the lower index.
+
+    Args:
+      actions: [B, J, H, A].
+      returns: [B, J]; NaN and infinite ones are passed over.
+      num_elites: K.
+
+    Returns:
+      elites [B, K, H, A] and their returns [B, K], best first.
+
+    Raises:
+      tf.errors.InvalidArgumentError: fewer than K finite returns in a row.
+    """
+    finite = tf.math.is_finite(returns)
+    fewest = tf.reduce_min(tf.reduce_sum(tf.cast(finite, tf.int32), axis=1))
+    enough = tf.debugging.assert_greater_equal(
+        fewest, num_elites, "returns: fewer finite returns in a row than num_elites"
+    )
+    with tf.control_dependencies([enough] if enough is not None else []):
+        judged = tf.where(finite, returns, returns.dtype.min)
+    elite_returns, indices = tf.math.top_k(judged, num_elites)
+    return tf.gather(actions, indices, axis=1, batch_dims=1), elite_returns
+
+
+def refit(elites: tf.Tensor, stddev_estimator: str = "std") -> tuple[tf.Tensor, tf.Tensor]:
+    """Fits mean and stddev [B, H, A] to elites [B, K, H, A] (Algorithm 2, line 8)."""
+    mean, variance = tf.nn.moments(elites, axes=[1])
+    if stddev_estimator == "std":
+        return mean, tf.sqrt(variance)
+    # A single elite has no spread; the paper's K − 1 would divide by zero.
+    degrees = max(elites.shape[1] - 1, 1)
+    return mean, tf.reduce_sum(tf.abs(elites - mean[:, None]), axis=1) / degrees
+
+
+def _check_arguments(
+    *,
+    num_candidates: int,
+    num_elites: int,
+    stddev_estimator: str,
+    momentum: float,
+    min_stddev: float,
+    backend: str,
+    **at_least_one: int,
+) -> None:
+    for name, value in {**at_least_one, "num_candidates": num_candidates}.items():
+        if not isinstance(value, numbers.Integral) or value < 1:
+            raise ValueError(f"{name} is {value}; expected an integer of at least 1")
+    if not 1 <= num_elites <= num_candidates:
+        raise ValueError(
+            f"num_elites is {num_elites}; expected 1 to num_candidates, which is {num_candidates}"
+        )
+    if stddev_estimator not in STDDEV_ESTIMATORS:
+        raise ValueError(
+            f"stddev_estimator is {stddev_estimator!r}; expected one of {STDDEV_ESTIMATORS}"
+        )
+    if not 0.0 <= momentum < 1.0:
+        raise ValueError(f"momentum is {momentum}; expected 0 ≤ momentum < 1")
+    if not min_stddev >= 0.0:
+        raise ValueError(f"min_stddev is {min_stddev}; expected at least 0")
+    if backend not in BACKENDS:
+        raise ValueError(f"backend is {backend!r}; expected one of {BACKENDS}")
+
+
+def _check_shape(what: str, values: tf.Tensor, expected: list[Any]) -> None:
+    """Checks the sizes known by now; `expected` may hold scalar tensors, which fit any size."""
+    known = [None if tf.is_tensor(size) else size for size in expected]
+    if not values.shape.is_compatible_with(known):
+        raise ValueError(f"{what} shape {values.shape.as_list()}; expected {known}")

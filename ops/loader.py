@@ -1,0 +1,53 @@
+"""Finds and loads the native libraries that setup.py built; without them the twins serve."""
+
+from __future__ import annotations
+
+import functools
+import pathlib
+import sys
+from types import ModuleType
+
+import tensorflow as tf
+
+
+def path_of(name: str) -> pathlib.Path:
+    """Where the library of `ops/<name>` lies once built."""
+    return pathlib.Path(__file__).parent / name / f"_{name}_ops.so"
+
+
+@functools.cache
+def _load(name: str) -> tuple[ModuleType | None, str]:
+    path = path_of(name)
+    if not path.exists():
+        return None, f"the native ops of ops/{name} are not built; `make setup` builds them"
+    try:
+        return tf.load_op_library(str(path)), ""
+    except tf.errors.NotFoundError as error:
+        return None, f"the native ops of ops/{name} do not load: {error.message}"
+
+
+@functools.cache
+def _warn(message: str) -> None:
+    print(f"warning: {message}; using plain TensorFlow", file=sys.stderr)
+
+
+def load(name: str, warn: bool = False) -> ModuleType | None:
+    """The generated wrappers of `ops/<name>`'s ops, or None where the library is missing.
+
+    With `warn` a missing library is named on stderr, once a process.
+    """
+    module, problem = _load(name)
+    if module is None and warn:
+        _warn(problem)
+    return module
+
+
+def why_missing(name: str) -> str:
+    """One line for the user: why `load` gave None."""
+    return _load(name)[1]
+
+
+def has_cuda(name: str) -> bool:
+    """Whether the library of `ops/<name>` registers kernels for GPUs."""
+    module = load(name)
+    return module is not None and hasattr(module, f"lookahead_{name}_cuda_marker")

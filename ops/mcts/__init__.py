@@ -1,0 +1,30 @@
+"""Batched Monte Carlo tree search as TensorFlow ops, in mctx's language. See README.md."""
+
+from ops.mcts.policies import alphazero_policy, gumbel_muzero_policy, muzero_policy
+from ops.mcts.qtransforms import (
+    QTransform,
+    qtransform_by_min_max,
+    qtransform_by_parent_and_siblings,
+    qtransform_by_tree_min_max,
+    qtransform_completed_by_mix_value,
+)
+from ops.mcts.reuse import reroot
+from ops.mcts.tree import SearchTree
+from ops.mcts.types import PolicyOutput, RecurrentFnOutput, RootFnOutput, SearchSummary
+
+__all__ = [
+    "PolicyOutput",
+    "QTransform",
+    "RecurrentFnOutput",
+    "RootFnOutput",
+    "SearchSummary",
+    "SearchTree",
+    "alphazero_policy",
+    "gumbel_muzero_policy",
+    "muzero_policy",
+    "qtransform_by_min_max",
+    "qtransform_by_parent_and_siblings",
+    "qtransform_by_tree_min_max",
+    "qtransform_completed_by_mix_value",
+    "reroot",
+]

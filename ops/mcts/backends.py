@@ -1,0 +1,41 @@
+"""Which implementation a search runs on."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
+
+from ops import loader
+from ops.mcts.errors import require
+
+BACKENDS = ("auto", "native", "tensorflow")
+
+
+def resolve(backend: str) -> str:
+    """'native' or 'tensorflow'.
+
+    'auto' is native where the library is loaded, has kernels for the device, and XLA is not
+    compiling.
+
+    Raises:
+      tf.errors.InvalidArgumentError: for another name, or 'native' without the library.
+    """
+    require(backend in BACKENDS, f"backend is {backend!r}, expected one of {', '.join(BACKENDS)}")
+    if backend == "native":
+        require(loader.load("mcts") is not None, loader.why_missing("mcts"))
+    if backend != "auto":
+        return backend
+    usable = not _compiling() and _has_kernels() and loader.load("mcts", warn=True) is not None
+    return "native" if usable else "tensorflow"
+
+
+def _compiling() -> bool:
+    """Whether the graph being built is one that XLA must compile."""
+    if tf.executing_eagerly():
+        return False
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+
+
+def _has_kernels() -> bool:
+    """Whether the device that tensors go to by default is one the library serves."""
+    return not tf.config.list_logical_devices("GPU") or loader.has_cuda("mcts")

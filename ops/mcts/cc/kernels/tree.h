@@ -1,0 +1,183 @@
+// Where things lie in a search tree. Shared by the CPU and the CUDA kernels.
+//
+// A tree is three blocks of float32, a slice of the ops' tensors:
+//   nodes [M, 8]     a record a node
+//   edges [M, 6, A]  six rows a node, an edge a column, called its slot
+//   stats [3]        of the whole tree
+// A node's first `kExpanded` slots hold the edges that have been expanded, in
+// the order in which they were; their rows alone are all written. The next
+// slot holds the unexpanded edge of the greatest prior, so that a selection
+// reads kExpanded + 1 slots however many actions there are. Row kActionOf says
+// whose action a slot is. The twin in TensorFlow keeps slot = action and calls
+// all slots expanded; a zero visit count marks the others in both.
+// Counts and indices are stored as floats, exact up to 2^24. Every index read
+// from a tree goes through AsIndex, so that no tree, however broken, leads out
+// of its memory.
+
+#ifndef LOOKAHEAD_OPS_MCTS_CC_KERNELS_TREE_H_
+#define LOOKAHEAD_OPS_MCTS_CC_KERNELS_TREE_H_
+
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define LOOKAHEAD_HD __host__ __device__
+#else
+#define LOOKAHEAD_HD
+#endif
+
+namespace lookahead {
+namespace mcts {
+
+enum NodeField {
+  kParent,
+  kSlot,  // of the edge into the node, among its parent's
+  kVisits,
+  kValue,
+  kRawValue,
+  kReward,
+  kDiscount,
+  kExpanded,
+  kNodeFields
+};
+enum EdgeRow {
+  kQvalue,
+  kEdgeVisits,
+  kProb,  // -1 where the action is illegal
+  kActionOf,
+  kChild,
+  kLogit,
+  kEdgeRows
+};
+enum Statistic { kNextNode, kMinQvalue, kMaxQvalue, kStatistics };
+
+constexpr int64_t kMaxNodes = 1 << 24;
+constexpr float kUnvisited = -1.0f;
+constexpr float kIllegalProb = -1.0f;
+
+// What a kernel can find wrong; kFaultText in faults.h words it for the user.
+enum Fault : int32_t {
+  kNoFault,
+  kBadParent,
+  kBadAction,
+  kBadReward,
+  kBadDiscount,
+  kBadPriorLogits,
+  kBadValue,
+  kBadLeaf,
+  kTreeFull,
+  kNoLegalAction,
+  kBrokenTree,
+};
+
+// `x` as an index below `limit`, or -1; NaN and infinities give -1.
+LOOKAHEAD_HD inline int64_t AsIndex(float x, int64_t limit) {
+  return x >= 0.0f && x < static_cast<float>(limit) ? static_cast<int64_t>(x) : -1;
+}
+
+LOOKAHEAD_HD inline bool IsFinite(float x) { return x - x == 0.0f; }
+
+// One tree; F is float, or const float where it is only read.
+template <typename F>
+struct TreeOf {
+  F* nodes;
+  F* edges;
+  F* stats;
+  int64_t num_nodes;
+  int64_t num_actions;
+
+  LOOKAHEAD_HD F* Node(int64_t node) const { return nodes + node * kNodeFields; }
+  LOOKAHEAD_HD F* Edges(int64_t node, EdgeRow row) const {
+    return edges + (node * kEdgeRows + row) * num_actions;
+  }
+  LOOKAHEAD_HD int64_t Expanded(int64_t node) const {
+    const int64_t count = AsIndex(Node(node)[kExpanded], num_actions + 1);
+    return count < 0 ? 0 : count;
+  }
+  LOOKAHEAD_HD int64_t Child(int64_t node, int64_t slot) const {
+    if (slot >= Expanded(node)) return -1;
+    return AsIndex(Edges(node, kChild)[slot], num_nodes);
+  }
+  LOOKAHEAD_HD int64_t ActionOf(int64_t node, int64_t slot) const {
+    return AsIndex(Edges(node, kActionOf)[slot], num_actions);
+  }
+  // The slot of an action. O(1) for the edge that is to be expanded next.
+  LOOKAHEAD_HD int64_t SlotOf(int64_t node, int64_t action) const {
+    const float* actions = Edges(node, kActionOf);
+    const float wanted = static_cast<float>(action);
+    const int64_t next = Expanded(node);
+    if (next < num_actions && actions[next] == wanted) return next;
+    for (int64_t slot = 0; slot < num_actions; ++slot) {
+      if (actions[slot] == wanted) return slot;
+    }
+    return -1;
+  }
+};
+
+using Tree = TreeOf<float>;
+using ConstTree = TreeOf<const float>;
+
+LOOKAHEAD_HD inline ConstTree ReadOnly(const Tree& tree) {
+  return {tree.nodes, tree.edges, tree.stats, tree.num_nodes, tree.num_actions};
+}
+
+// A batch of trees: what the ops' tensors hold.
+template <typename F>
+struct ForestOf {
+  F* nodes;
+  F* edges;
+  F* stats;
+  int64_t batch;
+  int64_t num_nodes;
+  int64_t num_actions;
+
+  LOOKAHEAD_HD TreeOf<F> At(int64_t b) const {
+    return {nodes + b * num_nodes * kNodeFields, edges + b * num_nodes * kEdgeRows * num_actions,
+            stats + b * kStatistics, num_nodes, num_actions};
+  }
+};
+
+using Forest = ForestOf<float>;
+using ConstForest = ForestOf<const float>;
+
+enum RuleKind : int32_t { kPuct, kGumbel };
+enum QTransformKind : int32_t { kParentAndSiblings, kMinMax, kTreeMinMax, kCompletedByMixValue };
+
+// The rule of a walk; the fields are those of rules.py and qtransforms.py.
+// Plain data, passed to CUDA kernels by value and filled in through ctypes.
+struct Rule {
+  int32_t kind;
+  int32_t qtransform;
+  int32_t max_depth;
+  int32_t rescale_values;
+  int32_t use_mixed_value;
+  float pb_c_init;
+  float pb_c_base;
+  float min_value;
+  float max_value;
+  float fpu_reduction;
+  float value_scale;
+  float maxvisit_init;
+  float epsilon;
+};
+
+// What Gumbel's root reads beside the tree: gumbel [B, A], considered
+// [num_rows, num_columns]. Unread by PUCT.
+struct RootNoise {
+  const float* gumbel;
+  const float* considered;
+  int64_t num_rows;
+  int64_t num_columns;
+};
+
+// The model's answer for one tree.
+struct Evaluation {
+  float reward;
+  float discount;
+  float value;
+  const float* prior_logits;
+};
+
+}  // namespace mcts
+}  // namespace lookahead
+
+#endif  // LOOKAHEAD_OPS_MCTS_CC_KERNELS_TREE_H_

@@ -1,0 +1,98 @@
+"""Refuses what would otherwise end as NaN in a tree; each message names the argument."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from ops.mcts import tree as t
+from ops.mcts.errors import require
+from ops.mcts.tree import SearchTree
+from ops.mcts.types import RecurrentFnOutput, RootFnOutput
+
+
+def search_arguments(num_simulations: int, max_depth: int | None) -> None:
+    """Both are Python numbers of at least 1; a tree holds fewer than 2^24 nodes."""
+    require(
+        1 <= num_simulations < t.MAX_NODES,
+        f"num_simulations is {num_simulations}, expected 1 to {t.MAX_NODES - 1}",
+    )
+    require(
+        max_depth is None or max_depth >= 1,
+        f"max_depth is {max_depth}, expected None or at least 1",
+    )
+
+
+def tensor_of(name: str, value: tf.Tensor, like: tf.TensorShape) -> tf.Tensor:
+    """`value` as float32 of a shape compatible with `like`."""
+    try:
+        value = tf.convert_to_tensor(value, tf.float32)
+    except (TypeError, ValueError) as error:
+        require(False, f"{name} is not a float32 tensor: {error}")
+    require(value.shape.is_compatible_with(like), f"{name} has shape {value.shape}, not {like}")
+    return value
+
+
+def root_of_model(root: RootFnOutput) -> RootFnOutput:
+    """The root with float32 fields of the right shapes, finite, with a legal action in each row."""
+    logits = tensor_of("root.prior_logits", root.prior_logits, tf.TensorShape([None, None]))
+    value = tensor_of("root.value", root.value, logits.shape[:1])
+    require(logits.shape[1] is not None, "root.prior_logits must have a static number of actions")
+    require(logits.shape[1] >= 1, "root.prior_logits has no actions")
+    require(0 not in logits.shape, "root.prior_logits has an empty batch")
+    for leaf in tf.nest.flatten(root.embedding):
+        shape = tf.convert_to_tensor(leaf).shape
+        matches = shape.rank is None or (
+            shape.rank >= 1 and shape[:1].is_compatible_with(logits.shape[:1])
+        )
+        require(matches, f"root.embedding has shape {shape}, expected [B, ...] as {value.shape}")
+    logits = _ensured("root.prior_logits", logits, _are_logits(logits))
+    value = _ensured("root.value", value, tf.math.is_finite(value))
+    return RootFnOutput(logits, value, root.embedding)
+
+
+def legal_root(logits: tf.Tensor) -> tf.Tensor:
+    """`logits` [B, A] if each row has an action that is not masked."""
+    legal = tf.reduce_any(logits > t.LOWEST_LOGIT, axis=-1)
+    return _ensured("invalid_actions (a root has no legal action)", logits, legal)
+
+
+def step_of_model(step: RecurrentFnOutput, tree: SearchTree) -> RecurrentFnOutput:
+    """The model's answer with float32 fields of the tree's batch and actions."""
+    batch = tree.nodes.shape[:1]
+    logits = batch.concatenate(tree.edges.shape[3:])
+    return RecurrentFnOutput(
+        reward=tensor_of("reward", step.reward, batch),
+        discount=tensor_of("discount", step.discount, batch),
+        prior_logits=tensor_of("prior_logits", step.prior_logits, logits),
+        value=tensor_of("value", step.value, batch),
+    )
+
+
+def finite_step(step: RecurrentFnOutput) -> RecurrentFnOutput:
+    """The model's answer if it holds no NaN or infinity; a logit may be -inf."""
+    return RecurrentFnOutput(
+        reward=_ensured("reward", step.reward, tf.math.is_finite(step.reward)),
+        discount=_ensured("discount", step.discount, tf.math.is_finite(step.discount)),
+        prior_logits=_ensured("prior_logits", step.prior_logits, _are_logits(step.prior_logits)),
+        value=_ensured("value", step.value, tf.math.is_finite(step.value)),
+    )
+
+
+def room(tree: SearchTree, num_simulations: int) -> SearchTree:
+    """The tree if each of the batch has room for `num_simulations` more nodes."""
+    free = tf.cast(tree.num_nodes, tf.float32) - tree.stats[:, t.NEXT_NODE]
+    message = f"search_tree has no room for {num_simulations} more nodes"
+    check = tf.debugging.Assert(tf.reduce_all(free >= num_simulations), [message])
+    with tf.control_dependencies([check] if check is not None else []):
+        return tree._replace(stats=tf.identity(tree.stats))
+
+
+def _are_logits(logits: tf.Tensor) -> tf.Tensor:
+    return logits < float("inf")  # false for NaN
+
+
+def _ensured(name: str, value: tf.Tensor, good: tf.Tensor) -> tf.Tensor:
+    """`value` if `good` holds everywhere; XLA drops the check."""
+    check = tf.debugging.Assert(tf.reduce_all(good), [f"{name} is not valid", value])
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.identity(value)

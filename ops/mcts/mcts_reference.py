@@ -1,0 +1,270 @@
+"""simulate, expand and backward in plain TensorFlow: static shapes, no host callback, compiles
+under
+XLA.
+
+What cc/kernels does for one tree, this does for a batch of trees in lockstep. Trees that are done
+with their walk keep stepping in place without effect until the last one is done.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from ops.mcts import seq_halving
+from ops.mcts import tree as t
+from ops.mcts.qtransforms import QTransform
+from ops.mcts.rules import SelectionRule
+from ops.mcts.tree import SearchTree
+from ops.mcts.types import RecurrentFnOutput
+
+TINY = tf.float32.as_numpy_dtype(1.1754944e-38)
+
+
+def simulate(tree: SearchTree, rule: SelectionRule) -> tuple[tf.Tensor, tf.Tensor]:
+    """Walks from each root to an edge that leaves the tree: parent and action, int32 [B].
+
+    The edge may be a visited one, where the depth limit or a terminal node ends the walk.
+    """
+    node = tf.zeros(tf.shape(tree.nodes)[:1], tf.int32)
+    rows, record = _at_node(tree, node)
+    action, _ = _best(_root_scores(rows, record, tree.stats, rule))
+    child = _child(rows, action)
+    state = (tf.constant(1), node, action, child, child >= 0)
+
+    def step(depth, node, action, child, walking):
+        rows, record = _at_node(tree, tf.maximum(child, 0))
+        next_action, score = _best(_interior_scores(rows, record, tree.stats, rule))
+        walking &= score > -float(
+            "inf"
+        )  # else the child is terminal: the edge into it is the answer
+        node, action = tf.where(walking, child, node), tf.where(walking, next_action, action)
+        child = tf.where(walking, _child(rows, next_action), child)
+        return depth + 1, node, action, child, walking & (child >= 0)
+
+    def goes_on(depth, node, action, child, walking):
+        return tf.reduce_any(walking) & (depth < rule.max_depth)
+
+    _, node, action, _, _ = tf.while_loop(goes_on, step, state)
+    return node, action
+
+
+def expand(
+    tree: SearchTree,
+    parent: tf.Tensor,
+    action: tf.Tensor,
+    step: RecurrentFnOutput,
+    embedding: Any,
+) -> tuple[SearchTree, tf.Tensor]:
+    """Writes the node behind (parent, action): a new one, or the old one again. Returns its index
+    [B].
+    """
+    before, _ = _at_node(tree, parent)
+    old = _child(before, action)
+    is_new = old < 0
+    node = tf.where(is_new, tf.cast(tree.stats[:, t.NEXT_NODE], tf.int32), old)
+    rows, record = _at_node(tree, node)
+    record = _evaluated(record, is_new, parent, action, step)
+    fresh = t.fresh_rows(step.prior_logits)
+    again = t.with_prior(rows, step.prior_logits)
+    at = _batched(node)
+    edges = tf.tensor_scatter_nd_update(
+        tree.edges, at, tf.where(is_new[:, None, None], fresh, again)
+    )
+    edges = _set_edge(edges, parent, t.EDGE_CHILD, action, tf.cast(node, tf.float32))
+    tree = SearchTree(
+        nodes=tf.tensor_scatter_nd_update(tree.nodes, at, record),
+        edges=edges,
+        stats=tf.add(tree.stats, [1.0, 0.0, 0.0]),
+        embeddings=tf.nest.map_structure(
+            lambda whole, rows: tf.tensor_scatter_nd_update(whole, at, rows),
+            tree.embeddings,
+            embedding,
+        ),
+    )
+    return tree, node
+
+
+def backward(tree: SearchTree, leaf: tf.Tensor) -> SearchTree:
+    """Carries the leaf's value up to the root: visits, running means, Q and their range."""
+    value = tf.gather(tree.nodes[:, :, t.VALUE], leaf, axis=1, batch_dims=1)
+
+    def goes_on(nodes, edges, stats, value, index):
+        return tf.reduce_any(index > 0)
+
+    def step(nodes, edges, stats, value, index):
+        active = index > 0
+        child = tf.gather(nodes, index, axis=1, batch_dims=1)
+        parent = tf.maximum(tf.cast(child[:, t.PARENT], tf.int32), 0)
+        action = tf.maximum(tf.cast(child[:, t.SLOT], tf.int32), 0)
+        reward, discount = child[:, t.REWARD], child[:, t.DISCOUNT]
+        record = tf.gather(nodes, parent, axis=1, batch_dims=1)
+        value = tf.where(active, reward + discount * value, value)
+        count = record[:, t.VISITS]
+        mean = (record[:, t.VALUE] * count + value) / (count + 1.0)
+        updated = tf.stack([count + 1.0, mean], axis=-1)
+        updated = tf.concat([record[:, : t.VISITS], updated, record[:, t.RAW_VALUE :]], axis=-1)
+        nodes = tf.tensor_scatter_nd_update(
+            nodes, _batched(parent), tf.where(active[:, None], updated, record)
+        )
+        qvalue = reward + discount * child[:, t.VALUE]
+        edges, stats = _take_edge(edges, stats, active, parent, action, qvalue)
+        return nodes, edges, stats, value, tf.where(active, parent, 0)
+
+    state = (tree.nodes, tree.edges, tree.stats, value, leaf)
+    nodes, edges, stats, _, _ = tf.while_loop(goes_on, step, state)
+    return SearchTree(nodes, edges, stats, tree.embeddings)
+
+
+def transform(
+    qtransform: QTransform, rows: tf.Tensor, record: tf.Tensor, stats: tf.Tensor
+) -> tf.Tensor:
+    """The q-transform at one node a tree: rows [B, 6, A], record [B, 8], stats [B, 3] to [B, A]."""
+    qvalues, visited = rows[:, t.EDGE_QVALUE], rows[:, t.EDGE_VISITS] > 0
+    if qtransform.kind == "parent_and_siblings":
+        return _by_parent_and_siblings(qtransform, qvalues, visited, record[:, t.VALUE, None])
+    if qtransform.kind == "min_max":
+        return _by_min_max(qtransform, qvalues, visited, record[:, t.VALUE, None])
+    if qtransform.kind == "tree_min_max":
+        return _by_tree_min_max(qvalues, visited, stats)
+    return _completed_by_mix_value(qtransform, rows, record[:, t.RAW_VALUE, None])
+
+
+def _by_parent_and_siblings(qtransform, qvalues, visited, value):
+    known = tf.where(visited, qvalues, value)
+    low = tf.minimum(value, tf.reduce_min(known, axis=-1, keepdims=True))
+    high = tf.maximum(value, tf.reduce_max(known, axis=-1, keepdims=True))
+    scale = tf.maximum(high - low, qtransform.epsilon)
+    return tf.where(visited, (qvalues - low) / scale, 0.0)
+
+
+def _by_min_max(qtransform, qvalues, visited, value):
+    low, high = qtransform.min_value, qtransform.max_value
+    missing = tf.fill(tf.shape(value), low)
+    if qtransform.fpu_reduction >= 0:
+        missing = tf.clip_by_value(value - qtransform.fpu_reduction, low, high)
+    span = tf.constant(high, tf.float32) - tf.constant(low, tf.float32)
+    return (tf.where(visited, qvalues, missing) - low) / span
+
+
+def _by_tree_min_max(qvalues, visited, stats):
+    low, high = stats[:, t.MIN_QVALUE, None], stats[:, t.MAX_QVALUE, None]
+    spread = high > low
+    scaled = (qvalues - tf.where(spread, low, 0.0)) / tf.where(spread, high - low, 1.0)
+    return tf.where(visited, scaled, 0.0)
+
+
+def _completed_by_mix_value(qtransform, rows, raw_value):
+    qvalues, visits = rows[:, t.EDGE_QVALUE], rows[:, t.EDGE_VISITS]
+    visited = visits > 0
+    value = raw_value
+    if qtransform.use_mixed_value:
+        value = _mixed_value(rows, raw_value)
+    completed = tf.where(visited, qvalues, value)
+    if qtransform.rescale_values:
+        low = tf.reduce_min(completed, axis=-1, keepdims=True)
+        span = tf.reduce_max(completed, axis=-1, keepdims=True) - low
+        completed = (completed - low) / tf.maximum(span, qtransform.epsilon)
+    most = tf.reduce_max(visits, axis=-1, keepdims=True)
+    return (qtransform.maxvisit_init + most) * qtransform.value_scale * completed
+
+
+def _mixed_value(rows, raw_value):
+    qvalues, visits = rows[:, t.EDGE_QVALUE], rows[:, t.EDGE_VISITS]
+    weights = tf.where(visits > 0, tf.maximum(rows[:, t.EDGE_PROB], TINY), 0.0)
+    total = tf.reduce_sum(weights, axis=-1, keepdims=True)
+    total = tf.where(total > 0, total, 1.0)
+    mean = tf.reduce_sum(weights * qvalues, axis=-1, keepdims=True) / total
+    count = tf.reduce_sum(visits, axis=-1, keepdims=True)
+    return (raw_value + count * mean) / (count + 1.0)
+
+
+def _root_scores(rows, record, stats, rule):
+    if rule.kind == "puct":
+        return _interior_scores(rows, record, stats, rule)
+    legal, visits = rows[:, t.EDGE_PROB] >= 0, rows[:, t.EDGE_VISITS]
+    largest, last = rule.considered.shape[0] - 1, rule.considered.shape[1] - 1
+    valid = tf.reduce_sum(tf.cast(legal, tf.int32), axis=-1)
+    simulation = tf.cast(tf.reduce_sum(visits, axis=-1), tf.int32)
+    considered = tf.gather_nd(
+        rule.considered,
+        tf.stack([tf.minimum(valid, largest), tf.minimum(simulation, last)], axis=-1),
+    )
+    score = seq_halving.score_considered(
+        considered[:, None],
+        rule.gumbel,
+        rows[:, t.EDGE_LOGIT],
+        transform(rule.qtransform, rows, record, stats),
+        visits,
+    )
+    return tf.where(legal, score, -float("inf"))
+
+
+def _interior_scores(rows, record, stats, rule):
+    legal, visits = rows[:, t.EDGE_PROB] >= 0, rows[:, t.EDGE_VISITS]
+    qscore = transform(rule.qtransform, rows, record, stats)
+    if rule.kind == "puct":
+        count = record[:, t.VISITS, None]
+        rate = rule.pb_c_init + tf.math.log1p((count + 1.0) / rule.pb_c_base)
+        score = qscore + tf.sqrt(count) * rate * rows[:, t.EDGE_PROB] / (visits + 1.0)
+    else:
+        total = tf.reduce_sum(visits, axis=-1, keepdims=True)
+        logits = tf.where(legal, rows[:, t.EDGE_LOGIT], t.LOWEST_LOGIT)
+        score = tf.nn.softmax(logits + qscore) - visits / (1.0 + total)
+    return tf.where(legal, score, -float("inf"))
+
+
+def _best(scores):
+    return tf.argmax(scores, axis=-1, output_type=tf.int32), tf.reduce_max(scores, axis=-1)
+
+
+def _batched(index):
+    return tf.stack([tf.range(tf.shape(index)[0]), index], axis=-1)
+
+
+def _at_node(tree, node):
+    at = _batched(node)
+    return tf.gather_nd(tree.edges, at), tf.gather_nd(tree.nodes, at)
+
+
+def _child(rows, action):
+    return tf.cast(tf.gather(rows[:, t.EDGE_CHILD], action, axis=1, batch_dims=1), tf.int32)
+
+
+def _edge_at(node, row, action):
+    return tf.stack(
+        [tf.range(tf.shape(node)[0]), node, tf.fill(tf.shape(node), row), action], axis=-1
+    )
+
+
+def _set_edge(edges, node, row, action, value):
+    return tf.tensor_scatter_nd_update(edges, _edge_at(node, row, action), value)
+
+
+def _evaluated(record, is_new, parent, action, step):
+    visits = tf.where(is_new, 1.0, record[:, t.VISITS] + 1.0)
+    fields = [
+        tf.cast(parent, tf.float32),
+        tf.cast(action, tf.float32),
+        visits,
+        step.value,
+        step.value,
+        step.reward,
+        step.discount,
+        tf.zeros_like(visits) + tf.cast(tf.shape(step.prior_logits)[1], tf.float32),
+    ]
+    return tf.stack(fields, axis=-1)
+
+
+def _take_edge(edges, stats, active, parent, action, qvalue):
+    """Counts one more visit of each active tree's edge and writes its Q."""
+    old_q = tf.gather_nd(edges, _edge_at(parent, t.EDGE_QVALUE, action))
+    old_visits = tf.gather_nd(edges, _edge_at(parent, t.EDGE_VISITS, action))
+    visits = tf.where(active, old_visits + 1.0, old_visits)
+    edges = _set_edge(edges, parent, t.EDGE_QVALUE, action, tf.where(active, qvalue, old_q))
+    edges = _set_edge(edges, parent, t.EDGE_VISITS, action, visits)
+    low = tf.minimum(stats[:, t.MIN_QVALUE], qvalue)
+    high = tf.maximum(stats[:, t.MAX_QVALUE], qvalue)
+    ranged = tf.stack([stats[:, t.NEXT_NODE], low, high], axis=-1)
+    return edges, tf.where(active[:, None], ranged, stats)

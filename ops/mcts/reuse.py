@@ -1,0 +1,142 @@
+"""Carrying a tree over to the next step: the chosen child becomes the root, its subtree stays."""
+
+from __future__ import annotations
+
+import tensorflow as tf
+
+from ops.mcts import tree as t
+from ops.mcts.errors import require
+from ops.mcts.tree import SearchTree
+
+
+def reroot(
+    tree: SearchTree, action: tf.Tensor, num_simulations: int, max_kept: int | None = None
+) -> SearchTree:
+    """The tree whose root is the child behind `action`, with room for `num_simulations` more nodes.
+
+    Nodes keep their order and are numbered from 0 without gaps. Visits, values and the range of Q
+    are carried over. Pass the result to `muzero_policy` or `alphazero_policy` as `search_tree`.
+
+    Args:
+      tree: what a search returned.
+      action: int32 [B], an action that was visited at the root.
+      num_simulations: how many nodes the next search may add.
+      max_kept: how many nodes are kept, the newest being dropped; num_simulations + 1 if None, so
+        that shapes do not grow from step to step. An edge to a dropped node keeps its statistics
+        until it is taken again.
+
+    Returns:
+      A tree of max_kept + num_simulations nodes, of which the backend is that of `tree`.
+
+    Raises:
+      tf.errors.InvalidArgumentError: where the action was not visited.
+    """
+    max_kept = num_simulations + 1 if max_kept is None else max_kept
+    require(num_simulations >= 0, f"num_simulations is {num_simulations}, expected at least 0")
+    require(max_kept >= 1, f"max_kept is {max_kept}, expected at least 1")
+    root = _visited_child(tree, tf.convert_to_tensor(action, tf.int32))
+    kept = _descendants(tree, root)
+    source, count, renumber = _numbering(kept, max_kept)
+    size = max_kept + num_simulations
+    nodes = _rows(tree.nodes, source, count, size)
+    edges = _rows(tree.edges, source, count, size)
+    stats = tf.concat([tf.cast(count, tf.float32)[:, None], tree.stats[:, 1:]], axis=-1)
+    return SearchTree(
+        nodes=_renumbered_nodes(nodes, renumber),
+        edges=_renumbered_edges(edges, renumber),
+        stats=stats,
+        embeddings=tf.nest.map_structure(
+            lambda whole: _rows(whole, source, count, size), tree.embeddings
+        ),
+    )
+
+
+def with_root_prior(tree: SearchTree, prior_logits: tf.Tensor) -> SearchTree:
+    """The tree with another prior at its root: prior_logits [B, A], illegal actions masked."""
+    rows, slot = tree.edges[:, t.ROOT_INDEX], tf.range(tree.num_actions, dtype=tf.float32)
+    action = tf.cast(rows[:, t.EDGE_ACTION], tf.int32)
+    rows = t.with_prior(rows, tf.gather(prior_logits, action, axis=1, batch_dims=1))
+    expanded = slot < tree.nodes[:, t.ROOT_INDEX, t.EXPANDED, None]
+    first = slot - tf.cast(tree.num_actions, tf.float32) - 1.0
+    for row, sign in ((t.EDGE_ACTION, 1.0), (t.EDGE_PROB, -1.0)):
+        # The unexpanded edges by prior, then by action, behind the expanded ones as they are.
+        order = tf.argsort(tf.where(expanded, first, sign * rows[:, row]), stable=True)
+        rows = tf.gather(rows, tf.tile(order[:, None], [1, t.EDGE_ROWS, 1]), axis=2, batch_dims=2)
+    return tree._replace(edges=tf.concat([rows[:, None], tree.edges[:, 1:]], axis=1))
+
+
+def _visited_child(tree: SearchTree, action: tf.Tensor) -> tf.Tensor:
+    require(
+        action.shape.is_compatible_with(tree.nodes.shape[:1]),
+        f"action has shape {action.shape}, not {tree.nodes.shape[:1]}",
+    )
+    inside = (action >= 0) & (action < tree.num_actions)
+    child = tf.gather(tree.root_row(t.EDGE_CHILD), tf.where(inside, action, 0), batch_dims=1)
+    visits = tf.gather(tree.root_row(t.EDGE_VISITS), tf.where(inside, action, 0), batch_dims=1)
+    good = tf.reduce_all(inside & (child > 0) & (visits > 0))
+    check = tf.debugging.Assert(good, ["action was not visited at the root", action])
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.cast(tf.maximum(child, 0.0), tf.int32)
+
+
+def _descendants(tree: SearchTree, root: tf.Tensor) -> tf.Tensor:
+    """Which nodes hang under `root`, itself among them: bool [B, M]. Takes log M rounds.
+
+    Each round doubles how far up every node looks: `above` is the ancestor 2^k steps up.
+    """
+    parents = tf.maximum(tree.parents, 0)
+    made = tree.node_visits > 0
+    index = tf.range(tree.num_nodes)[None]
+    kept = (index == root[:, None]) & made
+    above = tf.where(kept, index, parents)
+
+    def step(kept, above):
+        kept |= tf.gather(kept, above, axis=1, batch_dims=1) & made
+        return kept, tf.gather(above, above, axis=1, batch_dims=1)
+
+    rounds = max(int(tree.num_nodes - 1).bit_length(), 1)
+    for _ in range(rounds):
+        kept, above = step(kept, above)
+    return kept
+
+
+def _numbering(kept: tf.Tensor, max_kept: int) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Each new node's origin [B, max_kept], their number [B], and old to new [B, M]."""
+    rank = tf.cumsum(tf.cast(kept, tf.int32), axis=1) - 1
+    kept &= rank < max_kept
+    source = tf.argsort(tf.cast(~kept, tf.int32), axis=1, stable=True)[:, :max_kept]
+    short = max_kept - tf.shape(source)[1]
+    source = tf.pad(source, [[0, 0], [0, tf.maximum(short, 0)]])
+    return source, tf.reduce_sum(tf.cast(kept, tf.int32), axis=1), tf.where(kept, rank, -1)
+
+
+def _rows(whole: tf.Tensor, source: tf.Tensor, count: tf.Tensor, size: int) -> tf.Tensor:
+    """The kept rows of [B, M, ...], zeros behind them: [B, size, ...]."""
+    rows = tf.gather(whole, source, axis=1, batch_dims=1)
+    used = tf.sequence_mask(count, tf.shape(source)[1])
+    used = tf.reshape(used, tf.concat([tf.shape(used), [1] * (rows.shape.rank - 2)], axis=0))
+    rows = tf.where(used, rows, tf.zeros([], rows.dtype))
+    rest = [[0, 0]] * (rows.shape.rank - 2)
+    rows = tf.pad(rows, [[0, 0], [0, size - tf.shape(source)[1]], *rest])
+    return tf.ensure_shape(rows, [whole.shape[0], size, *whole.shape[2:]])
+
+
+def _renumbered(values: tf.Tensor, renumber: tf.Tensor) -> tf.Tensor:
+    """Node indices [B, ...] stored as floats, put through `renumber` [B, M]; -1 stays."""
+    old = tf.cast(values, tf.int32)
+    inside = (old >= 0) & (old < tf.shape(renumber)[1])
+    new = tf.gather(renumber, tf.where(inside, old, 0), axis=1, batch_dims=1)
+    return tf.cast(tf.where(inside, new, -1), tf.float32)
+
+
+def _renumbered_nodes(nodes: tf.Tensor, renumber: tf.Tensor) -> tf.Tensor:
+    parent = _renumbered(nodes[:, :, t.PARENT], renumber)[:, :, None]
+    nodes = tf.concat([parent, nodes[:, :, t.SLOT :]], axis=-1)
+    minus = -tf.ones_like(nodes[:, :1, : t.VISITS])
+    root = tf.concat([minus, nodes[:, :1, t.VISITS :]], axis=-1)
+    return tf.concat([root, nodes[:, 1:]], axis=1)
+
+
+def _renumbered_edges(edges: tf.Tensor, renumber: tf.Tensor) -> tf.Tensor:
+    child = _renumbered(edges[:, :, t.EDGE_CHILD], renumber)[:, :, None]
+    return tf.concat([edges[:, :, : t.EDGE_CHILD], child, edges[:, :, t.EDGE_CHILD + 1 :]], axis=2)

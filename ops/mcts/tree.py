@@ -1,0 +1,225 @@
+"""The search tree: two float32 tensors, a record a node and six rows of edges, with mctx's fields
+as views.
+
+Counts and indices are stored as float32, exact up to 2^24, so that one contiguous block holds all
+that a selection reads. An edge is a column of its node's rows, called its slot; the native backend
+orders the slots so that the expanded edges stand first (cc/kernels/tree.h says why), the twin keeps
+slot = action. What a node's rows hold before the node is made, or past its expanded edges, is not
+defined.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+
+from ops.mcts.types import RootFnOutput, SearchSummary
+
+ROOT_INDEX = 0
+NO_PARENT = -1
+UNVISITED = -1
+MAX_NODES = 1 << 24
+LOWEST_LOGIT = tf.float32.min  # as mctx masks; it and -inf both mean "illegal"
+
+# Fields of a node, the last axis of `nodes`.
+PARENT, SLOT, VISITS, VALUE, RAW_VALUE, REWARD, DISCOUNT, EXPANDED = range(8)
+NODE_FIELDS = 8
+# Rows of a node's edges, the third axis of `edges`; selection by PUCT reads the first four.
+EDGE_QVALUE, EDGE_VISITS, EDGE_PROB, EDGE_ACTION, EDGE_CHILD, EDGE_LOGIT = range(6)
+EDGE_ROWS = 6
+# Entries of a tree's statistics, the last axis of `stats`.
+NEXT_NODE, MIN_QVALUE, MAX_QVALUE = range(3)
+
+
+class SearchTree(NamedTuple):
+    """A batch of search trees; a structure of tensors, so it passes through tf.function and
+    checkpoints.
+
+    nodes: float32 [B, M, 8], a record a node: parent, slot among the parent's edges, visits, value,
+      raw value, reward, discount, number of expanded edges.
+    edges: float32 [B, M, 6, A], rows of a node: Q, visits, prior probability (-1 where illegal),
+      action, child, prior logit.
+    stats: float32 [B, 3]: the index that the next new node gets, and the least and greatest Q(s, a)
+      that a backup wrote in this tree (inf and -inf before the first).
+    embeddings: nest of [B, M, ...].
+    """
+
+    nodes: tf.Tensor
+    edges: tf.Tensor
+    stats: tf.Tensor
+    embeddings: Any
+
+    @property
+    def num_nodes(self) -> int | tf.Tensor:
+        """M, the number of nodes each tree has room for."""
+        return self.nodes.shape[1] or tf.shape(self.nodes)[1]
+
+    @property
+    def num_actions(self) -> int | tf.Tensor:
+        """A, the number of actions."""
+        return self.edges.shape[3] or tf.shape(self.edges)[3]
+
+    def _node_field(self, field: int, dtype: tf.DType = tf.float32) -> tf.Tensor:
+        return tf.cast(self.nodes[:, :, field], dtype)
+
+    def _edge_row(self, row: int, missing: float) -> tf.Tensor:
+        return edge_row(self.nodes, self.edges, row, missing)
+
+    def _of_children(self, field: int) -> tf.Tensor:
+        child = self.children_index
+        values = tf.gather(self.nodes[:, :, field], tf.maximum(child, 0), axis=1, batch_dims=1)
+        return tf.where(child == UNVISITED, 0.0, values)
+
+    @property
+    def node_visits(self) -> tf.Tensor:
+        """Visits of each node, its own evaluation among them: int32 [B, M]."""
+        return self._node_field(VISITS, tf.int32)
+
+    @property
+    def node_values(self) -> tf.Tensor:
+        """Mean return from each node: [B, M]."""
+        return self._node_field(VALUE)
+
+    @property
+    def raw_values(self) -> tf.Tensor:
+        """What the network said of each node: [B, M]."""
+        return self._node_field(RAW_VALUE)
+
+    @property
+    def parents(self) -> tf.Tensor:
+        """Index of each node's parent, NO_PARENT at the root: int32 [B, M]."""
+        return tf.where(self.node_visits > 0, self._node_field(PARENT, tf.int32), NO_PARENT)
+
+    @property
+    def action_from_parent(self) -> tf.Tensor:
+        """Action that leads from its parent to each node: int32 [B, M]."""
+        parent = tf.maximum(self.parents, 0)
+        slot = tf.maximum(self._node_field(SLOT, tf.int32), 0)
+        actions = tf.gather(self.edges[:, :, EDGE_ACTION], parent, axis=1, batch_dims=1)
+        action = tf.cast(tf.gather(actions, slot, axis=2, batch_dims=2), tf.int32)
+        return tf.where(self.parents == NO_PARENT, NO_PARENT, action)
+
+    @property
+    def children_index(self) -> tf.Tensor:
+        """Node behind each edge, or UNVISITED: int32 [B, M, A]."""
+        return tf.cast(self._edge_row(EDGE_CHILD, UNVISITED), tf.int32)
+
+    @property
+    def children_prior_logits(self) -> tf.Tensor:
+        """Prior logits of each node's actions: [B, M, A]."""
+        return self._edge_row(EDGE_LOGIT, 0.0)
+
+    @property
+    def children_visits(self) -> tf.Tensor:
+        """How often each edge was taken: int32 [B, M, A]."""
+        return tf.cast(self._edge_row(EDGE_VISITS, 0.0), tf.int32)
+
+    @property
+    def children_rewards(self) -> tf.Tensor:
+        """Reward on each edge: [B, M, A]."""
+        return self._of_children(REWARD)
+
+    @property
+    def children_discounts(self) -> tf.Tensor:
+        """Discount on each edge: [B, M, A]."""
+        return self._of_children(DISCOUNT)
+
+    @property
+    def children_values(self) -> tf.Tensor:
+        """Value of the node behind each edge: [B, M, A]."""
+        return self._of_children(VALUE)
+
+    @property
+    def root_invalid_actions(self) -> tf.Tensor:
+        """1 where an action is not allowed at the root: [B, A]."""
+        return tf.cast(self.root_row(EDGE_PROB) < 0, tf.float32)
+
+    def root_row(self, row: int) -> tf.Tensor:
+        """One of the root's rows of edges, by action, 0 where undefined: [B, A]."""
+        return edge_row(self.nodes[:, :1], self.edges[:, :1], row, 0.0)[:, 0]
+
+    def summary(self) -> SearchSummary:
+        """Visit counts, probabilities, value and Q-values of the root, all that is read."""
+        visits = self.root_row(EDGE_VISITS)
+        total = tf.reduce_sum(visits, axis=-1, keepdims=True)
+        uniform = tf.ones_like(visits) / tf.cast(tf.shape(visits)[-1], visits.dtype)
+        return SearchSummary(
+            visit_counts=tf.cast(visits, tf.int32),
+            visit_probs=tf.where(total > 0, visits / tf.maximum(total, 1.0), uniform),
+            value=self.nodes[:, ROOT_INDEX, VALUE],
+            qvalues=self.root_row(EDGE_QVALUE),
+        )
+
+
+def edge_row(nodes: tf.Tensor, edges: tf.Tensor, row: int, missing: float) -> tf.Tensor:
+    """A row of every node's edges in the order of the actions, `missing` where undefined: [B, M,
+    A].
+    """
+    num_actions = tf.shape(edges)[3]
+    slot = tf.range(num_actions, dtype=tf.float32)
+    made = nodes[:, :, VISITS, None] > 0
+    prior = row in (EDGE_PROB, EDGE_ACTION, EDGE_LOGIT)  # known of unexpanded edges too
+    known = made if prior else made & (slot < nodes[:, :, EXPANDED, None])
+    values = tf.where(known, edges[:, :, row], missing)
+    action = tf.where(made, edges[:, :, EDGE_ACTION], slot)
+    return tf.gather(values, tf.argsort(action, stable=True), axis=2, batch_dims=2)
+
+
+def prior_probabilities(prior_logits: tf.Tensor) -> tf.Tensor:
+    """Softmax over the legal actions, -1 where the logit is -inf or float32's lowest: [..., A]."""
+    legal = prior_logits > LOWEST_LOGIT
+    logits = tf.where(legal, prior_logits, LOWEST_LOGIT)
+    shifted = logits - tf.reduce_max(logits, axis=-1, keepdims=True)
+    weights = tf.where(legal, tf.exp(shifted), 0.0)
+    total = tf.reduce_sum(weights, axis=-1, keepdims=True)
+    return tf.where(legal, weights / total, -1.0)
+
+
+def fresh_rows(prior_logits: tf.Tensor) -> tf.Tensor:
+    """The edges of a node without children, slot = action: [B, A] to [B, 6, A]."""
+    zeros = tf.zeros_like(prior_logits)
+    actions = zeros + tf.range(tf.shape(zeros)[1], dtype=tf.float32)
+    probs = prior_probabilities(prior_logits)
+    return tf.stack([zeros, zeros, probs, actions, zeros + UNVISITED, prior_logits], axis=1)
+
+
+def with_prior(rows: tf.Tensor, prior_logits: tf.Tensor) -> tf.Tensor:
+    """The same edges, slot = action, with another prior: [B, 6, A]."""
+    probs = prior_probabilities(prior_logits)
+    kept = rows[:, EDGE_ACTION : EDGE_CHILD + 1]
+    logits = prior_logits[:, None]
+    return tf.concat([rows[:, :EDGE_PROB], probs[:, None], kept, logits], axis=1)
+
+
+def root_record(value: tf.Tensor, num_actions: int) -> tf.Tensor:
+    """The record of a root visited once: [B] to [B, 8]."""
+    zero, one = tf.zeros_like(value), tf.ones_like(value)
+    expanded = one * tf.cast(num_actions, tf.float32)
+    fields = [-one, -one, one, value, value, zero, zero, expanded]
+    return tf.stack(fields, axis=-1)
+
+
+def first_row(rows: tf.Tensor, num_nodes: int) -> tf.Tensor:
+    """Zeros [B, num_nodes, ...] with `rows` [B, ...] as its first entry along axis 1."""
+    rest = tf.concat([tf.shape(rows)[:1], [num_nodes - 1], tf.shape(rows)[1:]], axis=0)
+    whole = tf.concat([rows[:, None], tf.zeros(rest, rows.dtype)], axis=1)
+    return tf.ensure_shape(whole, [rows.shape[0], num_nodes, *rows.shape[1:]])
+
+
+def fresh_stats(value: tf.Tensor) -> tf.Tensor:
+    """Statistics of a tree that holds only its root: [B] to [B, 3]."""
+    one, inf = tf.ones_like(value), tf.fill(tf.shape(value), float("inf"))
+    return tf.stack([one, inf, -inf], axis=-1)
+
+
+def tree_from_root(root: RootFnOutput, num_nodes: int) -> SearchTree:
+    """A tree with its root evaluated and room for `num_nodes` nodes; illegal logits are masked
+    already.
+    """
+    return SearchTree(
+        nodes=first_row(root_record(root.value, tf.shape(root.prior_logits)[1]), num_nodes),
+        edges=first_row(fresh_rows(root.prior_logits), num_nodes),
+        stats=fresh_stats(root.value),
+        embeddings=tf.nest.map_structure(lambda e: first_row(e, num_nodes), root.embedding),
+    )

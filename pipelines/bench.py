@@ -1,0 +1,259 @@
+"""Measures the parts that must be fast; one result a line.
+
+python pipelines/bench.py learn|act|cem|replay|mcts [--agent=planet] [--batch=N] [--repeats=N]
+    [--json] [--gin_bindings='PlaNetConfig.batch_size = 16' ...] [--shapes='B,A,N;...']
+    [--backend=auto|native|tensorflow]
+
+learn   an update of the agent's learner on a batch of its own shapes
+act     a step of the agent's policy, for --batch environments
+cem     a plan in the latent space of --size, for --batch beliefs
+replay  batches of real frames through table and dataset
+mcts    tree searches of --shapes over a tabular model
+
+Each figure is the median of several repeats after a warm-up, with the least and the greatest beside
+it. `matmul_gflops` is the machine's own rate on a large float32 matrix product, measured right
+after; compare ratios, not absolute times.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from absl import flags
+
+from pipelines.errors import UserError, nearest
+
+_AGENT = flags.DEFINE_string("agent", "planet", "Agent: gin/<agent>.gin is measured.")
+_SIZE = flags.DEFINE_enum("size", "planet", ["planet"], "Sizes that `cem` plans with.")
+_BACKEND = flags.DEFINE_enum(
+    "backend", "auto", ["auto", "native", "tensorflow"], "Backend of `cem` and `mcts`."
+)
+_SHAPES = flags.DEFINE_string("shapes", None, "Shapes of `mcts`: 'B,A,N;...'; its own by default.")
+_BATCH = flags.DEFINE_integer("batch", 1, "Environments of `act`, beliefs of `cem`.", lower_bound=1)
+_REPEATS = flags.DEFINE_integer("repeats", 5, "Repeats behind a figure.", lower_bound=1)
+_JSON = flags.DEFINE_bool("json", False, "Prints one JSON object a line.")
+_GIN_BINDINGS = flags.DEFINE_multi_string("gin_bindings", [], "Bindings over the agent's file.")
+
+Result = dict[str, Any]
+
+
+def bench_learn() -> Iterator[Result]:
+    """Times `Learner.step` on random data of the table's signature."""
+    import tensorflow as tf
+
+    builder, spec = _agent()
+    learner = builder.make_learner(builder.make_networks(spec, seed=0), seed=0)
+    batch = _random_batch(builder, spec)
+    start = time.perf_counter()
+    learner.step(batch)
+    first = time.perf_counter() - start
+    seconds = _timed(lambda: tf.nest.map_structure(lambda x: x.numpy(), learner.step(batch)))
+    gigaflop = learner.flop(batch) / 1e9
+    yield {
+        "benchmark": "learn",
+        "agent": builder.name,
+        "batch": builder.dataset_options.batch_size,
+        "length": int(batch.reward.shape[1]),
+        **_spread("milliseconds", [1e3 * s for s in seconds]),
+        "first_seconds": first,
+        "gigaflop": gigaflop,
+        "gflops": gigaflop / statistics.median(seconds),
+        "matmul_gflops": _matmul_gflops(),
+        "peak_memory_gib": _peak_memory_gib(),
+    }
+
+
+def bench_act() -> Iterator[Result]:
+    """Times the acting policy for a batch of environments."""
+    import tensorflow as tf
+
+    builder, spec = _agent()
+    policy = builder.make_policy(builder.make_networks(spec, seed=0), spec, evaluation=False)
+    state = policy.initial_state(_BATCH.value)
+    observation = tf.zeros([_BATCH.value, *spec.observations.shape], spec.observations.dtype)
+    seed = tf.constant([0, 0])
+    seconds = _timed(lambda: policy.step(observation, state, seed)[0].numpy())
+    yield {
+        "benchmark": "act",
+        "agent": builder.name,
+        "batch": _BATCH.value,
+        **_spread("milliseconds", [1e3 * s for s in seconds]),
+        "actions_per_second": _BATCH.value / statistics.median(seconds),
+    }
+
+
+def bench_cem() -> Iterator[Result]:
+    """Times a latent plan at PlaNet's size (H 12, I 10, J 1000, K 100)."""
+    import tensorflow as tf
+
+    builder, spec = _agent(_SIZE.value, [f"PlaNetConfig.planning_backend = '{_BACKEND.value}'"])
+    networks = builder.make_networks(spec, seed=0)
+    policy = builder.make_policy(networks, spec, evaluation=True)
+    belief, seed = networks.dynamics.initial(_BATCH.value), tf.constant([0, 0])
+    plan = tf.function(policy.plan, autograph=False)
+    seconds = _timed(lambda: plan(belief, seed).action.numpy())
+    gigaflop = policy.plan_flop(_BATCH.value) / 1e9
+    yield {
+        "benchmark": "cem",
+        "size": _SIZE.value,
+        "batch": _BATCH.value,
+        "backend": _BACKEND.value,
+        **_spread("milliseconds", [1e3 * s for s in seconds]),
+        "gigaflop": gigaflop,
+        "gflops": gigaflop / statistics.median(seconds),
+        "matmul_gflops": _matmul_gflops(),
+    }
+
+
+def bench_replay() -> Iterator[Result]:
+    """Times batches of real episodes through table and dataset, with nobody learning."""
+    import numpy as np
+
+    from agents.actor import Actor
+    from pipelines.datasets import make_dataset
+    from pipelines.environment_loop import EnvironmentLoop
+    from pipelines.environments import BatchedEnvironment
+    from pipelines.replay import EpisodeBuffer, Replay
+
+    builder, spec, environment = _agent(with_environment=True)
+    tables, options = builder.make_tables(spec), builder.dataset_options
+    replay = Replay(tables)
+    adder = EpisodeBuffer(builder.make_adder(replay.client))
+    actor = Actor(builder.make_seed_policy(spec), 1, 0, [adder])
+    EnvironmentLoop(BatchedEnvironment([environment]), actor).run(10)
+    dataset = make_dataset(replay.address, options.table, options.batch_size)
+    iterator = iter(dataset)
+    next(iterator)
+    count = 10
+    seconds = _timed(lambda: [next(iterator) for _ in range(count)])
+    batch = next(iterator)
+    megabytes = np.prod(batch.observation.shape) * batch.observation.dtype.size / 1e6
+    rates = [count / s for s in seconds]
+    yield {
+        "benchmark": "replay",
+        "agent": builder.name,
+        "batch": options.batch_size,
+        "length": int(batch.reward.shape[1]),
+        **_spread("batches_per_second", rates),
+        "megabytes_per_second": float(statistics.median(rates) * megabytes),
+    }
+    replay.close()
+
+
+def bench_mcts() -> Iterator[Result]:
+    """Times searches of a tabular model: whole, and in the tree's own ops."""
+    from pipelines import bench_mcts
+
+    shapes = _SHAPES.value or bench_mcts.DEFAULT_SHAPES
+    yield from bench_mcts.run(shapes, _BACKEND.value, _REPEATS.value)
+
+
+BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
+    "learn": bench_learn,
+    "act": bench_act,
+    "cem": bench_cem,
+    "replay": bench_replay,
+    "mcts": bench_mcts,
+}
+
+
+def main(argv: list[str]) -> int:
+    """Runs the benchmark that is named; 0, or 2 after a line that says what is wrong."""
+    try:
+        names = flags.FLAGS(argv)[1:]
+        if len(names) != 1 or names[0] not in BENCHMARKS:
+            valid = ", ".join(BENCHMARKS)
+            hint = nearest(names[0], BENCHMARKS) if names else ""
+            raise UserError(f"benchmark is {' '.join(names)!r}; expected one of {valid}{hint}")
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+        for result in BENCHMARKS[names[0]]():
+            print(json.dumps(_rounded(result)) if _JSON.value else _text(result), flush=True)
+    except (UserError, flags.Error) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _agent(
+    name: str | None = None, bindings: Sequence[str] = (), with_environment: bool = False
+) -> tuple:
+    """Builder and environment's spec of gin/<name>.gin; --agent names it by default."""
+    from pipelines import experiment
+    from pipelines.environments import make_environment_spec
+
+    gin_file = f"gin/{name or _AGENT.value}.gin"
+    described = experiment.parse([gin_file], [*bindings, *_GIN_BINDINGS.value])
+    environment = described.environment(seed=0)
+    spec = make_environment_spec(environment)
+    return (described.builder, spec, *([environment] if with_environment else []))
+
+
+def _random_batch(builder: Any, spec: Any) -> Any:
+    import numpy as np
+    import tensorflow as tf
+    import tree
+
+    from agents.types import Trajectory
+
+    rng = np.random.default_rng(0)
+
+    def draw(array: tf.TensorSpec) -> tf.Tensor:
+        shape = [builder.dataset_options.batch_size, *array.shape]
+        if array.dtype == tf.uint8:
+            return tf.constant(rng.integers(0, 256, shape), tf.uint8)
+        if array.dtype.is_floating:
+            return tf.constant(rng.standard_normal(shape), array.dtype)
+        return tf.zeros(shape, array.dtype)
+
+    signature = builder.make_tables(spec)[0].info.signature
+    return Trajectory(*tree.map_structure(draw, signature))
+
+
+def _timed(call: Callable[[], Any]) -> list[float]:
+    """Seconds of each repeat, after a warm-up."""
+    call()
+    seconds = []
+    for _ in range(_REPEATS.value):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def _matmul_gflops(size: int = 3000) -> float:
+    import tensorflow as tf
+
+    matrix = tf.random.normal([size, size])
+    seconds = _timed(lambda: tf.matmul(matrix, matrix).numpy())
+    return 2e-9 * size**3 / statistics.median(seconds)
+
+
+def _spread(name: str, values: list[float]) -> Result:
+    return {name: statistics.median(values), f"{name}_min": min(values), f"{name}_max": max(values)}
+
+
+def _peak_memory_gib() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+
+
+def _rounded(result: Result) -> Result:
+    return {k: float(f"{v:.4g}") if isinstance(v, float) else v for k, v in result.items()}
+
+
+def _text(result: Result) -> str:
+    return "  ".join(f"{name} {value}" for name, value in _rounded(result).items())
+
+
+if __name__ == "__main__":
+    if {"--help", "-h", "-help"} & set(sys.argv[1:]):
+        print(__doc__ + flags.FLAGS.module_help(sys.modules["__main__"]))
+        sys.exit(0)
+    sys.exit(main(sys.argv))

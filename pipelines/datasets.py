@@ -1,0 +1,168 @@
+"""From a replay table to batches: sampled, decoded, batched and searched ahead of the learner."""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import reverb
+import tensorflow as tf
+import tree
+
+from agents.types import Trajectory
+from pipelines.errors import UserError, nearest
+from pipelines.replay_client import Client, gone_as_user_error
+
+
+def make_dataset(
+    server_address: str,
+    table: str,
+    batch_size: int,
+    *,
+    max_in_flight_samples_per_worker: int | None = None,
+    num_workers: int = 2,
+    prefetch: int = 2,
+    transform: Callable[[Trajectory], Any] | None = None,
+    max_samples: int = -1,
+    timeout_s: float = 20.0,
+) -> tf.data.Dataset:
+    """Makes a dataset of `Trajectory` batches `[B, T, ...]` with the table's types and shapes.
+
+    Args:
+      server_address: 'host:port' of the replay server.
+      table: whose signature gives types and shapes (T static when the signature's is).
+      batch_size: B, sequences in a batch.
+      max_in_flight_samples_per_worker: samples asked for ahead; None: `batch_size`. More hides a
+        remote server's latency, but samples an older table.
+      num_workers: threads that fetch and decode. A table that samples in a fixed order (first or
+        last in) is read by one, since two would race for that order.
+      prefetch: batches kept ready.
+      transform: applied to each batch, in parallel, in the dataset's threads (a search stage).
+      max_samples: items to sample in all, after which the dataset ends; -1: endless. Set it to
+        steps x B where not one item more may be sampled than the learner uses.
+      timeout_s: how long the server may take to answer what its table looks like.
+
+    Raises:
+      UserError: the server is gone, or has no such table.
+    """
+    info = _table_info(Client(server_address, timeout_s), table)
+    workers = 1 if info.sampler_options.is_deterministic else num_workers
+    dataset = reverb.TrajectoryDataset(
+        server_address=server_address,
+        table=table,
+        dtypes=tree.map_structure(lambda spec: spec.dtype, info.signature),
+        shapes=tree.map_structure(lambda spec: spec.shape, info.signature),
+        max_in_flight_samples_per_worker=max_in_flight_samples_per_worker or batch_size,
+        num_workers_per_iterator=workers,
+        max_samples=max_samples,
+    )
+    dataset = dataset.batch(batch_size, drop_remainder=True)
+    dataset = dataset.map(lambda sample: Trajectory(*sample.data))
+    if transform is not None:
+        dataset = dataset.map(transform, num_parallel_calls=workers, deterministic=True)
+    return dataset.prefetch(prefetch)
+
+
+def _table_info(client: Client, table: str) -> Any:
+    tables, server_address = client.server_info(), client.server_address
+    if table not in tables:
+        raise UserError(
+            f"replay server at {server_address} has no table '{table}'"
+            f"; it has {', '.join(sorted(tables))}{nearest(table, tables)}"
+        )
+    if not tables[table].signature:
+        raise UserError(f"table '{table}' at {server_address} has no signature to read it by")
+    return tables[table]
+
+
+class WaitReport(NamedTuple):
+    """How long a learner waited for data since the last report.
+
+    Attributes:
+      waited_seconds: spent inside `next`.
+      total_seconds: since the last report.
+      share: waited / total, 0 to 1.
+      batches: delivered.
+    """
+
+    waited_seconds: float
+    total_seconds: float
+    share: float
+    batches: int
+
+
+class TimedIterator:
+    """Iterates over a dataset, measures the caller's waiting, and notices a dead replay server.
+
+    A thread pulls the batches, so that Ctrl-C works while one is awaited, and so that a read which
+    never returns can be left behind.
+
+    Args:
+      dataset: what to iterate over.
+      client: of the dataset's server, which is asked whether it lives whenever a batch is late
+        (`client.timeout_s`); None: nobody is asked, for datasets without a server.
+    """
+
+    def __init__(self, dataset: tf.data.Dataset, client: Client | None = None):
+        self._iterator = iter(dataset)
+        self._client = client
+        self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
+        self._ready: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
+        self._waited = 0.0
+        self._batches = 0
+        self._since = time.perf_counter()
+        arguments = (self._iterator, self._wanted, self._ready)
+        threading.Thread(target=_pull, args=arguments, daemon=True).start()
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        """Returns the next batch; StopIteration at the end, UserError when the server is gone."""
+        start = time.perf_counter()
+        self._wanted.put(True)
+        try:
+            batch, error = self._await()
+        finally:
+            self._waited += time.perf_counter() - start
+        if error is not None:
+            self._raise(error)
+        self._batches += 1
+        return batch
+
+    def __del__(self) -> None:
+        self._wanted.put(False)
+
+    def report(self) -> WaitReport:
+        """Returns the figures since the last report and starts anew."""
+        now = time.perf_counter()
+        total = now - self._since
+        share = self._waited / total if total > 0 else 0.0
+        result = WaitReport(self._waited, total, share, self._batches)
+        self._waited, self._batches, self._since = 0.0, 0, now
+        return result
+
+    def _await(self) -> tuple[Any, BaseException | None]:
+        while True:
+            try:
+                return self._ready.get(timeout=self._client.timeout_s if self._client else None)
+            except queue.Empty:
+                self._client.server_info()
+
+    def _raise(self, error: BaseException) -> None:
+        if self._client is None:
+            raise error
+        with gone_as_user_error(self._client.server_address):
+            raise error
+
+
+def _pull(iterator: Any, wanted: queue.SimpleQueue, ready: queue.SimpleQueue) -> None:
+    """Fetches a batch for each True in `wanted`; holds no TimedIterator, so that one can die."""
+    while wanted.get():
+        try:
+            ready.put((next(iterator), None))
+        except BaseException as error:
+            ready.put((None, error))

@@ -1,0 +1,131 @@
+"""Where policy and environments meet: runs whole episodes in a batch of environments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import dm_env
+import numpy as np
+
+from agents.actor import Actor
+from pipelines.environments import BatchedEnvironment
+
+
+class Interrupted(Exception):
+    """The run was asked to stop in the middle of an episode."""
+
+
+class Episode(NamedTuple):
+    """What came of one episode.
+
+    Attributes:
+      episode_return: sum of its rewards.
+      length: L, number of actions.
+      observations: [L + 1, …], or None when not recorded.
+      actions: [L, …], or None when not recorded.
+    """
+
+    episode_return: float
+    length: int
+    observations: np.ndarray | None = None
+    actions: np.ndarray | None = None
+
+
+class _Row:
+    """The episode in progress in one environment."""
+
+    def __init__(self, timestep: dm_env.TimeStep, record: bool) -> None:
+        self.timestep = timestep
+        self.reward = 0.0
+        self.length = 0
+        self._observations = [timestep.observation] if record else None
+        self._actions: list[np.ndarray] = []
+
+    def add(self, action: np.ndarray, timestep: dm_env.TimeStep) -> None:
+        self.timestep = timestep
+        self.reward += float(timestep.reward)
+        self.length += 1
+        if self._observations is not None:
+            self._observations.append(timestep.observation)
+            self._actions.append(action)
+
+    def episode(self) -> Episode:
+        if self._observations is None:
+            return Episode(self.reward, self.length)
+        frames, actions = np.stack(self._observations), np.stack(self._actions)
+        return Episode(self.reward, self.length, frames, actions)
+
+
+class EnvironmentLoop:
+    """Steps B environments with one actor until enough episodes are over.
+
+    Environments that have no further episode to play rest, so that which random numbers they used
+    depends on the number of their episodes alone.
+    """
+
+    def __init__(
+        self,
+        environment: BatchedEnvironment,
+        actor: Actor,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._environment = environment
+        self._actor = actor
+        self._should_stop = should_stop
+
+    def run(
+        self,
+        num_episodes: int,
+        record: int = 0,
+        on_step: Callable[[int], None] = lambda steps: None,
+    ) -> list[Episode]:
+        """Plays `num_episodes` episodes and returns them in the order they ended.
+
+        Args:
+          num_episodes: in all, shared out among the environments as they become free.
+          record: observations and actions are kept of that many, the first that start.
+          on_step: called after each round with the number of steps since this call began.
+
+        Raises:
+          Interrupted: the run is to stop, and nothing of this call is in the replay.
+        """
+        batch = range(self._environment.batch_size)
+        started, steps, episodes = 0, 0, []
+        rows: list[_Row | None] = [None for _ in batch]
+        last: list[dm_env.TimeStep | None] = [None for _ in batch]
+        while len(episodes) < num_episodes:
+            self._check_stop(episodes)
+            for i in batch:
+                if rows[i] is None and started < num_episodes:
+                    rows[i] = _Row(self._environment.reset(i), record=started < record)
+                    self._actor.observe_first(i, rows[i].timestep)
+                    last[i] = rows[i].timestep
+                    started += 1
+            steps += self._step(rows, last)
+            on_step(steps)
+            for i in batch:
+                if rows[i] is not None and rows[i].timestep.last():
+                    episodes.append(rows[i].episode())
+                    rows[i] = None
+        return episodes
+
+    def _check_stop(self, episodes: list[Episode]) -> None:
+        # An episode that is in the replay cannot be taken back: those beside it are then finished.
+        if self._should_stop() and not (episodes and self._actor.writes):
+            self._actor.abandon()
+            raise Interrupted
+
+    def _step(self, rows: list[_Row | None], last: list[dm_env.TimeStep | None]) -> int:
+        """Acts once in every environment with an episode in progress; returns their number."""
+        # Resting rows show the policy something of the right shape; their actions are not used.
+        filler = next(timestep for timestep in last if timestep is not None)
+        actions = self._actor.select_action([timestep or filler for timestep in last])
+        active = [row is not None for row in rows]
+        timesteps = self._environment.step(actions, active)
+        for i, (row, timestep) in enumerate(zip(rows, timesteps, strict=True)):
+            if row is not None:
+                row.add(actions[i], timestep)
+                self._actor.observe(i, actions[i], timestep)
+                last[i] = timestep
+        return sum(active)

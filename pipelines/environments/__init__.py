@@ -1,0 +1,13 @@
+"""Environments as dm_env; each factory is gin-configurable and is called with `seed` alone.
+
+Simulators are imported when a factory is called, so that importing this package costs little. What
+every environment has beyond dm_env, and a new one needs too, tests' shared contract holds: `name`,
+`render(height, width)`, `random_state()` and `set_random_state(state)`.
+"""
+
+from pipelines.environments.batch import BatchedEnvironment
+from pipelines.environments.classic_control import classic_control
+from pipelines.environments.control_suite import control_suite
+from pipelines.environments.specs import make_environment_spec
+
+__all__ = ["BatchedEnvironment", "classic_control", "control_suite", "make_environment_spec"]

@@ -1,0 +1,75 @@
+"""Plays evaluation episodes and films them: what happened, and what the model imagined."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from agents.builder import OpenLoopPredictor
+from pipelines import video
+from pipelines.environment_loop import EnvironmentLoop, Episode
+
+
+class Evaluation(NamedTuple):
+    """What came of one evaluation.
+
+    Attributes:
+      episodes: all of them.
+      pictures: uint8 [height, width, 3] by name, for TensorBoard.
+    """
+
+    episodes: list[Episode]
+    pictures: dict[str, np.ndarray]
+
+
+class Evaluator:
+    """Evaluates a policy in environments of its own.
+
+    Args:
+      loop: over the evaluation environments, with an actor that writes nothing.
+      predictor: imagines frames; None: no open-loop videos.
+      context: frames that the predictor sees.
+      num_videos: episodes filmed in each evaluation.
+      directory: where videos go.
+    """
+
+    def __init__(
+        self,
+        loop: EnvironmentLoop,
+        *,
+        predictor: OpenLoopPredictor | None,
+        context: int,
+        num_videos: int,
+        directory: pathlib.Path,
+    ) -> None:
+        self._loop, self._predictor, self._context = loop, predictor, context
+        self._num_videos, self._directory = num_videos, directory
+
+    def run(self, num_episodes: int, label: str) -> Evaluation:
+        """Plays episodes and films the first ones; names of files begin with `label`."""
+        episodes = self._loop.run(num_episodes, record=self._num_videos)
+        filmed = [e for e in episodes if e.observations is not None and is_film(e.observations)]
+        pictures = {}
+        for i, episode in enumerate(filmed):
+            video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.observations)
+        if filmed:
+            pictures["evaluation/episode"] = video.image_strip([filmed[0].observations], 0)
+        if filmed and self._predictor is not None:
+            pictures["evaluation/open_loop"] = self._open_loop(filmed[0], f"{label}-open-loop")
+        return Evaluation(episodes, pictures)
+
+    def _open_loop(self, episode: Episode, name: str) -> np.ndarray:
+        """Films truth beside imagination; returns the strip."""
+        frames = episode.observations[:-1]  # Each with the action taken there.
+        context = min(self._context, len(frames) - 1)
+        imagined = self._predictor(frames, episode.actions, context)
+        video.open_loop_video(frames, imagined, context, self._directory / name)
+        rows = [frames, imagined, video.error_frames(frames, imagined)]
+        return video.image_strip(rows, context)
+
+
+def is_film(observations: np.ndarray) -> bool:
+    """Whether observations are frames, uint8 [T, H, W, 3]."""
+    return observations.ndim == 4 and observations.dtype == np.uint8

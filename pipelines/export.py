@@ -1,0 +1,141 @@
+"""Policies as SavedModels, written and read: planner and all, in plain TensorFlow."""
+
+from __future__ import annotations
+
+import os
+import pathlib
+import shutil
+from typing import Any
+
+import tensorflow as tf
+import tree
+
+from agents.policy import Policy
+from pipelines import files
+from pipelines.errors import UserError, first_line
+
+_SEED = tf.TensorSpec([2], tf.int32, "seed")
+
+
+class ServedPolicy(tf.Module):
+    """What is saved: `initial_state(batch_size)` and `step(observation, state, seed)`.
+
+    Both are there as functions on nests (`tf.saved_model.load(...).step(...)`) and as signatures on
+    flat names: `observation`, `seed`, `state_<name>` in; `action`, `state_<name>`, `info_<name>`
+    out. The batch size is free.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(name="policy")
+        self._policy = policy
+        self._state_spec = tree.map_structure_with_path(
+            lambda path, values: tf.TensorSpec(
+                [None, *values.shape[1:]], values.dtype, _flat_name("state", path)
+            ),
+            policy.initial_state(1),
+        )
+        self._observation_spec = _batched(policy.observation_spec, "observation")
+        self.initial_state = tf.function(
+            self._initial_state, input_signature=[tf.TensorSpec([], tf.int32, "batch_size")]
+        )
+        self.step = tf.function(
+            policy.step.python_function,
+            input_signature=[self._observation_spec, self._state_spec, _SEED],
+            autograph=False,
+        )
+
+    def signatures(self) -> dict[str, Any]:
+        """The two functions on flat names, for servers."""
+        flat = tree.flatten(self._state_spec)
+        batch_size = tf.TensorSpec([], tf.int32, "batch_size")
+
+        @tf.function(input_signature=[batch_size])
+        def initial_state(batch_size):
+            return _flattened("state", self.initial_state(batch_size))
+
+        @tf.function(input_signature=[self._observation_spec, _SEED, *flat], autograph=False)
+        def step(observation, seed, *state):
+            state = tree.unflatten_as(self._state_spec, state)
+            action, state, info = self.step(observation, state, seed)
+            outputs = {"action": action, **_flattened("state", state), **_flattened("info", info)}
+            return outputs
+
+        return {"initial_state": initial_state, "step": step}
+
+    def _initial_state(self, batch_size: tf.Tensor) -> Any:
+        # An identity, since signatures may not return their inputs or constants alone.
+        return tf.nest.map_structure(tf.identity, self._policy.initial_state(batch_size))
+
+
+class Exporter:
+    """Writes one policy again and again; it is traced once.
+
+    Args:
+      policy: whose variables are saved as they are at each call.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        self._module = ServedPolicy(policy)
+        self._signatures = self._module.signatures()
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Writes the SavedModel; an older one at that place is replaced whole.
+
+        Raises:
+          UserError: the disk does not take it.
+        """
+        directory = pathlib.Path(directory)
+        fresh = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+        old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
+        with files.writing(directory):
+            shutil.rmtree(fresh, ignore_errors=True)
+            tf.saved_model.save(self._module, str(fresh), signatures=self._signatures)
+            if directory.exists():
+                directory.rename(old)
+            fresh.rename(directory)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+class SavedPolicy(Policy):
+    """Acts as the policy that was saved, without any of the code that made it.
+
+    Args:
+      directory: of the SavedModel.
+
+    Raises:
+      UserError: there is none, or it cannot be read.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str]) -> None:
+        super().__init__(name="saved_policy")
+        try:
+            self._loaded = tf.saved_model.load(os.fspath(directory))
+            signature = self._loaded.signatures["step"]
+        except (OSError, ValueError, AttributeError, KeyError, tf.errors.OpError) as error:
+            raise UserError(f"cannot read the policy {directory}: {first_line(error)}") from error
+        observation = signature.structured_input_signature[1]["observation"]
+        action = signature.structured_outputs["action"]
+        self.observation_spec = tf.TensorSpec(observation.shape[1:], observation.dtype)
+        self.action_spec = tf.TensorSpec(action.shape[1:], action.dtype)
+
+    def initial_state(self, batch_size: int | tf.Tensor) -> Any:
+        """See `Policy.initial_state`."""
+        return self._loaded.initial_state(tf.convert_to_tensor(batch_size, tf.int32))
+
+    def step(
+        self, observation: tf.Tensor, state: Any, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
+        """See `Policy.step`."""
+        return self._loaded.step(observation, state, seed)
+
+
+def _batched(spec: tf.TensorSpec, name: str) -> tf.TensorSpec:
+    return tf.TensorSpec([None, *spec.shape], spec.dtype, name)
+
+
+def _flat_name(prefix: str, path: tuple[Any, ...]) -> str:
+    return "_".join([prefix, *map(str, path)])
+
+
+def _flattened(prefix: str, nest: Any) -> dict[str, tf.Tensor]:
+    return {_flat_name(prefix, path): value for path, value in tree.flatten_with_path(nest)}

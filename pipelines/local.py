@@ -1,0 +1,345 @@
+"""Runs a builder's agent in one process: acting, learning and replay take turns (Algorithm 1).
+
+    until enough episodes are collected:
+        updates due before the next episode      replay → dataset → Learner.step
+        evaluation, export when due
+        one episode in each environment          Policy → environment → Adder → replay
+        checkpoint when due
+
+What comes next depends only on counters and random states, and a checkpoint holds all of them: a
+run that is stopped and started again does what it would have done.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import pathlib
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import tensorflow as tf
+
+from agents.actor import Actor
+from pipelines import files, log_directory, summary
+from pipelines.checkpointing import CheckpointManager, Unit
+from pipelines.datasets import TimedIterator, make_dataset
+from pipelines.environment_loop import EnvironmentLoop, Interrupted
+from pipelines.environments import BatchedEnvironment
+from pipelines.errors import UserError, first_line
+from pipelines.evaluation import Evaluator
+from pipelines.experiment import Experiment
+from pipelines.export import Exporter
+from pipelines.loggers import MetricsLogger
+from pipelines.parts import Parts, make_parts
+from pipelines.progress import Progress
+from pipelines.replay import EpisodeBuffer, Replay
+from pipelines.run_state import RunState
+
+T = TypeVar("T")
+
+
+class LocalRun:
+    """One training run; a checkpoint in its log directory is resumed from.
+
+    Args:
+      experiment: what to run.
+      logdir: where everything goes.
+      seed: of all randomness.
+      config_text: gin configuration for `config.gin`, asked for once all parts are built.
+      should_stop: asked between steps and updates; once it says so, the run saves and ends.
+
+    Raises:
+      UserError: the parts do not fit together, or the log directory is another run's. The log
+        directory is then as it was; one that was not there is not there.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        logdir: str | pathlib.Path,
+        seed: int,
+        config_text: Callable[[], str],
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._experiment, self._builder = experiment, experiment.builder
+        self._logdir, self._seed, self._should_stop = pathlib.Path(logdir), seed, should_stop
+        self._state = RunState()
+        self._clock = self._saved_at = time.monotonic()
+        if experiment.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        self._parts = make_parts(experiment, seed)
+        with contextlib.ExitStack() as opened, log_directory.leaving_no_trace(logdir):
+            self._open(opened)
+            with files.writing(self._logdir / "config.gin"):
+                files.atomic_write(self._logdir / "config.gin", config_text())
+            self._write_summary()
+            self._opened = opened.pop_all()
+
+    def run(self) -> bool:
+        """Trains until all episodes are collected; returns False when it was asked to stop."""
+        with self._opened as opened:
+            # Not before: a bar keeps its line of the terminal to itself.
+            self._progress = Progress(self._experiment.num_episodes, self._state.episodes)
+            opened.callback(self._progress.close)
+            finished = self._train()
+            self._save()
+            self._exporter.save(self._logdir / "policy" / "last")
+        return finished
+
+    def close(self) -> None:
+        """Gives back the log directory and the replay server; `run` does so itself."""
+        self._opened.close()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        enough = self._state.episodes >= self._experiment.num_episodes
+        return enough and self._updates_due() == 0 and not self._evaluation_due()
+
+    @property
+    def counters(self) -> dict[str, float]:
+        """`step`, `episodes`, `updates` and `wall_clock` (seconds) so far."""
+        return self._state.counters()
+
+    @property
+    def last_evaluation(self) -> dict[str, Any] | None:
+        """Mean, standard error and episodes of the last evaluation."""
+        return self._state.last_evaluation
+
+    # What runs while the run does; `opened` closes it again.
+
+    def _open(self, opened: contextlib.ExitStack) -> None:
+        identity = {
+            "agent": self._builder.name,
+            "environment": self._parts.environment.name,
+            "seed": self._seed,
+        }
+        opened.enter_context(log_directory.claim(self._logdir, identity))
+        self._checkpoints = CheckpointManager(self._logdir, identity)
+        unit = self._checkpoints.latest()
+        self._replay = Replay(
+            self._parts.tables,
+            self._logdir / "replay",
+            address=self._experiment.replay_address,
+            port=self._experiment.replay_port,
+            restore_from=unit.replay if unit else None,
+            timeout_s=self._experiment.replay_timeout,
+        )
+        opened.callback(self._replay.close)
+        self._connect(self._parts)
+        if unit is not None:
+            self._resume(unit)
+        step = unit.step if unit else None
+        self._logger = MetricsLogger(self._logdir, step, self._state.rows)
+        opened.callback(self._logger.close)
+
+    def _connect(self, parts: Parts) -> None:
+        """Wires policies, environments and learner to the replay."""
+        options, batch_size = self._builder.dataset_options, parts.environment.batch_size
+        self._dataset = make_dataset(
+            self._replay.address, options.table, options.batch_size, transform=options.transform
+        )
+        adders = [
+            EpisodeBuffer(self._builder.make_adder(self._replay.client)) for _ in range(batch_size)
+        ]
+        self._seed_actor = Actor(parts.seed_policy, batch_size, parts.seeds["seed_actor"], adders)
+        self._actor = Actor(parts.policy, batch_size, parts.seeds["actor"], adders)
+        self._evaluation_actor = Actor(
+            parts.evaluation_policy,
+            parts.evaluation_environment.batch_size,
+            parts.seeds["evaluation_actor"],
+        )
+        self._exporter = Exporter(parts.evaluation_policy)
+        self._evaluator = Evaluator(
+            EnvironmentLoop(
+                parts.evaluation_environment, self._evaluation_actor, self._should_stop
+            ),
+            predictor=parts.predictor,
+            context=self._experiment.context_frames,
+            num_videos=self._experiment.evaluation_videos,
+            directory=self._logdir / "videos",
+        )
+
+    # The loop.
+
+    def _train(self) -> bool:
+        try:
+            while True:
+                self._learn()
+                if self._evaluation_due():
+                    self._evaluate()
+                if self.finished:
+                    return True
+                self._collect()
+                self._save_if_due()
+        except Interrupted:
+            return False
+
+    def _updates_due(self) -> int:
+        due = self._builder.schedule.updates_due(self._state.episodes)
+        return max(0, due - self._state.updates)
+
+    def _learn(self) -> None:
+        """Does the updates that come before the next episode."""
+        if (due := self._updates_due()) == 0:
+            return
+        self._check_replay()
+        start = time.monotonic()
+        batches = TimedIterator(self._dataset.take(due), self._replay.client)
+        for batch in batches:
+            self._state.measure(self._parts.learner.step(batch))
+            self._state.updates += 1
+            self._tick()
+            if self._should_stop():
+                raise Interrupted
+        self._state.measure(
+            {
+                "learner/wait_share": batches.report().share,
+                "learner/updates_per_second": due / (time.monotonic() - start),
+            }
+        )
+        self._save_if_due()
+
+    def _check_replay(self) -> None:
+        table = self._builder.dataset_options.table
+        if self._replay.size(table) == 0:
+            raise UserError(
+                f"replay table '{table}' is empty after {self._state.episodes} episodes; expected "
+                "episodes at least as long as the agent's sequence_length"
+            )
+
+    def _collect(self) -> None:
+        """Plays an episode in each environment and writes it to replay."""
+        state, environment = self._state, self._parts.environment
+        seeding = state.episodes < self._builder.schedule.seed_episodes
+        actor = self._seed_actor if seeding else self._actor
+        loop = EnvironmentLoop(environment, actor, self._should_stop)
+        count = min(environment.batch_size, self._experiment.num_episodes - state.episodes)
+        start = time.monotonic()
+        episodes = _undone_when_interrupted(
+            environment, actor, lambda: loop.run(count, on_step=self._tick)
+        )
+        steps = sum(episode.length for episode in episodes)
+        state.step += steps
+        state.episodes += len(episodes)
+        state.last_return = sum(episode.episode_return for episode in episodes) / len(episodes)
+        state.measure(
+            {
+                "episode/return": state.last_return,
+                "episode/length": steps / len(episodes),
+                "actor/steps_per_second": steps / (time.monotonic() - start),
+            }
+        )
+        self._report()
+
+    def _evaluation_due(self) -> bool:
+        state, interval = self._state, self._experiment.evaluation_interval
+        if state.updates == 0 or state.episodes == state.evaluated_episodes:
+            return False
+        passed = state.episodes // interval > state.evaluated_episodes // interval
+        return passed or state.episodes >= self._experiment.num_episodes
+
+    def _evaluate(self) -> None:
+        state = self._state
+        count, label = self._experiment.evaluation_episodes, f"{state.episodes:06d}"
+        episodes, pictures = _undone_when_interrupted(
+            self._parts.evaluation_environment,
+            self._evaluation_actor,
+            lambda: self._evaluator.run(count, label),
+        )
+        result = summary.evaluation_result([episode.episode_return for episode in episodes])
+        is_best = state.record_evaluation(result)
+        state.measure(
+            {
+                "evaluation/return": result["mean"],
+                "evaluation/standard_error": result["standard_error"] or 0.0,
+            }
+        )
+        self._report()
+        for name, picture in pictures.items():
+            self._logger.image(name, picture, state.step)
+        if is_best:
+            self._exporter.save(self._logdir / "policy" / "best")
+        self._write_summary()
+
+    # What a run shows and leaves behind.
+
+    def _tick(self, steps: int = 0) -> None:
+        """Moves clock and bar; `steps` are those of the episode in progress."""
+        now = time.monotonic()
+        self._state.wall_clock += now - self._clock
+        self._clock = now
+        shown = {**self._state.counters(), "step": self._state.step + steps}
+        self._progress.update(shown, self._state.last_return)
+
+    def _report(self) -> None:
+        """Writes a row of everything measured since the last one."""
+        self._tick()
+        state, means = self._state, self._state.take_means()
+        self._logger.write(state.counters(), means)
+        state.rows += 1
+        self._progress.report(state.counters(), state.last_return, means.get("evaluation/return"))
+
+    def _save_if_due(self) -> None:
+        if time.monotonic() - self._saved_at >= 60.0 * self._experiment.checkpoint_minutes:
+            self._save()
+
+    def _save(self) -> None:
+        self._tick()
+        state = {
+            "run": self._state.as_dict(),
+            "calls": [actor.calls for actor in self._actors()],
+            "environment": self._parts.environment.random_state(),
+            "evaluation_environment": self._parts.evaluation_environment.random_state(),
+        }
+        trackables = {"learner": self._parts.learner}
+        self._checkpoints.save(self._state.step, trackables, state, self._replay)
+        self._write_summary()
+        self._saved_at = time.monotonic()
+
+    def _resume(self, unit: Unit) -> None:
+        unit.restore({"learner": self._parts.learner})
+        try:
+            self._state = RunState(**unit.state["run"])
+            for actor, calls in zip(self._actors(), unit.state["calls"], strict=True):
+                actor.calls = calls
+            self._parts.environment.set_random_state(unit.state["environment"])
+            _set_as_many(self._parts.evaluation_environment, unit.state["evaluation_environment"])
+        except (KeyError, TypeError, ValueError) as error:
+            raise UserError(
+                f"checkpoint {unit.path} does not fit this configuration: {first_line(error)}"
+            ) from error
+
+    def _actors(self) -> list[Actor]:
+        return [self._seed_actor, self._actor, self._evaluation_actor]
+
+    def _write_summary(self) -> None:
+        summary.write_summary(
+            self._logdir,
+            agent=self._builder.name,
+            environment=self._parts.environment.name,
+            seed=self._seed,
+            counters=self._state.counters(),
+            evaluation=self._state.last_evaluation,
+            best_evaluation=self._state.best_evaluation,
+        )
+
+
+def _undone_when_interrupted(
+    environment: BatchedEnvironment, actor: Actor, play: Callable[[], T]
+) -> T:
+    """Plays; if that is interrupted, random states are as if it had not begun."""
+    states, calls = environment.random_state(), actor.calls
+    try:
+        return play()
+    except Interrupted:
+        environment.set_random_state(states)
+        actor.calls = calls
+        raise
+
+
+def _set_as_many(environment: BatchedEnvironment, states: list[Any]) -> None:
+    """Restores random states; the number of environments may have changed since."""
+    own = environment.random_state()
+    environment.set_random_state([*states, *own[len(states) :]][: len(own)])

@@ -1,0 +1,88 @@
+"""Shows how far a run is: a bar on a terminal, else a plain line for every report."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+import time
+from collections.abc import Mapping
+from typing import TextIO
+
+import tqdm
+
+
+class Progress:
+    """Progress over the episodes of a run.
+
+    Args:
+      total_episodes: of the whole run.
+      initial_episodes: where it (re)starts; time left is judged by the episodes since.
+      stream: where to write; None: stdout.
+    """
+
+    def __init__(
+        self, total_episodes: int, initial_episodes: int = 0, stream: TextIO | None = None
+    ) -> None:
+        self._stream = stream or sys.stdout
+        self._total, self._initial = total_episodes, initial_episodes
+        self._start = time.monotonic()
+        self._bar = None
+        if _width(self._stream) > 0:
+            self._bar = tqdm.tqdm(
+                total=total_episodes,
+                initial=initial_episodes,
+                file=self._stream,
+                dynamic_ncols=True,
+                bar_format="{percentage:3.0f}%|{bar}| {desc}",
+            )
+
+    def update(self, counters: Mapping[str, float], last_return: float) -> None:
+        """Moves the bar, if there is one; cheap enough for every step.
+
+        Args:
+          counters: `step`, `episodes` and `updates`.
+          last_return: of the last collected episode; NaN before the first is over.
+        """
+        if self._bar is not None:
+            self._bar.n = min(int(counters["episodes"]), self._total)
+            self._bar.set_description_str(self._text(counters, last_return))
+
+    def report(
+        self, counters: Mapping[str, float], last_return: float, evaluation: float | None = None
+    ) -> None:
+        """Prints a line where there is no bar; an evaluation's mean return is always printed."""
+        text = self._text(counters, last_return)
+        if evaluation is not None:
+            text += f"  evaluation {evaluation:.1f}"
+        if self._bar is None:
+            print(text, file=self._stream, flush=True)
+        elif evaluation is not None:
+            self._bar.write(text, file=self._stream)
+
+    def close(self) -> None:
+        """Leaves the bar as it is and goes to the next line."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def _text(self, counters: Mapping[str, float], last_return: float) -> str:
+        episodes = int(counters["episodes"])
+        shown = "-" if math.isnan(last_return) else f"{last_return:.1f}"
+        return (
+            f"episodes {episodes}/{self._total}  steps {int(counters['step'])}"
+            f"  updates {int(counters['updates'])}  return {shown}"
+            f"  left {self._time_left(episodes)}"
+        )
+
+    def _time_left(self, episodes: int) -> str:
+        if episodes <= self._initial:
+            return "?"
+        pace = (time.monotonic() - self._start) / (episodes - self._initial)
+        minutes, seconds = divmod(round(max(self._total - episodes, 0) * pace), 60)
+        hours, minutes = divmod(minutes, 60)
+        return f"{hours}:{minutes:02d}:{seconds:02d}"
+
+
+def _width(stream: TextIO) -> int:
+    """Columns of the terminal; 0: none, or one that does not know its width."""
+    return os.get_terminal_size(stream.fileno()).columns if stream.isatty() else 0

@@ -1,0 +1,115 @@
+"""Trains what gin files describe; running again with the same --logdir resumes.
+
+python pipelines/run.py --gin_file=gin/planet_small.gin [--gin_file=...]
+    [--gin_bindings='control_suite.task = "cartpole_swingup"' ...] [--logdir=DIR] [--seed=N]
+
+Ctrl-C or SIGTERM saves, says how to resume, and ends with status 0; a second one ends at once, and
+what came after the last checkpoint is lost. Bad input ends with one line and status 2.
+"""
+
+from __future__ import annotations
+
+import datetime
+import os
+import pathlib
+import shlex
+import signal
+import sys
+
+from absl import flags
+
+from pipelines import command_line
+from pipelines.quiet import silence_reverb
+
+_FLAGS = flags.FlagValues()
+_GIN_FILE = flags.DEFINE_multi_string(
+    "gin_file", [], "File to read; later ones win.", flag_values=_FLAGS
+)
+_GIN_BINDINGS = flags.DEFINE_multi_string(
+    "gin_bindings",
+    [],
+    "Binding such as 'PlaNetConfig.batch_size = 16'; wins over every file.",
+    flag_values=_FLAGS,
+)
+_LOGDIR = flags.DEFINE_string(
+    "logdir",
+    None,
+    "Where everything goes; by default a fresh folder runs/NAME-DATE.",
+    flag_values=_FLAGS,
+)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Seed of all randomness.", lower_bound=0, flag_values=_FLAGS
+)
+
+
+def main(argv: list[str]) -> int:
+    """Runs the program; returns the exit status, see `command_line`."""
+    stop = StopFlag(argv)
+    return command_line.run_program(argv, _FLAGS, __doc__, lambda: _train(argv, stop))
+
+
+def _train(argv: list[str], stop: StopFlag) -> None:
+    # TensorFlow's import takes seconds; --help and wrong flags are answered before it.
+    import gin
+
+    from pipelines import experiment, local
+
+    silence_reverb()
+    described = experiment.parse(_GIN_FILE.value, _GIN_BINDINGS.value)
+    logdir = _LOGDIR.value or _fresh_logdir(_GIN_FILE.value[-1])
+    run = local.LocalRun(described, logdir, _SEED.value, gin.operative_config_str, stop)
+    stop.save_first()
+    print(f"log directory: {logdir}", flush=True)
+    if run.finished:
+        run.close()
+        print("finished already; a larger Experiment.num_episodes goes on from here")
+    elif not run.run():
+        resume = _command(argv, *([] if _LOGDIR.value else [f"--logdir={logdir}"]))
+        print(f"stopped and saved; resume with: {resume}")
+    if (result := run.last_evaluation) is not None:
+        print(f"evaluation: {result['mean']:.1f} over {result['episodes']} episodes")
+    print(f"log directory: {logdir}", flush=True)
+
+
+class StopFlag:
+    """True once Ctrl-C or SIGTERM came; a second one ends the program at once.
+
+    Until `save_first` there is nothing to save, and the first one ends the program at once too.
+    """
+
+    def __init__(self, argv: list[str]) -> None:
+        self._argv = argv
+        self._raised = self._started = False
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._raise)
+
+    def __call__(self) -> bool:
+        """Whether the run is to stop."""
+        return self._raised
+
+    def save_first(self) -> None:
+        """From now on the run asks, and saves before it ends."""
+        self._started = True
+
+    def _raise(self, number: int, frame: object) -> None:
+        if not self._started:
+            # An exception would pass through half-imported C++ modules.
+            line = f"stopped before training; nothing to save; start with: {_command(self._argv)}"
+            os.write(sys.stdout.fileno(), f"{line}\n".encode())
+            os._exit(0)
+        self._raised = True
+        for each in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(each, signal.SIG_DFL)
+
+
+def _fresh_logdir(gin_file: str) -> str:
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    return str(pathlib.Path("runs") / f"{pathlib.Path(gin_file).stem}-{now}")
+
+
+def _command(argv: list[str], *more: str) -> str:
+    return shlex.join(["python", *argv, *more])
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))

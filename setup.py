@@ -1,0 +1,103 @@
+"""The package: what Lookahead needs, at which version, and why.
+
+TensorFlow is an extra because extras only add: `[cpu]` and `[gpu]` each bring one TensorFlow, and
+a base that named `tensorflow-cpu` would leave two of them in the same folder under `[gpu]`.
+
+    pip install -e '.[cpu]'     or, exactly as tried, from requirements.lock:    make setup
+    pip install -e '.[gpu]'
+"""
+
+from pathlib import Path
+
+from setuptools import Extension, find_packages, setup
+from setuptools.command.build_ext import build_ext
+
+TENSORFLOW_VERSION = "2.15.1"  # The one that dm-reverb 0.14.0 is built against.
+
+REQUIREMENTS = [
+    # Data and learning.
+    "dm-reverb==0.14.0",  # Newest release.
+    "tensorflow-probability==0.23.0",  # With tf-agents 0.19.0, the pair for TensorFlow 2.15.
+    "tf-agents==0.19.0",
+    "dm-acme==0.2.2",  # Later ones import launchpad, or a JAX interface that is gone.
+    "jax==0.4.13",  # Acme's Reverb adders import jax.numpy and use what newer ones lack.
+    "jaxlib==0.4.13",  # The one built for jax 0.4.13.
+    "dm-sonnet==2.0.2",  # Networks, Acme's and ours.
+    "trfl==1.2.0",  # Acme's losses.
+    "numpy>=1.26,<2",  # TensorFlow 2.15 is compiled against NumPy 1.
+    # Environments.
+    "dm-env",  # The interface that every environment has.
+    "dm-control==1.0.50",  # The newest that runs on mujoco 3.
+    "mujoco==3.17.0",  # dm-control 1.0.50 breaks on mujoco 4.
+    "ale-py==0.12.1",  # Carries the Atari ROMs.
+    "open_spiel==2.0.2",  # Board games in C++, with reference players.
+    "gymnasium==1.3.0",  # Classic control; the old gym that tf-agents brings is not imported.
+    # Running and showing. Where no version is named, any recent one does.
+    "gin-config==0.5.0",  # What the gin files were tried with.
+    "ray>=2.55,<2.56",  # Places and restarts the processes of a distributed run.
+    "absl-py",  # Flags and logging.
+    "matplotlib",  # Learning curves.
+    "pillow",  # GIF videos and image strips.
+    "tqdm",  # The progress bar.
+    "setuptools<81",  # tensorboard 2.15 imports pkg_resources, which setuptools 81 drops.
+]
+
+EXTRAS = {
+    "cpu": [f"tensorflow-cpu=={TENSORFLOW_VERSION}"],
+    "gpu": [f"tensorflow[and-cuda]=={TENSORFLOW_VERSION}"],
+    "dev": [
+        "pytest",
+        "pytest-timeout",  # A test that hangs fails, and names itself.
+        "ruff",
+        "clang-format",
+    ],
+}
+
+# Contraction off: a fused multiply-add on some machines would make trees differ between machines.
+CPP_FLAGS = ["-O3", "-g0", "-Wall", "-Wextra", "-Wno-psabi", "-ffp-contract=off", "-fno-math-errno"]
+
+
+class BuildOps(build_ext):
+    """Builds the native ops against the installed TensorFlow; without one, leaves them out."""
+
+    def get_ext_filename(self, fullname: str) -> str:
+        """TensorFlow loads a plain library, so the name says nothing of Python's version."""
+        return fullname.replace(".", "/") + ".so"
+
+    def build_extension(self, extension: Extension) -> None:
+        """Compiles and links with TensorFlow's own flags."""
+        try:
+            import tensorflow as tf
+        except ImportError:
+            self.warn(f"{extension.name} is not built: TensorFlow is not installed")
+            return
+        flags = [flag.replace("-I", "-isystem") for flag in tf.sysconfig.get_compile_flags()]
+        extension.extra_compile_args = [*CPP_FLAGS, *flags]
+        extension.extra_link_args = tf.sysconfig.get_link_flags()
+        super().build_extension(extension)
+
+
+def native_ops(name: str) -> Extension:
+    """The library of ops/<name>, of all its C++ files. Optional: the twins serve without it."""
+    folder = Path("ops") / name
+    return Extension(
+        f"ops.{name}._{name}_ops",
+        sources=[str(path) for path in sorted(folder.glob("cc/**/*.cc"))],
+        depends=[str(path) for path in sorted(folder.glob("cc/**/*.h"))],
+        include_dirs=["."],
+        language="c++",
+        optional=True,
+    )
+
+
+setup(
+    name="lookahead",
+    version="0.1.0",
+    description="Model-based reinforcement learning on TensorFlow",
+    packages=find_packages(include=["agents*", "pipelines*", "ops*"]),
+    ext_modules=[native_ops("mcts")],
+    cmdclass={"build_ext": BuildOps},
+    python_requires="==3.11.*",  # The newest that TensorFlow 2.15 and dm-reverb 0.14 are built for.
+    install_requires=REQUIREMENTS,
+    extras_require=EXTRAS,
+)

@@ -1,0 +1,105 @@
+from __future__ import annotations
+
+import dm_env
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents.actor import Actor
+from agents.policy import Policy
+
+FIRST, MID, LAST = dm_env.StepType.FIRST, dm_env.StepType.MID, dm_env.StepType.LAST
+
+
+class CountingPolicy(Policy):
+    """Acts with the steps since each row's start; remembers the seeds that it was given."""
+
+    def __init__(self) -> None:
+        super().__init__(name="counting")
+        self.observation_spec = self.action_spec = tf.TensorSpec([1], tf.float32)
+        self.seeds = []
+
+    def initial_state(self, batch_size):
+        return {"count": tf.zeros([batch_size, 1]), "grid": tf.zeros([batch_size, 2, 2])}
+
+    def step(self, observation, state, seed):
+        self.seeds.append(tuple(seed.numpy()))
+        state = tf.nest.map_structure(lambda values: values + 1, state)
+        return state["count"] + 100 * observation, state, {}
+
+
+class RecordingAdder:
+    def __init__(self) -> None:
+        self.calls = []
+
+    def add_first(self, timestep) -> None:
+        self.calls.append(("first", timestep.observation[0]))
+
+    def add(self, action, next_timestep) -> None:
+        self.calls.append(("add", action[0], next_timestep.observation[0]))
+
+    def reset(self) -> None:
+        self.calls.append(("reset",))
+
+
+def timesteps(*kinds: dm_env.StepType, observation: float = 0.0) -> list[dm_env.TimeStep]:
+    values = np.full([1], observation, np.float32)
+    return [dm_env.TimeStep(kind, 0.0, 1.0, values) for kind in kinds]
+
+
+def test_rows_start_again_where_an_episode_starts():
+    actor = Actor(CountingPolicy(), batch_size=3, seed=4)
+    np.testing.assert_array_equal(
+        actor.select_action(timesteps(FIRST, FIRST, FIRST)), [[1], [1], [1]]
+    )
+    np.testing.assert_array_equal(actor.select_action(timesteps(MID, FIRST, MID)), [[2], [1], [2]])
+    np.testing.assert_array_equal(actor.select_action(timesteps(MID, MID, LAST)), [[3], [2], [3]])
+
+
+def test_observations_reach_the_policy():
+    actor = Actor(CountingPolicy(), batch_size=1, seed=4)
+    np.testing.assert_array_equal(actor.select_action(timesteps(FIRST, observation=2)), [[201]])
+
+
+def test_each_call_has_a_seed_of_its_own_that_counter_and_seed_decide():
+    policy = CountingPolicy()
+    actor = Actor(policy, batch_size=1, seed=4)
+    for _ in range(3):
+        actor.select_action(timesteps(FIRST))
+    resumed = Actor(policy, batch_size=1, seed=4)
+    resumed.calls = actor.calls
+    resumed.select_action(timesteps(FIRST))
+    assert policy.seeds == [(4, 0), (4, 1), (4, 2), (4, 3)]
+
+
+def test_what_happens_in_a_row_is_written_by_its_adder():
+    adders = [RecordingAdder(), RecordingAdder()]
+    actor = Actor(CountingPolicy(), batch_size=2, seed=4, adders=adders)
+    first, last = timesteps(FIRST, LAST, observation=5)
+    actor.observe_first(1, first)
+    actor.observe(1, np.array([0.5]), last)
+    assert adders[0].calls == []
+    assert adders[1].calls == [("first", 5.0), ("add", 0.5, 5.0)]
+
+
+def test_abandon_forgets_the_episodes_in_progress():
+    adders = [RecordingAdder(), RecordingAdder()]
+    actor = Actor(CountingPolicy(), batch_size=2, seed=4, adders=adders)
+    actor.select_action(timesteps(FIRST, FIRST))
+    actor.abandon()
+    assert [adder.calls for adder in adders] == [[("reset",)], [("reset",)]]
+    np.testing.assert_array_equal(actor.select_action(timesteps(MID, MID)), [[1], [1]])
+
+
+def test_without_adders_nothing_is_written():
+    actor = Actor(CountingPolicy(), batch_size=1, seed=4)
+    (first,) = timesteps(FIRST)
+    actor.observe_first(0, first)
+    actor.observe(0, np.zeros([1]), first)
+    actor.abandon()
+    assert actor.calls == 0
+
+
+def test_adders_of_another_number_are_refused():
+    with pytest.raises(ValueError, match="got 1 adders, expected one for each of 2"):
+        Actor(CountingPolicy(), batch_size=2, seed=4, adders=[RecordingAdder()])

@@ -1,0 +1,83 @@
+"""Every gin file makes an agent that learns and acts; new files are found by themselves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+import tree
+
+from agents.types import Trajectory
+from pipelines import experiment
+from pipelines.environments import make_environment_spec
+
+ROOT = Path(__file__).resolve().parents[2]
+FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "gin").rglob("*.gin"))
+
+# What makes one step of each agent quick, by the builder's name.
+TINY = {
+    "planet": (
+        "PlaNetConfig.sequence_length = 3",
+        "PlaNetConfig.overshooting_distance = 2",
+        "PlaNetConfig.planning_horizon = 2",
+        "PlaNetConfig.planning_iterations = 2",
+        "PlaNetConfig.planning_candidates = 4",
+        "PlaNetConfig.planning_elites = 2",
+    ),
+}
+
+
+@pytest.fixture(autouse=True)
+def fresh_gin(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    gin.clear_config()
+    yield
+    gin.clear_config()
+
+
+def random_batch(signature, batch_size: int = 2) -> Trajectory:
+    """What the dataset would yield from a table of that signature, filled at random."""
+    rng = np.random.RandomState(0)
+
+    def draw(spec: tf.TensorSpec) -> tf.Tensor:
+        shape = [batch_size, *spec.shape]
+        values = rng.uniform(0, 1, shape) if spec.dtype.is_floating else rng.randint(0, 2, shape)
+        return tf.constant(values, spec.dtype)
+
+    return Trajectory(*tree.map_structure(draw, signature))
+
+
+def test_there_are_gin_files():
+    assert "gin/planet.gin" in FILES
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_a_gin_file_parses_learns_and_acts(path: str):
+    name = experiment.parse([path], []).builder.name  # As it is, for its own values' checks.
+    gin.clear_config()
+    parsed = experiment.parse([path], TINY[name])
+    environment, builder = parsed.environment(seed=0), parsed.builder
+    spec = make_environment_spec(environment)
+    networks = builder.make_networks(spec, seed=0)
+    (table, *_) = builder.make_tables(spec)
+    assert table.name == builder.dataset_options.table
+
+    learner = builder.make_learner(networks, seed=0)
+    before = [variable.numpy() for variable in networks.trainable_variables]
+    metrics = learner.step(random_batch(table.info.signature))
+    assert all(np.isfinite(value) for value in metrics.values()), metrics
+    assert any(
+        np.any(old != new.numpy())
+        for old, new in zip(before, networks.trainable_variables, strict=True)
+    )
+
+    policy = builder.make_policy(networks, spec, evaluation=False)
+    observation = environment.reset().observation
+    action, _, _ = policy.step(
+        tf.constant(observation[None]), policy.initial_state(1), tf.constant([0, 0])
+    )
+    spec.actions.validate(action.numpy()[0])
+    environment.close()

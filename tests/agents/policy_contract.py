@@ -1,0 +1,85 @@
+"""What loops, evaluation and export rely on in every policy; each policy's test inherits it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents.policy import Policy
+
+
+class PolicyContract:
+    """Subclasses say how to make the policy under test.
+
+    Attributes:
+      low, high: bounds of the actions, both included.
+      reads_observations: whether the action depends on them.
+    """
+
+    low: Any
+    high: Any
+    reads_observations = True
+
+    def make(self) -> Policy:
+        raise AssertionError("a subclass makes its policy here")
+
+    @pytest.fixture(scope="class")
+    def policy(self, request) -> Policy:
+        return request.cls().make()
+
+    def test_actions_fit_their_spec_whatever_the_batch(self, policy: Policy) -> None:
+        for batch_size in (1, 3):
+            state = policy.initial_state(batch_size)
+            for t in range(2):
+                action, state, info = policy.step(observe(policy, batch_size, t), state, [0, t])
+                assert action.shape == (batch_size, *policy.action_spec.shape)
+                assert action.dtype == policy.action_spec.dtype
+                assert np.all(action >= self.low) and np.all(action <= self.high)
+                assert all(values.shape[0] == batch_size for values in info.values())
+
+    def test_the_state_keeps_its_nest(self, policy: Policy) -> None:
+        start = policy.initial_state(3)
+        _, state, _ = policy.step(observe(policy, 3), start, [0, 0])
+        tf.nest.assert_same_structure(start, state)
+        for before, after in zip(tf.nest.flatten(start), tf.nest.flatten(state), strict=True):
+            assert before.shape == after.shape and before.shape[0] == 3
+            assert before.dtype == after.dtype
+
+    def test_the_batch_size_may_be_a_tensor(self, policy: Policy) -> None:
+        start = tf.nest.flatten(policy.initial_state(2))
+        for known, asked in zip(
+            start, tf.nest.flatten(policy.initial_state(tf.constant(2))), strict=True
+        ):
+            np.testing.assert_array_equal(known, asked)
+
+    def test_the_seed_decides_the_action(self, policy: Policy) -> None:
+        observation, state = observe(policy, 3), policy.initial_state(3)
+        first, again, other = (
+            policy.step(observation, state, [7, calls])[0].numpy() for calls in (1, 1, 2)
+        )
+        np.testing.assert_array_equal(first, again)
+        assert np.any(first != other)
+
+    def test_rows_do_not_see_each_other(self, policy: Policy) -> None:
+        observation, state = observe(policy, 3), policy.initial_state(3)
+        _, state, _ = policy.step(observation, state, [0, 0])
+        alone = policy.step(observation, state, [0, 1])
+        changed = np.array(observation)
+        changed[2] = np.flip(changed[2]) + 1
+        state = tf.nest.map_structure(lambda x: tf.concat([x[:2], x[2:] + 0.5], 0), state)
+        beside = policy.step(tf.constant(changed), state, [0, 1])
+        for ours, theirs in zip(tf.nest.flatten(alone), tf.nest.flatten(beside), strict=True):
+            np.testing.assert_allclose(ours[:2], theirs[:2], atol=1e-4)
+        if self.reads_observations:
+            assert np.any(alone[0][2] != beside[0][2])
+
+
+def observe(policy: Policy, batch_size: int, seed: int = 0) -> tf.Tensor:
+    """Random observations [B, …] of the policy's spec."""
+    rng, spec = np.random.RandomState(seed), policy.observation_spec
+    shape = [batch_size, *spec.shape]
+    values = rng.normal(size=shape) if spec.dtype.is_floating else rng.randint(0, 256, shape)
+    return tf.constant(values, spec.dtype)

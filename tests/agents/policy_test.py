@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from agents.policy import Policy, RandomPolicy
+from tests.agents.policy_contract import PolicyContract, observe
+
+OBSERVATION = tf.TensorSpec([4], tf.float32)
+
+
+class TestContinuousRandomPolicy(PolicyContract):
+    low, high = np.float32([-1, 2]), np.float32([1, 3])
+    reads_observations = False
+
+    def make(self) -> Policy:
+        return RandomPolicy(OBSERVATION, tf.TensorSpec([2], tf.float32), self.low, self.high)
+
+    def test_actions_fill_the_bounds_evenly(self) -> None:
+        policy = self.make()
+        actions, _, _ = policy.step(observe(policy, 2000), {}, [0, 0])
+        np.testing.assert_allclose(np.min(actions, axis=0), self.low, atol=0.01)
+        np.testing.assert_allclose(np.max(actions, axis=0), self.high, atol=0.01)
+        np.testing.assert_allclose(np.mean(actions, axis=0), [0, 2.5], atol=0.05)
+
+
+class TestDiscreteRandomPolicy(PolicyContract):
+    low, high = 0, 3
+    reads_observations = False
+
+    def make(self) -> Policy:
+        return RandomPolicy(OBSERVATION, tf.TensorSpec([], tf.int32), self.low, self.high)
+
+    def test_every_action_is_as_likely_the_last_one_included(self) -> None:
+        policy = self.make()
+        actions, _, _ = policy.step(observe(policy, 2000), {}, [0, 0])
+        counts = np.bincount(actions, minlength=4)
+        assert len(counts) == 4 and counts.min() > 400
+
+    def test_different_rows_draw_differently(self) -> None:
+        policy = self.make()
+        actions, _, _ = policy.step(observe(policy, 50), {}, [0, 0])
+        assert len(set(actions.numpy())) > 1

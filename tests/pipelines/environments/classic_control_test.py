@@ -1,0 +1,83 @@
+"""Protects Gymnasium's classic control as dm_env: contract, discounts, answers to bad input."""
+
+from __future__ import annotations
+
+import gymnasium
+import numpy as np
+import pytest
+
+from pipelines.environments import classic_control
+from pipelines.errors import UserError
+from tests.pipelines.environments.environment_contract import EnvironmentContract, play
+
+
+class TestCartPole(EnvironmentContract):
+    name = "gymnasium/CartPole-v1"
+
+    def make(self, seed):
+        return classic_control(seed=seed)
+
+
+class TestAcrobot(EnvironmentContract):
+    name = "gymnasium/Acrobot-v1"
+
+    def make(self, seed):
+        return classic_control(seed=seed, task="Acrobot-v1")
+
+
+class TestMountainCar(EnvironmentContract):
+    name = "gymnasium/MountainCar-v0"
+
+    def make(self, seed):
+        return classic_control(seed=seed, task="MountainCar-v0")
+
+
+def test_a_fallen_pole_has_discount_0_and_one_reward_a_step():
+    timesteps = play(classic_control(seed=1), action_seed=0)
+    assert len(timesteps) < 500
+    assert timesteps[-1].discount == 0
+    assert sum(timestep.reward for timestep in timesteps[1:]) == len(timesteps) - 1
+
+
+def test_the_time_limit_has_discount_1():
+    timesteps = play(classic_control(seed=1, task="MountainCar-v0"), action_seed=0)
+    assert len(timesteps) - 1 == 200
+    assert timesteps[-1].discount == 1
+
+
+def test_a_balanced_pole_is_cut_off_after_500_steps_with_discount_1():
+    environment = classic_control(seed=1)
+    timestep, steps = environment.reset(), 0
+    while not timestep.last():
+        _, velocity, angle, angular_velocity = timestep.observation
+        timestep = environment.step(int(angle + 0.3 * angular_velocity + 0.02 * velocity > 0))
+        steps += 1
+    assert (steps, timestep.discount) == (500, 1)
+
+
+def test_steps_are_gymnasiums_own():
+    environment = classic_control(seed=1)
+    theirs = gymnasium.make("CartPole-v1").unwrapped
+    theirs.reset()
+    start = environment.reset().observation
+    theirs.state = np.array(environment._environment.unwrapped.state)
+    for action in (0, 1, 1, 0):
+        observation, reward, *_ = theirs.step(action)
+        timestep = environment.step(action)
+        np.testing.assert_array_equal(timestep.observation, observation)
+        assert timestep.reward == reward
+    assert np.any(timestep.observation != start)
+
+
+@pytest.mark.parametrize("action", [-1, 2])
+def test_an_action_out_of_range_is_refused(action):
+    environment = classic_control(seed=1)
+    environment.reset()
+    with pytest.raises(ValueError, match=rf"action is {action}, expected an integer from 0 to 1"):
+        environment.step(action)
+
+
+def test_an_unknown_task_is_answered_in_a_line():
+    line = r"^classic_control\.task is 'CartPol-v1', expected one of .* mean 'CartPole-v1'\?"
+    with pytest.raises(UserError, match=line):
+        classic_control(seed=0, task="CartPol-v1")
