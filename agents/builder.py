@@ -10,7 +10,7 @@ A launcher (`pipelines/local.py`) wires the parts; it never knows which agent it
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -100,6 +100,24 @@ class Builder(abc.ABC):
     def make_open_loop_predictor(self, networks: snt.Module) -> OpenLoopPredictor | None:
         """Makes a function that imagines frames, for models that predict observations."""
         return None
+
+
+class PlannerBuilder(abc.ABC):
+    """Makes an agent that learns nothing: its policy plans in the environments' own simulators.
+
+    Attributes:
+      name: the agent's, as in summaries and checkpoints.
+    """
+
+    name: str
+
+    @abc.abstractmethod
+    def make_policy(self, environments: Sequence[Any]) -> Policy:
+        """Makes the policy whose row b acts in `environments[b]` and plans from where it is.
+
+        Raises:
+          ValueError: the environments do not fit.
+        """
 
 
 def tensor_spec(spec: specs.Array) -> tf.TensorSpec:

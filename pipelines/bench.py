@@ -74,18 +74,18 @@ def bench_act() -> Iterator[Result]:
     """Times the acting policy for a batch of environments."""
     import tensorflow as tf
 
-    builder, spec = _agent()
-    policy = builder.make_policy(builder.make_networks(spec, seed=0), spec, evaluation=False)
+    policy, spec, name = _acting_policy()
     state = policy.initial_state(_BATCH.value)
     observation = tf.zeros([_BATCH.value, *spec.observations.shape], spec.observations.dtype)
     seed = tf.constant([0, 0])
     seconds = _timed(lambda: policy.step(observation, state, seed)[0].numpy())
     yield {
         "benchmark": "act",
-        "agent": builder.name,
+        "agent": name,
         "batch": _BATCH.value,
         **_spread("milliseconds", [1e3 * s for s in seconds]),
         "actions_per_second": _BATCH.value / statistics.median(seconds),
+        **getattr(policy, "measurements", dict)(),
     }
 
 
@@ -194,6 +194,24 @@ def _agent(
     environment = described.environment(seed=0)
     spec = make_environment_spec(environment)
     return (described.builder, spec, *([environment] if with_environment else []))
+
+
+def _acting_policy() -> tuple:
+    """The agent's collecting policy for --batch environments, their spec, the agent's name."""
+    from agents.builder import PlannerBuilder
+    from pipelines import experiment, parts
+    from pipelines.environments import make_environment_spec
+
+    described = experiment.parse([f"gin/{_AGENT.value}.gin"], _GIN_BINDINGS.value)
+    builder = described.builder
+    plans_only = isinstance(builder, PlannerBuilder)
+    environment = parts.make_environments(described, _BATCH.value if plans_only else 1, seed=0)
+    spec = make_environment_spec(environment)
+    if plans_only:
+        environment.reset()
+        return builder.make_policy(environment.environments), spec, builder.name
+    networks = builder.make_networks(spec, seed=0)
+    return builder.make_policy(networks, spec, evaluation=False), spec, builder.name
 
 
 def _random_batch(builder: Any, spec: Any) -> Any:

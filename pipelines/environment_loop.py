@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import dm_env
 import numpy as np
 
 from agents.actor import Actor
 from pipelines.environments import BatchedEnvironment
+from pipelines.errors import UserError
+
+T = TypeVar("T")
+
+# Pixels of the frames that are drawn where observations are none: height, width.
+FILM_SIZE = (96, 96)
 
 
 class Interrupted(Exception):
@@ -24,23 +30,31 @@ class Episode(NamedTuple):
       length: L, number of actions.
       observations: [L + 1, …], or None when not recorded.
       actions: [L, …], or None when not recorded.
+      frames: uint8 [L + 1, H, W, 3], or None when not recorded: the observations themselves, or
+        drawn by the environment where something can be drawn.
     """
 
     episode_return: float
     length: int
     observations: np.ndarray | None = None
     actions: np.ndarray | None = None
+    frames: np.ndarray | None = None
 
 
 class _Row:
     """The episode in progress in one environment."""
 
-    def __init__(self, timestep: dm_env.TimeStep, record: bool) -> None:
+    def __init__(
+        self, timestep: dm_env.TimeStep, record: bool, environment: dm_env.Environment
+    ) -> None:
         self.timestep = timestep
         self.reward = 0.0
         self.length = 0
         self._observations = [timestep.observation] if record else None
         self._actions: list[np.ndarray] = []
+        self._camera = environment.render if record and not _is_frame(timestep) else None
+        self._frames: list[np.ndarray] = []
+        self._draw()
 
     def add(self, action: np.ndarray, timestep: dm_env.TimeStep) -> None:
         self.timestep = timestep
@@ -49,12 +63,23 @@ class _Row:
         if self._observations is not None:
             self._observations.append(timestep.observation)
             self._actions.append(action)
+        self._draw()
 
     def episode(self) -> Episode:
         if self._observations is None:
             return Episode(self.reward, self.length)
-        frames, actions = np.stack(self._observations), np.stack(self._actions)
-        return Episode(self.reward, self.length, frames, actions)
+        observations, actions = np.stack(self._observations), np.stack(self._actions)
+        drawn = np.stack(self._frames) if self._frames else None
+        frames = observations if _is_frame(self.timestep) else drawn
+        return Episode(self.reward, self.length, observations, actions, frames)
+
+    def _draw(self) -> None:
+        if self._camera is None:
+            return
+        try:
+            self._frames.append(self._camera(*FILM_SIZE))
+        except UserError:  # No renderer here: an episode is played all the same.
+            self._camera = None
 
 
 class EnvironmentLoop:
@@ -84,7 +109,7 @@ class EnvironmentLoop:
 
         Args:
           num_episodes: in all, shared out among the environments as they become free.
-          record: observations and actions are kept of that many, the first that start.
+          record: observations, actions and frames are kept of that many, the first that start.
           on_step: called after each round with the number of steps since this call began.
 
         Raises:
@@ -98,7 +123,9 @@ class EnvironmentLoop:
             self._check_stop(episodes)
             for i in batch:
                 if rows[i] is None and started < num_episodes:
-                    rows[i] = _Row(self._environment.reset(i), record=started < record)
+                    timestep = self._environment.reset(i)
+                    environment = self._environment.environments[i]
+                    rows[i] = _Row(timestep, started < record, environment)
                     self._actor.observe_first(i, rows[i].timestep)
                     last[i] = rows[i].timestep
                     started += 1
@@ -129,3 +156,21 @@ class EnvironmentLoop:
                 self._actor.observe(i, actions[i], timestep)
                 last[i] = timestep
         return sum(active)
+
+
+def _is_frame(timestep: dm_env.TimeStep) -> bool:
+    observation = timestep.observation
+    return observation.ndim == 3 and observation.dtype == np.uint8
+
+
+def undone_when_interrupted(
+    environment: BatchedEnvironment, actor: Actor, play: Callable[[], T]
+) -> T:
+    """Plays; if that is interrupted, random states are as if it had not begun."""
+    states, calls = environment.random_state(), actor.calls
+    try:
+        return play()
+    except Interrupted:
+        environment.set_random_state(states)
+        actor.calls = calls
+        raise

@@ -35,9 +35,7 @@ _EPISODES = flags.DEFINE_integer(
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of environments and policy.", lower_bound=0, flag_values=_FLAGS
 )
-_VIDEO = flags.DEFINE_string(
-    "video", None, "GIF of the first episode, for observations that are frames.", flag_values=_FLAGS
-)
+_VIDEO = flags.DEFINE_string("video", None, "GIF of the first episode.", flag_values=_FLAGS)
 
 
 def main(argv: list[str]) -> int:
@@ -82,7 +80,6 @@ def _play(logdir: pathlib.Path, directory: pathlib.Path) -> tuple[list[Episode],
     from agents.actor import Actor
     from pipelines import experiment, parts, video
     from pipelines.environment_loop import EnvironmentLoop
-    from pipelines.evaluation import is_film
     from pipelines.export import SavedPolicy
 
     described = experiment.parse([str(logdir / "config.gin")])
@@ -94,11 +91,11 @@ def _play(logdir: pathlib.Path, directory: pathlib.Path) -> tuple[list[Episode],
     _check_observation(policy, environment.observation_spec(), environment.name)
     loop = EnvironmentLoop(environment, Actor(policy, count, int(seeds[1])))
     episodes = loop.run(_EPISODES.value, record=0 if _VIDEO.value is None else 1)
-    filmed = [episode for episode in episodes if episode.observations is not None]
-    if filmed and not is_film(filmed[0].observations):
-        raise UserError(f"--video: observations of {environment.name} are not frames")
-    if filmed:
-        video.write_gif(_VIDEO.value, filmed[0].observations)
+    if _VIDEO.value is not None:
+        films = [episode.frames for episode in episodes if episode.frames is not None]
+        if not films:
+            raise UserError(f"--video: no frame of {environment.name} can be drawn here")
+        video.write_gif(_VIDEO.value, films[0])
     return episodes, environment.name
 
 

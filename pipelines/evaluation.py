@@ -50,12 +50,12 @@ class Evaluator:
     def run(self, num_episodes: int, label: str) -> Evaluation:
         """Plays episodes and films the first ones; names of files begin with `label`."""
         episodes = self._loop.run(num_episodes, record=self._num_videos)
-        filmed = [e for e in episodes if e.observations is not None and is_film(e.observations)]
+        filmed = [episode for episode in episodes if episode.frames is not None]
         pictures = {}
         for i, episode in enumerate(filmed):
-            video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.observations)
+            video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.frames)
         if filmed:
-            pictures["evaluation/episode"] = video.image_strip([filmed[0].observations], 0)
+            pictures["evaluation/episode"] = video.image_strip([filmed[0].frames], 0)
         if filmed and self._predictor is not None:
             pictures["evaluation/open_loop"] = self._open_loop(filmed[0], f"{label}-open-loop")
         return Evaluation(episodes, pictures)
@@ -68,8 +68,3 @@ class Evaluator:
         video.open_loop_video(frames, imagined, context, self._directory / name)
         rows = [frames, imagined, video.error_frames(frames, imagined)]
         return video.image_strip(rows, context)
-
-
-def is_film(observations: np.ndarray) -> bool:
-    """Whether observations are frames, uint8 [T, H, W, 3]."""
-    return observations.ndim == 4 and observations.dtype == np.uint8

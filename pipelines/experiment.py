@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 import dm_env
 import gin
 
-from agents.builder import Builder
+from agents.builder import Builder, PlannerBuilder
 from agents.config import check_at_least, check_types
 from pipelines import gin_errors
 from pipelines.errors import UserError, nearest
@@ -38,7 +38,7 @@ class Experiment:
         does; updates are slower.
     """
 
-    builder: Builder | None = None
+    builder: Builder | PlannerBuilder | None = None
     environment: Callable[..., dm_env.Environment] | None = None
     num_episodes: int = 1000
     num_environments: int = 1
@@ -53,7 +53,7 @@ class Experiment:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.builder, Builder):
+        if not isinstance(self.builder, Builder | PlannerBuilder):
             raise ValueError(
                 f"Experiment.builder is {self.builder!r}; expected a builder, as in "
                 "@PlaNetBuilder()"

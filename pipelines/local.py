@@ -16,7 +16,7 @@ import contextlib
 import pathlib
 import time
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 import tensorflow as tf
 
@@ -24,7 +24,7 @@ from agents.actor import Actor
 from pipelines import files, log_directory, summary
 from pipelines.checkpointing import CheckpointManager, Unit
 from pipelines.datasets import TimedIterator, make_dataset
-from pipelines.environment_loop import EnvironmentLoop, Interrupted
+from pipelines.environment_loop import EnvironmentLoop, Interrupted, undone_when_interrupted
 from pipelines.environments import BatchedEnvironment
 from pipelines.errors import UserError, first_line
 from pipelines.evaluation import Evaluator
@@ -35,8 +35,6 @@ from pipelines.parts import Parts, make_parts
 from pipelines.progress import Progress
 from pipelines.replay import EpisodeBuffer, Replay
 from pipelines.run_state import RunState
-
-T = TypeVar("T")
 
 
 class LocalRun:
@@ -217,7 +215,7 @@ class LocalRun:
         loop = EnvironmentLoop(environment, actor, self._should_stop)
         count = min(environment.batch_size, self._experiment.num_episodes - state.episodes)
         start = time.monotonic()
-        episodes = _undone_when_interrupted(
+        episodes = undone_when_interrupted(
             environment, actor, lambda: loop.run(count, on_step=self._tick)
         )
         steps = sum(episode.length for episode in episodes)
@@ -243,7 +241,7 @@ class LocalRun:
     def _evaluate(self) -> None:
         state = self._state
         count, label = self._experiment.evaluation_episodes, f"{state.episodes:06d}"
-        episodes, pictures = _undone_when_interrupted(
+        episodes, pictures = undone_when_interrupted(
             self._parts.evaluation_environment,
             self._evaluation_actor,
             lambda: self._evaluator.run(count, label),
@@ -324,19 +322,6 @@ class LocalRun:
             evaluation=self._state.last_evaluation,
             best_evaluation=self._state.best_evaluation,
         )
-
-
-def _undone_when_interrupted(
-    environment: BatchedEnvironment, actor: Actor, play: Callable[[], T]
-) -> T:
-    """Plays; if that is interrupted, random states are as if it had not begun."""
-    states, calls = environment.random_state(), actor.calls
-    try:
-        return play()
-    except Interrupted:
-        environment.set_random_state(states)
-        actor.calls = calls
-        raise
 
 
 def _set_as_many(environment: BatchedEnvironment, states: list[Any]) -> None:

@@ -64,7 +64,7 @@ def make_environments(experiment: Experiment, count: int, seed: int) -> BatchedE
 
 
 def _make_parts(experiment: Experiment, seed: int) -> Parts:
-    builder, seeds = experiment.builder, _stream_seeds(seed)
+    builder, seeds = experiment.builder, stream_seeds(seed)
     num_evaluation = min(experiment.evaluation_episodes, MAX_EVALUATION_ENVIRONMENTS)
     environment = make_environments(experiment, experiment.num_environments, seed)
     spec = make_environment_spec(environment.environments[0])
@@ -84,6 +84,7 @@ def _make_parts(experiment: Experiment, seed: int) -> Parts:
     )
 
 
-def _stream_seeds(seed: int) -> dict[str, int]:
+def stream_seeds(seed: int) -> dict[str, int]:
+    """A seed for each stream of random numbers of a run."""
     values = np.random.SeedSequence(seed).generate_state(len(_STREAMS)) & 0x7FFFFFFF
     return dict(zip(_STREAMS, map(int, values), strict=True))

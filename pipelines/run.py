@@ -52,12 +52,15 @@ def _train(argv: list[str], stop: StopFlag) -> None:
     # TensorFlow's import takes seconds; --help and wrong flags are answered before it.
     import gin
 
-    from pipelines import experiment, local
+    from agents.builder import PlannerBuilder
+    from pipelines import experiment, local, planner_run
 
     silence_reverb()
     described = experiment.parse(_GIN_FILE.value, _GIN_BINDINGS.value)
     logdir = _LOGDIR.value or _fresh_logdir(_GIN_FILE.value[-1])
-    run = local.LocalRun(described, logdir, _SEED.value, gin.operative_config_str, stop)
+    plans_only = isinstance(described.builder, PlannerBuilder)
+    make_run = planner_run.PlannerRun if plans_only else local.LocalRun
+    run = make_run(described, logdir, _SEED.value, gin.operative_config_str, stop)
     stop.save_first()
     print(f"log directory: {logdir}", flush=True)
     if run.finished:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import dm_env
 import gin
@@ -19,6 +19,9 @@ from dm_env import specs
 from pipelines.environments import random_states, rendering
 from pipelines.environments.arguments import check_choice, check_flag, check_integer
 from pipelines.errors import UserError, nearest
+
+if TYPE_CHECKING:
+    from agents.simulators import Simulator
 
 # Simulator steps per action. Hafner et al., "Learning Latent Dynamics for Planning from Pixels",
 # 2019, appendix A; what the paper does not use takes 2, as most later work does.
@@ -135,6 +138,22 @@ class ControlSuite(dm_env.Environment):
         """Restores what `random_state` gave; the next step starts a new episode."""
         random_states.to_legacy(state, self._environment.task.random)
         self._reset_next_step = True
+
+    def simulator(self) -> Simulator:
+        """Returns the simulation for planners that read it; see `Simulator`."""
+        from agents.simulators import Simulator
+        from pipelines.environments.suite_rewards import reward_function
+
+        physics = self._environment.physics
+        steps = round(self._environment.control_timestep() / physics.timestep())
+        return Simulator(
+            model=physics.model.ptr,
+            data=physics.data.ptr,
+            steps_per_reward=steps,
+            rewards_per_action=self.action_repeat,
+            control=lambda actions: self._action_offset + self._action_scale * actions,
+            rewards=reward_function(self._environment),
+        )
 
     def close(self) -> None:
         """Frees the simulation and its OpenGL context; nothing else may be called afterwards."""

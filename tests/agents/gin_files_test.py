@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import dm_env
 import gin
 import numpy as np
 import pytest
 import tensorflow as tf
 import tree
 
+from agents.builder import PlannerBuilder
+from agents.policy import Policy
 from agents.types import Trajectory
 from pipelines import experiment
 from pipelines.environments import make_environment_spec
@@ -26,6 +29,12 @@ TINY = {
         "PlaNetConfig.planning_iterations = 2",
         "PlaNetConfig.planning_candidates = 4",
         "PlaNetConfig.planning_elites = 2",
+    ),
+    "simulator_cem": (
+        "SimulatorCEMConfig.planning_horizon = 2",
+        "SimulatorCEMConfig.planning_iterations = 2",
+        "SimulatorCEMConfig.planning_candidates = 4",
+        "SimulatorCEMConfig.planning_elites = 2",
     ),
 }
 
@@ -60,6 +69,9 @@ def test_a_gin_file_parses_learns_and_acts(path: str):
     gin.clear_config()
     parsed = experiment.parse([path], TINY[name])
     environment, builder = parsed.environment(seed=0), parsed.builder
+    if isinstance(builder, PlannerBuilder):
+        acts(builder.make_policy([environment]), environment)
+        return
     spec = make_environment_spec(environment)
     networks = builder.make_networks(spec, seed=0)
     (table, *_) = builder.make_tables(spec)
@@ -74,10 +86,13 @@ def test_a_gin_file_parses_learns_and_acts(path: str):
         for old, new in zip(before, networks.trainable_variables, strict=True)
     )
 
-    policy = builder.make_policy(networks, spec, evaluation=False)
+    acts(builder.make_policy(networks, spec, evaluation=False), environment)
+
+
+def acts(policy: Policy, environment: dm_env.Environment) -> None:
     observation = environment.reset().observation
     action, _, _ = policy.step(
         tf.constant(observation[None]), policy.initial_state(1), tf.constant([0, 0])
     )
-    spec.actions.validate(action.numpy()[0])
+    environment.action_spec().validate(action.numpy()[0])
     environment.close()

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.environment_loop import EnvironmentLoop, Interrupted
 from pipelines.environments import BatchedEnvironment
+from pipelines.errors import UserError
 
 
 class Counting(dm_env.Environment):
@@ -39,6 +40,9 @@ class Counting(dm_env.Environment):
 
     def action_spec(self):
         return dm_env.specs.Array((), np.int64)
+
+    def render(self, height: int, width: int) -> np.ndarray:
+        return np.full([height, width, 3], 10 * self._index + self._at, np.uint8)
 
     def _frame(self) -> np.ndarray:
         return np.array([self._index, self._at])
@@ -143,3 +147,21 @@ def test_a_stop_of_an_evaluation_need_not_wait():
     )
     with pytest.raises(Interrupted):
         loop.run(2)
+
+
+def test_what_is_no_picture_is_drawn_where_it_is_recorded():
+    environments, actor = make([[2], [2]])
+    played = EnvironmentLoop(BatchedEnvironment(environments), actor).run(2, record=1)
+    assert played[1].frames is None
+    assert played[0].frames.shape[0] == 3 and played[0].frames.dtype == np.uint8
+    assert [frame.max() for frame in played[0].frames] == [0, 1, 2]
+
+
+def test_an_episode_that_cannot_be_drawn_is_played_all_the_same(monkeypatch):
+    def refuse(self, height, width):
+        raise UserError("no renderer")
+
+    monkeypatch.setattr(Counting, "render", refuse)
+    environments, actor = make([[2]])
+    (episode,) = EnvironmentLoop(BatchedEnvironment(environments), actor).run(1, record=1)
+    assert episode.length == 2 and episode.frames is None and len(episode.observations) == 3

@@ -1,0 +1,42 @@
+"""The planner's settings: those of PlaNet (appendix A). gin files hold deviations."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Literal
+
+import gin
+
+from agents.config import check_at_least, check_types
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class SimulatorCEMConfig:
+    """Hafner et al. 2019, "Learning Latent Dynamics for Planning from Pixels", Table 1's last row.
+
+    Attributes:
+      planning_horizon: H, actions a plan looks ahead; each is repeated by the environment.
+      planning_iterations: I, rounds of sampling and refitting.
+      planning_candidates: J, action sequences simulated a round.
+      planning_elites: K, best sequences the distribution is refitted to.
+      planning_refit: `mean_absolute_deviation` (Algorithm 2) or `std` (the released code).
+      threads: that simulate; None: one for each core that this process may use.
+    """
+
+    planning_horizon: int = 12
+    planning_iterations: int = 10
+    planning_candidates: int = 1000
+    planning_elites: int = 100
+    planning_refit: Literal["std", "mean_absolute_deviation"] = "mean_absolute_deviation"
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        planning = ("horizon", "iterations", "candidates", "elites")
+        check_at_least(self, 1, (*(f"planning_{name}" for name in planning), "threads"))
+        if self.planning_elites > self.planning_candidates:
+            raise ValueError(
+                f"SimulatorCEMConfig.planning_elites = {self.planning_elites}; expected at most "
+                f"planning_candidates, which is {self.planning_candidates}"
+            )

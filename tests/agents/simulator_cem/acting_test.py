@@ -1,0 +1,95 @@
+"""Protects the planner over the simulator: good actions, equal ones for equal seeds, row by row."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents.simulator_cem import SimulatorCEMBuilder, SimulatorCEMConfig
+from pipelines.environments import control_suite
+
+CONFIG = SimulatorCEMConfig(
+    planning_horizon=4, planning_iterations=3, planning_candidates=40, planning_elites=5, threads=1
+)
+
+
+def make(*seeds: int, task: str = "cartpole_balance", config: SimulatorCEMConfig = CONFIG):
+    """Environments at the start of an episode, and the planner's policy over them."""
+    environments = [control_suite(seed=seed, task=task, observation="state") for seed in seeds]
+    observations = np.stack([environment.reset().observation for environment in environments])
+    policy = SimulatorCEMBuilder(config).make_policy(environments)
+    return policy, environments, tf.constant(observations)
+
+
+def test_the_pole_that_falls_is_caught():
+    policy, (environment,), observation = make(0)
+    environment.simulator().data.qpos[1] = 0.3  # Leans to where the cart must go.
+    action, _, info = policy.step(observation, {}, [0, 0])
+    assert action.shape == (1, 1) and action.dtype == tf.float32
+    mirrored, (other,), observation = make(0)
+    other.simulator().data.qpos[1] = -0.3
+    opposite, _, _ = mirrored.step(observation, {}, [0, 0])
+    assert action.numpy() * opposite.numpy() < 0
+    assert 0 < info["predicted_return"].numpy() < 4 * 8
+
+
+def test_more_planning_promises_more():
+    def promise(iterations: int) -> float:
+        config = SimulatorCEMConfig(
+            planning_horizon=4,
+            planning_iterations=iterations,
+            planning_candidates=40,
+            planning_elites=5,
+            threads=1,
+        )
+        policy, _, observation = make(1, task="cheetah_run", config=config)
+        return float(policy.step(observation, {}, [0, 1])[2]["predicted_return"])
+
+    assert promise(6) > promise(1)
+
+
+def test_the_seed_decides_the_action():
+    policy, _, observation = make(0, 1)
+    first, again, other = (policy.step(observation, {}, [7, n])[0].numpy() for n in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != other)
+
+
+def test_rows_do_not_see_each_other():
+    policy, environments, observation = make(0, 1)
+    before = policy.step(observation, {}, [0, 0])[0].numpy()
+    environments[1].simulator().data.qpos[1] = 1.0
+    after = policy.step(observation, {}, [0, 0])[0].numpy()
+    np.testing.assert_array_equal(before[0], after[0])
+    assert before[1] != after[1]
+
+
+def test_as_many_observations_as_environments_are_wanted():
+    policy, _, observation = make(0, 1)
+    with pytest.raises(ValueError, match="one for each of 2 environments"):
+        policy.step(observation[:1], {}, [0, 0])
+
+
+def test_measurements_count_what_was_simulated():
+    policy, (environment,), observation = make(0)
+    for n in range(2):
+        policy.step(observation, {}, [0, n])
+    found = policy.measurements()
+    assert policy._pool.timing.steps == 2 * 3 * 40 * 4 * environment.action_repeat
+    assert 0 < found["planner/simulator_share"] + found["planner/reward_share"] <= 1
+    assert found["planner/decisions_per_second"] > 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"planning_elites": 2000}, "planning_elites = 2000; expected at most planning_candidates"),
+        ({"planning_horizon": 0}, "planning_horizon = 0; expected at least 1"),
+        ({"threads": 0}, "threads = 0; expected at least 1"),
+        ({"planning_refit": "mean"}, "planning_refit = 'mean'; expected one of"),
+    ],
+)
+def test_a_wrong_setting_is_named(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        SimulatorCEMConfig(**arguments)
