@@ -1,5 +1,6 @@
 """Batched Monte Carlo tree search as TensorFlow ops, in mctx's language. See README.md."""
 
+from ops.mcts.host_tree import Tree
 from ops.mcts.policies import alphazero_policy, gumbel_muzero_policy, muzero_policy
 from ops.mcts.qtransforms import (
     QTransform,
@@ -19,6 +20,7 @@ __all__ = [
     "RootFnOutput",
     "SearchSummary",
     "SearchTree",
+    "Tree",
     "alphazero_policy",
     "gumbel_muzero_policy",
     "muzero_policy",

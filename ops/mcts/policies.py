@@ -74,15 +74,9 @@ def muzero_policy(
         pb_c_init,
         pb_c_base,
     )
+    noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
     seeds = _split(seed)
-    logits = _prior_logits(root, search_tree)
-    if dirichlet_noise is None:
-        dirichlet_noise = _dirichlet(seeds[0], tf.shape(logits), dirichlet_alpha)
-    noise = checks.tensor_of("dirichlet_noise", dirichlet_noise, logits.shape)
-    probs = tf.nn.softmax(logits)
-    noisy = _log((1.0 - dirichlet_fraction) * probs + dirichlet_fraction * noise)
-    noisy = tf.where(logits > t.LOWEST_LOGIT, noisy, t.LOWEST_LOGIT)
-    noisy = _masked(noisy, invalid_actions)
+    noisy = _noisy_prior(root, search_tree, invalid_actions, *noise, seeds[0])
     tree = _tree(root, search_tree, noisy, num_simulations, backend)
     tree = search(tree, recurrent_fn, rule, num_simulations, backend)
     weights = tree.summary().visit_probs
@@ -164,6 +158,24 @@ def gumbel_muzero_policy(
     tree = _tree(root, None, logits, num_simulations, backend)
     tree = search(tree, recurrent_fn, rule, num_simulations, backend)
     return _gumbel_decision(tree, logits, gumbel, qtransform)
+
+
+def noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed) -> tf.Tensor:
+    """The prior logits with which `muzero_policy` searches, given its arguments: [B, A]."""
+    seed = _split(seed)[0]
+    return _noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed)
+
+
+def _noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed):
+    """Prior and noise mixed, masked; `noise` is drawn from `seed` if None."""
+    logits = _prior_logits(root, search_tree)
+    if noise is None:
+        noise = _dirichlet(seed, tf.shape(logits), alpha)
+    noise = checks.tensor_of("dirichlet_noise", noise, logits.shape)
+    probs = tf.nn.softmax(logits)
+    noisy = _log((1.0 - fraction) * probs + fraction * noise)
+    noisy = tf.where(logits > t.LOWEST_LOGIT, noisy, t.LOWEST_LOGIT)
+    return _masked(noisy, invalid_actions)
 
 
 def _gumbel_decision(tree, logits, gumbel, qtransform):

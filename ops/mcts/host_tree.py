@@ -1,0 +1,197 @@
+"""A search over a simulator on the host: the tree here, the rules of the game with the caller."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+import tensorflow as tf
+
+from ops.mcts import backends, checks, policies, reuse
+from ops.mcts.errors import require
+from ops.mcts.host_native import NativeForest
+from ops.mcts.host_reference import ReferenceForest
+from ops.mcts.qtransforms import QTransform, qtransform_by_min_max
+from ops.mcts.rules import UNLIMITED_DEPTH, SelectionRule
+from ops.mcts.tree import SearchTree
+from ops.mcts.types import RootFnOutput, SearchSummary
+
+
+class Tree:
+    """A batch of trees that the caller drives, with several walks of each in flight.
+
+        tree = mcts.Tree(RootFnOutput(prior_logits, value, None), num_simulations=800)
+        for _ in range(100):
+            parent, action = tree.simulate(8)     # int32 [B, 8]
+            ...                                   # play `action` in the state of node `parent`
+            node = tree.expand(reward, discount, prior_logits, value)  # where to keep the states
+            tree.backward()
+        tree.summary().visit_counts
+
+    `simulate` may be called again before `expand`, to keep a model busy: answers come in the order
+    of the questions. A walk in flight counts, on each of its edges, as a visit that returned
+    -virtual_loss. With one in flight the tree is that of `alphazero_policy`. Two walks of a
+    tree may end at the same edge; its node then takes the mean of both values.
+
+    All arrays are NumPy's; eager tensors are taken too. After an error the tree is undefined.
+    """
+
+    def __init__(
+        self,
+        root: RootFnOutput | None,
+        num_simulations: int,
+        invalid_actions: np.ndarray | None = None,
+        max_depth: int | None = None,
+        qtransform: QTransform | None = None,
+        dirichlet_fraction: float = 0.25,
+        dirichlet_alpha: float = 0.3,
+        dirichlet_noise: np.ndarray | None = None,
+        pb_c_init: float = 1.25,
+        pb_c_base: float = 19652.0,
+        virtual_loss: float = 1.0,
+        seed: tuple[int, int] | None = None,
+        backend: str = "auto",
+        search_tree: SearchTree | None = None,
+    ):
+        """Plants the roots, or takes up a tree that `reroot` gave.
+
+        Args:
+          root: the root's prior_logits [B, A] and value [B]; its embedding is not read. None with
+            `search_tree`.
+          num_simulations: how many walks each tree has room for.
+          invalid_actions, max_depth, dirichlet_fraction, dirichlet_alpha, dirichlet_noise,
+            pb_c_init, pb_c_base, seed, backend, search_tree: as in `muzero_policy`.
+          qtransform: by the bounds -1 and 1 if None.
+          virtual_loss: how bad a walk in flight makes its edges look, in units of Q.
+
+        Raises:
+          tf.errors.InvalidArgumentError: names the argument that is wrong.
+        """
+        checks.search_arguments(num_simulations, max_depth)
+        require(
+            np.isfinite(virtual_loss), f"virtual_loss is {virtual_loss}, expected a finite number"
+        )
+        depth = UNLIMITED_DEPTH if max_depth is None else max_depth
+        qtransform = qtransform or qtransform_by_min_max(-1.0, 1.0)
+        rule = SelectionRule("puct", qtransform, depth, pb_c_init, pb_c_base)
+        noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
+        root = None if root is None else RootFnOutput(root.prior_logits, root.value, ())
+        logits = policies.noisy_prior(root, search_tree, invalid_actions, *noise, seed)
+        forest = NativeForest if backends.resolve(backend) == "native" else ReferenceForest
+        if search_tree is None:
+            arrays = (logits.numpy(), np.array(root.value, np.float32))
+            self._forest = forest.planted(*arrays, num_simulations + 1, rule, virtual_loss)
+        else:
+            tree = checks.room(reuse.with_root_prior(search_tree, logits), num_simulations)
+            arrays = (np.array(part, np.float32) for part in tree[:3])
+            self._forest = forest(*arrays, rule, virtual_loss)
+        self._left = num_simulations
+        self._asked: deque[tuple[np.ndarray, tuple[int, ...]]] = deque()  # leaf, shape for the user
+        self._answered: deque[tuple[np.ndarray, np.ndarray]] = deque()  # leaf, value
+
+    @property
+    def batch_size(self) -> int:
+        """B."""
+        return self._forest.nodes.shape[0]
+
+    @property
+    def in_flight(self) -> int:
+        """Walks of each tree that `backward` has not ended."""
+        return sum(leaf.shape[1] for leaf, _ in (*self._asked, *self._answered))
+
+    def simulate(self, walks: int | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Sends walks off from the roots: the edges that want evaluation.
+
+        Args:
+          walks: how many walks of each tree; None for one, without an axis for it.
+
+        Returns:
+          parent and action, int32 [B] or [B, walks]. The edge may lead to a node that exists, where
+          the depth limit, a terminal node or another walk's leaf ends the walk.
+        """
+        count = 1 if walks is None else walks
+        require(count >= 1, f"walks is {walks}, expected None or at least 1")
+        require(
+            count <= self._left,
+            f"num_simulations has no room for walks = {count}: {self._left} are left",
+        )
+        parent, action, leaf = self._forest.depart(count)
+        self._left -= count
+        shape = leaf.shape if walks is not None else leaf.shape[:1]
+        self._asked.append((leaf, shape))
+        return parent.reshape(shape), action.reshape(shape)
+
+    def expand(
+        self,
+        reward: np.ndarray,
+        discount: np.ndarray,
+        prior_logits: np.ndarray,
+        value: np.ndarray,
+    ) -> np.ndarray:
+        """Answers the oldest `simulate` that has no answer yet.
+
+        Args:
+          reward, discount, value: float32 of the shape that `simulate` gave, as in
+            RecurrentFnOutput: for two players in turn the discount is -1 and the reward is the
+            mover's, at the end of a game the discount is 0 and all prior_logits are -inf.
+          prior_logits: float32 [B, A] or [B, walks, A].
+
+        Returns:
+          The nodes behind the edges, int32 of the same shape: where to keep the states.
+
+        Raises:
+          tf.errors.InvalidArgumentError: for a wrong shape, NaN or an infinity, by name.
+        """
+        require(bool(self._asked), "expand has no simulate to answer")
+        leaf, shape = self._asked[0]
+        num_actions = self._forest.edges.shape[3]
+        value = _array("value", value, shape).reshape(leaf.shape)
+        self._forest.answer(
+            leaf,
+            _array("reward", reward, shape).reshape(leaf.shape),
+            _array("discount", discount, shape).reshape(leaf.shape),
+            _array("prior_logits", prior_logits, (*shape, num_actions)).reshape(*leaf.shape, -1),
+            value,
+        )
+        self._asked.popleft()
+        self._answered.append((leaf, value))
+        return leaf.reshape(shape)
+
+    def backward(self) -> None:
+        """Carries the values of all answers up to the roots and ends their walks."""
+        while self._answered:
+            self._forest.come_back(*self._answered.popleft())
+
+    def search_tree(self) -> SearchTree:
+        """A copy as tensors, with mctx's fields; embeddings are the nodes' own indices [B, M].
+
+        Raises:
+          tf.errors.InvalidArgumentError: while walks are in flight.
+        """
+        flying = self.in_flight
+        require(flying == 0, f"{flying} walks are in flight: expand and backward come first")
+        batch, num_nodes = self._forest.nodes.shape[:2]
+        arrays = (self._forest.nodes, self._forest.edges, self._forest.stats)
+        index = tf.tile(tf.range(num_nodes)[None], [batch, 1])
+        return SearchTree(*map(tf.constant, arrays), index)
+
+    def summary(self) -> SearchSummary:
+        """Visit counts, probabilities, value and Q-values of the root, as arrays."""
+        return SearchSummary(*(part.numpy() for part in self.search_tree().summary()))
+
+    def reroot(
+        self, action: np.ndarray, num_simulations: int, max_kept: int | None = None
+    ) -> SearchTree:
+        """The tree behind `action` [B], for another `Tree(None, ..., search_tree=...)`.
+
+        Its embeddings say which node each of its nodes was, int32 [B, max_kept + num_simulations];
+        0 beyond the root marks nodes that are still free. As mcts.reroot.
+        """
+        action = tf.constant(np.asarray(action), tf.int32)
+        return reuse.reroot(self.search_tree(), action, num_simulations, max_kept)
+
+
+def _array(name: str, given: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    array = np.ascontiguousarray(given, np.float32)
+    require(array.shape == shape, f"{name} has shape {array.shape}, expected {shape}")
+    return array
