@@ -8,6 +8,13 @@ every environment has beyond dm_env, and a new one needs too, tests' shared cont
 from pipelines.environments.batch import BatchedEnvironment
 from pipelines.environments.classic_control import classic_control
 from pipelines.environments.control_suite import control_suite
+from pipelines.environments.pets_tasks import pets_task
 from pipelines.environments.specs import make_environment_spec
 
-__all__ = ["BatchedEnvironment", "classic_control", "control_suite", "make_environment_spec"]
+__all__ = [
+    "BatchedEnvironment",
+    "classic_control",
+    "control_suite",
+    "make_environment_spec",
+    "pets_task",
+]

@@ -24,6 +24,8 @@ def reward_function(environment: Any) -> RewardFunction:
     from dm_control.suite import ball_in_cup, cartpole, cheetah, finger, walker
 
     task, physics = environment.task, environment.physics
+    if hasattr(task, "rollout_rewards"):  # Our own tasks say it in this form only.
+        return task.rollout_rewards
     makers = {
         cartpole.Balance: _cartpole,
         cheetah.Cheetah: _cheetah,
