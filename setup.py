@@ -96,7 +96,7 @@ setup(
     description="Model-based reinforcement learning on TensorFlow",
     packages=find_packages(include=["agents*", "pipelines*", "ops*"]),
     package_data={"pipelines.environments": ["models/*.xml"]},
-    ext_modules=[native_ops("mcts")],
+    ext_modules=[native_ops("mcts"), native_ops("cem")],
     cmdclass={"build_ext": BuildOps},
     python_requires="==3.11.*",  # The newest that TensorFlow 2.15 and dm-reverb 0.14 are built for.
     install_requires=REQUIREMENTS,

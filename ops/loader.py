@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import functools
 import pathlib
 import sys
+from collections.abc import Iterator
 from types import ModuleType
 
 import tensorflow as tf
+
+_PORTABLE = contextvars.ContextVar("portable", default=False)
+
+
+@contextlib.contextmanager
+def portable() -> Iterator[None]:
+    """Graphs built in this context run where the libraries are not: 'auto' is plain TensorFlow."""
+    token = _PORTABLE.set(True)
+    try:
+        yield
+    finally:
+        _PORTABLE.reset(token)
+
+
+def is_portable() -> bool:
+    """Whether the caller stands in `portable`."""
+    return _PORTABLE.get()
 
 
 def path_of(name: str) -> pathlib.Path:

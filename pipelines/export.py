@@ -11,6 +11,7 @@ import tensorflow as tf
 import tree
 
 from agents.policy import Policy
+from ops import loader
 from pipelines import files
 from pipelines.errors import UserError, first_line
 
@@ -27,7 +28,9 @@ class ServedPolicy(tf.Module):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(name="policy")
-        self._policy = policy
+        # Not the policy itself: what it traced while it acted may need our native ops.
+        self._variables = policy.variables
+        self._start = policy.initial_state
         self._state_spec = tree.map_structure_with_path(
             lambda path, values: tf.TensorSpec(
                 [None, *values.shape[1:]], values.dtype, _flat_name("state", path)
@@ -64,7 +67,7 @@ class ServedPolicy(tf.Module):
 
     def _initial_state(self, batch_size: tf.Tensor) -> Any:
         # An identity, since signatures may not return their inputs or constants alone.
-        return tf.nest.map_structure(tf.identity, self._policy.initial_state(batch_size))
+        return tf.nest.map_structure(tf.identity, self._start(batch_size))
 
 
 class Exporter:
@@ -89,7 +92,8 @@ class Exporter:
         old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
         with files.writing(directory):
             shutil.rmtree(fresh, ignore_errors=True)
-            tf.saved_model.save(self._module, str(fresh), signatures=self._signatures)
+            with loader.portable():
+                tf.saved_model.save(self._module, str(fresh), signatures=self._signatures)
             if directory.exists():
                 directory.rename(old)
             fresh.rename(directory)

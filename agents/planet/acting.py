@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import sonnet as snt
 import tensorflow as tf
 
+from agents.networks.recurrent import GRU
 from agents.planet.config import PlaNetConfig
 from agents.planet.networks import LatentState, WorldModel, preprocess
 from agents.policy import Policy
@@ -80,31 +80,18 @@ class PlaNetPolicy(Policy):
     def plan(self, belief: LatentState, seed: tf.Tensor) -> cem.CEMResult:
         """Plans from beliefs [B, …] by CEM over imagined returns (Algorithm 2)."""
         config = self._config
-        batch_size = belief.stochastic.shape[0] or tf.shape(belief.stochastic)[0]
-        (action_size,) = self.action_spec.shape
-        shape = [batch_size, config.planning_horizon, action_size]
-        copies = LatentState(
-            *(tf.repeat(values, config.planning_candidates, axis=0) for values in belief)
-        )  # [B·J, …]
-
-        def objective(actions: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-            flat = tf.reshape(actions, [-1, *actions.shape[2:]])  # [B·J, H, A]
-            returns = imagined_return(
-                self._model, copies, flat, seed, config.planning_latents == "sample"
-            )
-            return tf.reshape(returns, [batch_size, config.planning_candidates])
-
-        return cem.optimize(
-            objective,
-            batch_size,
-            *shape[1:],
+        return cem.plan_latent(
+            belief.deterministic,
+            belief.stochastic,
+            latent_model(self._model, config),
+            horizon=config.planning_horizon,
             num_iterations=config.planning_iterations,
             num_candidates=config.planning_candidates,
             num_elites=config.planning_elites,
             seed=seed,
+            latents=config.planning_latents,
             stddev_estimator=config.planning_refit,
             backend=config.planning_backend,
-            seeded_objective=True,
         )
 
     def plan_flop(self, batch_size: int) -> int:
@@ -114,26 +101,24 @@ class PlaNetPolicy(Policy):
         return 2 * batch_size * steps * self._model.imagination_weights
 
 
-def imagined_return(
-    model: WorldModel, state: LatentState, actions: tf.Tensor, seed: tf.Tensor, sample: bool
-) -> tf.Tensor:
-    """Σ_τ E[p(r_τ | s_τ)] [N] along imagined latents (Algorithm 2, lines 5 and 6).
+def latent_model(model: WorldModel, config: PlaNetConfig) -> cem.LatentModel:
+    """The weights that `img_step` and the reward head go through, as the planner takes them."""
+    from_stochastic, from_action, *prior = model.dynamics.imagination_modules
+    gates: list[snt.Linear] = []
+    if isinstance(prior[-1], GRU):
+        gru = prior.pop()
+        gates = [gru.input_gates, gru.recurrent_gates]
+    reward = [part for part in model.reward.submodules if isinstance(part, snt.Linear)]
+    return cem.LatentModel(
+        input=_layers([from_stochastic]),
+        action_weights=from_action.w,
+        gru=_layers(gates),
+        prior=_layers(prior),
+        reward=_layers(reward),
+        activation=config.activation,
+        min_stddev=config.min_stddev,
+    )
 
-    Args:
-      model: the world model.
-      state: states [N, …] to start from.
-      actions: [N, H, A].
-      seed: int32 [2] of the latents' draws.
-      sample: whether latents are drawn; else each is its mean.
-    """
-    count, horizon = tf.shape(actions)[0], actions.shape[1]
-    noise: Any = [None] * horizon
-    if sample:
-        shape = [horizon, count, model.dynamics.stochastic_size]
-        noise = tf.unstack(tf.random.stateless_normal(shape, seed))
-    features = []
-    for t in range(horizon):
-        state = model.dynamics.img_step(state, actions[:, t], noise[t])
-        features.append(state.features)
-    rewards = model.reward(tf.concat(features, axis=0))  # [H·N]
-    return tf.reduce_sum(tf.reshape(rewards, [horizon, count]), axis=0)
+
+def _layers(linears: list[snt.Linear]) -> list[cem.Layer]:
+    return [cem.Layer(linear.w, linear.b) for linear in linears]

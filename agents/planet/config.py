@@ -90,7 +90,8 @@ class PlaNetConfig:
       planning_horizon, planning_iterations, planning_candidates, planning_elites: H, I, J, K.
       planning_latents: whether candidates follow `sample`d latents or the latents' `mean`.
       planning_refit: `mean_absolute_deviation` (Algorithm 2) or `std` (the released code).
-      planning_backend: of `ops.cem`.
+      planning_backend: of `ops.cem`; `auto` is the native op where it is built, and plain
+        TensorFlow in a SavedModel.
     """
 
     dynamics: Literal["rssm", "ssm", "rnn"] = "rssm"
@@ -135,7 +136,7 @@ class PlaNetConfig:
     planning_elites: int = 100
     planning_latents: Literal["sample", "mean"] = "sample"
     planning_refit: Literal["std", "mean_absolute_deviation"] = "mean_absolute_deviation"
-    planning_backend: Literal["auto", "tensorflow"] = "auto"
+    planning_backend: Literal["auto", "native", "tensorflow"] = "auto"
 
     def __post_init__(self) -> None:
         check_types(self)

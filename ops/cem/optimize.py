@@ -13,15 +13,15 @@ the inputs alone.
 
 from __future__ import annotations
 
-import functools
 import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from ops.cem import backends, native
+
 STDDEV_ESTIMATORS = ("std", "mean_absolute_deviation")
-BACKENDS = ("auto", "tensorflow")
 
 
 class CEMResult(NamedTuple):
@@ -80,7 +80,8 @@ def optimize(
         code), or `mean_absolute_deviation`, 1/(K−1) Σ|a − μ| (the paper's Algorithm 2, line 8).
       momentum: share of the last mean and stddev kept at a refit, in [0, 1).
       min_stddev: lower bound of the fitted stddev.
-      backend: `tensorflow` (plain ops, static shapes, XLA compiles it) or `auto`.
+      backend: `native` (sampling, elites and refit as ops of ours), `tensorflow` (plain ops, static
+        shapes, XLA compiles it) or `auto`.
       seeded_objective: calls `objective_fn(actions, seed)` with an int32 [2] seed, fresh for each
         iteration, for objectives that draw numbers of their own. Needs `seed`.
 
@@ -91,7 +92,55 @@ def optimize(
       ValueError: an argument is out of its range; the message names it.
       tf.errors.InvalidArgumentError: a row has fewer finite returns than `num_elites`.
     """
-    _check_arguments(
+    if seed is None and (noise is None or seeded_objective):
+        raise ValueError("seed is None; expected an int32 [2] seed, or noise [I, B, J, H, A]")
+
+    def judge(actions, iteration, seed):
+        return objective_fn(actions, seed) if seeded_objective else objective_fn(actions)
+
+    return search(
+        judge,
+        batch_size=batch_size,
+        horizon=horizon,
+        action_size=action_size,
+        num_iterations=num_iterations,
+        num_candidates=num_candidates,
+        num_elites=num_elites,
+        action_min=action_min,
+        action_max=action_max,
+        initial_mean=initial_mean,
+        initial_stddev=initial_stddev,
+        noise=noise,
+        seed=seed,
+        stddev_estimator=stddev_estimator,
+        momentum=momentum,
+        min_stddev=min_stddev,
+        backend=backend,
+    )
+
+
+def search(
+    judge: Callable[[tf.Tensor, tf.Tensor, tf.Tensor | None], tf.Tensor],
+    *,
+    batch_size: int | tf.Tensor,
+    horizon: int,
+    action_size: int,
+    num_iterations: int,
+    num_candidates: int,
+    num_elites: int,
+    action_min: float | tf.Tensor,
+    action_max: float | tf.Tensor,
+    initial_mean: tf.Tensor | None,
+    initial_stddev: tf.Tensor | None,
+    noise: tf.Tensor | None,
+    seed: tf.Tensor | None,
+    stddev_estimator: str,
+    momentum: float,
+    min_stddev: float,
+    backend: str,
+) -> CEMResult:
+    """`optimize` for `judge(actions [B, J, H, A], iteration, seed or None) → returns [B, J]`."""
+    check_arguments(
         # A tensor's value is not known here.
         **({} if tf.is_tensor(batch_size) else {"batch_size": batch_size}),
         horizon=horizon,
@@ -102,42 +151,28 @@ def optimize(
         stddev_estimator=stddev_estimator,
         momentum=momentum,
         min_stddev=min_stddev,
-        backend=backend,
     )
-    if seed is None and (noise is None or seeded_objective):
-        raise ValueError("seed is None; expected an int32 [2] seed, or noise [I, B, J, H, A]")
+    backend = backends.resolve(backend)
     candidates_shape = [batch_size, num_candidates, horizon, action_size]  # [B, J, H, A]
-    plan_shape = [batch_size, horizon, action_size]  # [B, H, A]
     if noise is not None:
         noise = tf.convert_to_tensor(noise, tf.float32)
-        _check_shape("noise has", noise, [num_iterations, *candidates_shape])
-    mean = (
-        tf.zeros(plan_shape) if initial_mean is None else tf.broadcast_to(initial_mean, plan_shape)
+        check_shape("noise has", noise, [num_iterations, *candidates_shape])
+    mean, stddev = initial_fit(initial_mean, initial_stddev, [batch_size, horizon, action_size])
+    rule = dict(
+        num_elites=num_elites,
+        stddev_estimator=stddev_estimator,
+        momentum=momentum,
+        min_stddev=min_stddev,
     )
-    stddev = (
-        tf.ones(plan_shape)
-        if initial_stddev is None
-        else tf.broadcast_to(initial_stddev, plan_shape)
-    )
-    refit_elites = functools.partial(refit, stddev_estimator=stddev_estimator)
+    sample, fit = (native.sample, native.refit) if backend == "native" else (_sample, _fit)
 
     def iterate(i, mean, stddev, _):
-        seeds = None if seed is None else iteration_seeds(seed, i)
-        eps = (
-            noise[i]
-            if noise is not None
-            else tf.random.stateless_normal(candidates_shape, seeds[0])
-        )
-        actions = tf.clip_by_value(
-            mean[:, None] + stddev[:, None] * eps, action_min, action_max
-        )  # [B, J, H, A]
-        returns = objective_fn(actions, seeds[1]) if seeded_objective else objective_fn(actions)
-        _check_shape("objective_fn gave", returns, candidates_shape[:2])
-        elites, elite_returns = select_elites(actions, returns, num_elites)
-        new_mean, new_stddev = refit_elites(elites)
-        mean = momentum * mean + (1.0 - momentum) * new_mean
-        stddev = tf.maximum(momentum * stddev + (1.0 - momentum) * new_stddev, min_stddev)
-        return i + 1, mean, stddev, elite_returns
+        seeds = (None, None) if seed is None else iteration_seeds(seed, i)
+        eps = None if noise is None else noise[i]
+        actions = sample(mean, stddev, num_candidates, action_min, action_max, eps, seeds[0])
+        returns = judge(actions, i, seeds[1])
+        check_shape("objective_fn gave", returns, candidates_shape[:2])
+        return i + 1, *fit(mean, stddev, actions, returns, **rule)
 
     _, mean, stddev, returns = tf.while_loop(
         lambda i, *_: i < num_iterations,
@@ -147,6 +182,33 @@ def optimize(
         parallel_iterations=1,
     )
     return CEMResult(mean, stddev, mean[:, 0], returns)
+
+
+def initial_fit(
+    mean: tf.Tensor | None, stddev: tf.Tensor | None, shape: list[Any]
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """What a search starts from, broadcast to `shape`: zeros and ones unless given."""
+    return (
+        tf.zeros(shape) if mean is None else tf.broadcast_to(mean, shape),
+        tf.ones(shape) if stddev is None else tf.broadcast_to(stddev, shape),
+    )
+
+
+def _sample(mean, stddev, num_candidates, action_min, action_max, noise, seed):
+    """Draws actions [B, J, H, A]; see `native.sample`."""
+    if noise is None:
+        shape = tf.unstack(tf.shape(mean))
+        noise = tf.random.stateless_normal([shape[0], num_candidates, *mean.shape[1:]], seed)
+    return tf.clip_by_value(mean[:, None] + stddev[:, None] * noise, action_min, action_max)
+
+
+def _fit(mean, stddev, actions, returns, *, num_elites, stddev_estimator, momentum, min_stddev):
+    """The next mean and stddev, and the elites' returns; see `native.refit`."""
+    elites, elite_returns = select_elites(actions, returns, num_elites)
+    new_mean, new_stddev = refit(elites, stddev_estimator)
+    mean = momentum * mean + (1.0 - momentum) * new_mean
+    stddev = tf.maximum(momentum * stddev + (1.0 - momentum) * new_stddev, min_stddev)
+    return mean, stddev, elite_returns
 
 
 def iteration_seeds(seed: tf.Tensor, iteration: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
@@ -193,16 +255,16 @@ def refit(elites: tf.Tensor, stddev_estimator: str = "std") -> tuple[tf.Tensor, 
     return mean, tf.reduce_sum(tf.abs(elites - mean[:, None]), axis=1) / degrees
 
 
-def _check_arguments(
+def check_arguments(
     *,
     num_candidates: int,
     num_elites: int,
     stddev_estimator: str,
     momentum: float,
     min_stddev: float,
-    backend: str,
     **at_least_one: int,
 ) -> None:
+    """Raises a ValueError that names the argument which is out of its range."""
     for name, value in {**at_least_one, "num_candidates": num_candidates}.items():
         if not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(f"{name} is {value}; expected an integer of at least 1")
@@ -218,11 +280,9 @@ def _check_arguments(
         raise ValueError(f"momentum is {momentum}; expected 0 ≤ momentum < 1")
     if not min_stddev >= 0.0:
         raise ValueError(f"min_stddev is {min_stddev}; expected at least 0")
-    if backend not in BACKENDS:
-        raise ValueError(f"backend is {backend!r}; expected one of {BACKENDS}")
 
 
-def _check_shape(what: str, values: tf.Tensor, expected: list[Any]) -> None:
+def check_shape(what: str, values: tf.Tensor, expected: list[Any]) -> None:
     """Checks the sizes known by now; `expected` may hold scalar tensors, which fit any size."""
     known = [None if tf.is_tensor(size) else size for size in expected]
     if not values.shape.is_compatible_with(known):

@@ -112,6 +112,12 @@ def test_an_export_acts_as_the_policy_where_nothing_of_ours_is(served, way, batc
             np.testing.assert_allclose(outputs[f"info_{key}"], predicted_return, rtol=1e-3)
 
 
+def test_an_export_holds_no_op_of_ours_though_the_policy_acted_with_them(served):
+    folder, _, _ = served
+    for kept in ("first", "second", "policy"):
+        assert b"Lookahead" not in (folder / kept / "saved_model.pb").read_bytes()
+
+
 def test_saving_again_serves_the_new_weights(served):
     _, _, expected = served
     first, second = (results[4, 0][0] for results in expected.values())

@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.planet.acting import imagined_return
+from agents.planet.acting import latent_model
 from agents.policy import Policy
+from ops.cem.latent_reference import imagined_return
 from tests.agents.planet import tiny
 from tests.agents.policy_contract import PolicyContract, observe
 
@@ -61,16 +62,38 @@ def test_the_belief_is_filtered_over_the_episode():
     assert np.abs(carried["deterministic"] - from_start["deterministic"]).max() > 1e-3
 
 
+@pytest.mark.parametrize("latents", ["mean", "sample"])
 @pytest.mark.parametrize("kind", tiny.KINDS)
-def test_the_imagined_return_is_the_sum_of_imagined_rewards(kind: str):
-    _, networks = tiny.builder_and_networks(seed=3, dynamics=kind)
+def test_the_planner_imagines_what_the_model_does(kind: str, latents: str):
+    _, networks = tiny.builder_and_networks(seed=3, dynamics=kind, reward_layers=(9, 8))
     rng = np.random.RandomState(5)
-    actions = tf.constant(rng.uniform(-1, 1, [4, 3, tiny.ACTION_SIZE]), tf.float32)
-    state = networks.dynamics.initial(4)
-    actual = imagined_return(networks, state, actions, tf.constant([0, 1]), sample=False)
-    states = networks.dynamics.imagine(state, actions, noise=None)
+    for variable in networks.trainable_variables:
+        variable.assign(0.5 * rng.normal(size=variable.shape))
+    actions = tf.constant(rng.uniform(-1, 1, [2, 4, 3, tiny.ACTION_SIZE]), tf.float32)
+    noise = tf.constant(rng.normal(size=[3, 8, 4]), tf.float32) if latents == "sample" else None
+    start = networks.dynamics.initial(2)
+    config = tiny.config(dynamics=kind, reward_layers=(9, 8))
+    actual = imagined_return(
+        latent_model(networks, config), start.deterministic, start.stochastic, actions, noise
+    )
+    states = networks.dynamics.imagine(
+        networks.dynamics.initial(8),
+        tf.reshape(actions, [8, 3, tiny.ACTION_SIZE]),
+        noise=None if noise is None else tf.transpose(noise, [1, 0, 2]),
+    )
     expected = tf.reduce_sum(networks.reward(states.features), axis=1)
-    np.testing.assert_allclose(actual, expected, atol=1e-5)
+    np.testing.assert_allclose(actual, tf.reshape(expected, [2, 4]), rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize("kind", tiny.KINDS)
+def test_both_backends_make_the_same_plan(kind: str):
+    first = {
+        backend: first_actions(
+            make_policy(evaluation=True, dynamics=kind, planning_backend=backend)
+        )
+        for backend in ("native", "tensorflow")
+    }
+    np.testing.assert_allclose(first["native"], first["tensorflow"], atol=1e-3)
 
 
 @pytest.fixture(scope="module", params=tiny.KINDS)

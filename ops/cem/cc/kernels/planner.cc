@@ -1,0 +1,191 @@
+#include "ops/cem/cc/kernels/planner.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+namespace lookahead {
+namespace cem {
+namespace {
+
+int64_t Aligned(int64_t floats) { return (floats + 15) / 16 * 16; }
+
+int64_t Parts(int64_t total, int64_t size) { return (total + size - 1) / size; }
+
+// The tile that keeps the threads busy for the shortest time. A product of one
+// vector waits for its additions; two and three do not.
+int64_t VectorsOfTile(int64_t candidates, int64_t width, int64_t threads) {
+  constexpr double kCost[] = {0.0, 1.8, 2.1, 3.0};
+  int64_t best = 3;
+  double least = INFINITY;
+  for (int64_t vectors = 3; vectors >= 1; --vectors) {
+    const int64_t rounds = Parts(Parts(candidates, vectors * width), threads);
+    if (rounds * kCost[vectors] < least) {
+      best = vectors;
+      least = rounds * kCost[vectors];
+    }
+  }
+  return best;
+}
+
+// Where the parts of the workspace begin.
+struct Workspace {
+  int64_t packed, recurrent, actions, returns;
+
+  Workspace(const Kernels& kernels, const Model& model, const Settings& settings) {
+    const int64_t candidates = settings.batch * settings.candidates;
+    packed = Aligned(PackedFloats(model, kernels.features));
+    recurrent = Aligned(settings.batch * kGates * model.deterministic_size);
+    actions = Aligned(candidates * settings.horizon * model.action_size);
+    returns = Aligned(candidates);
+  }
+
+  int64_t Total() const { return packed + recurrent + actions + returns + 16; }
+};
+
+struct Free {
+  void operator()(float* p) const { std::free(p); }
+};
+using Scratch = std::unique_ptr<float, Free>;
+
+Scratch MakeScratch(int64_t floats) {
+  return Scratch(static_cast<float*>(std::aligned_alloc(64, Aligned(floats) * sizeof(float))));
+}
+
+// What all candidates of a belief share: the recurrent products of its state.
+void ShareRecurrent(const Kernels& kernels, const PackedModel& model, int64_t batch,
+                    const float* deterministic, float* recurrent) {
+  const int64_t d = model.deterministic_size;
+  const Scratch scratch = MakeScratch((2 * d + kernels.features) * kernels.width);
+  for (int64_t b = 0; b < batch; b += kernels.width) {
+    kernels.recurrent(model, deterministic + b * d, std::min(kernels.width, batch - b),
+                      recurrent + b * kGates * d, scratch.get());
+  }
+}
+
+Noise NoiseOf(const PlanNoise& noise, const Model& model, const Settings& settings,
+              int64_t iteration) {
+  const int64_t rows = settings.batch * settings.candidates * settings.horizon;
+  Seed actions, latents;
+  IterationSeeds(noise.seed, iteration, &actions, &latents);
+  Noise own = {noise.actions, noise.latents, StreamOf(actions), StreamOf(latents)};
+  if (own.actions != nullptr) own.actions += iteration * rows * model.action_size;
+  if (own.latents != nullptr) own.latents += iteration * rows * model.stochastic_size;
+  return own;
+}
+
+// The indices of a row's `count` best returns, best first, and how many of the
+// row's are finite.
+int64_t Elites(const float* returns, int64_t candidates, int64_t count,
+               std::vector<int32_t>* indices) {
+  indices->clear();
+  for (int64_t j = 0; j < candidates; ++j) {
+    if (std::isfinite(returns[j])) indices->push_back(j);
+  }
+  const int64_t finite = indices->size();
+  if (finite < count) return finite;
+  const auto better = [returns](int32_t a, int32_t b) {
+    return returns[a] > returns[b] || (returns[a] == returns[b] && a < b);
+  };
+  std::partial_sort(indices->begin(), indices->begin() + count, indices->end(), better);
+  indices->resize(count);
+  return finite;
+}
+
+// One number of the plan: its mean and spread over the elites.
+void RefitOne(const Settings& settings, const std::vector<int32_t>& elites, const float* actions,
+              int64_t stride, float* mean, float* stddev) {
+  const double count = elites.size();
+  double sum = 0.0, spread = 0.0;
+  for (int32_t j : elites) sum += actions[j * stride];
+  const double middle = sum / count;
+  for (int32_t j : elites) {
+    const double apart = actions[j * stride] - middle;
+    spread += settings.mean_absolute_deviation ? std::abs(apart) : apart * apart;
+  }
+  // A single elite has no spread; K - 1 would divide by zero.
+  const float fitted = settings.mean_absolute_deviation ? spread / std::max(count - 1.0, 1.0)
+                                                        : std::sqrt(spread / count);
+  const float keep = settings.momentum, take = 1.0f - keep;
+  *mean = keep * *mean + take * static_cast<float>(middle);
+  *stddev = std::max(keep * *stddev + take * fitted, settings.min_stddev);
+}
+
+// Rolls out all candidates, tile by tile.
+void Judge(const Kernels& kernels, const Rollout& rollout, int64_t weights,
+           const Threads& threads) {
+  const Settings& settings = *rollout.settings;
+  const int64_t candidates = settings.batch * settings.candidates;
+  const int64_t vectors = VectorsOfTile(candidates, kernels.width, threads.count);
+  const int64_t lanes = vectors * kernels.width;
+  const int64_t floats = kernels.scratch(*rollout.model, settings, vectors);
+  const auto range = [&](int64_t begin, int64_t end) {
+    const Scratch scratch = MakeScratch(floats);
+    for (int64_t tile = begin; tile < end; ++tile) {
+      kernels.rollout(rollout, vectors, tile * lanes, scratch.get());
+    }
+  };
+  const int64_t cycles = settings.horizon * weights * vectors / 2;
+  threads.parallel_for(Parts(candidates, lanes), cycles, range);
+}
+
+}  // namespace
+
+int64_t Refit(const Settings& settings, int64_t action_size, const float* actions,
+              const float* returns, const Proposal& proposal, float* elite_returns) {
+  const int64_t size = settings.horizon * action_size;
+  std::vector<int32_t> elites;
+  elites.reserve(settings.candidates);
+  for (int64_t b = 0; b < settings.batch; ++b) {
+    const float* row = returns + b * settings.candidates;
+    if (Elites(row, settings.candidates, settings.elites, &elites) < settings.elites) return b;
+    for (int64_t i = 0; i < size; ++i) {
+      RefitOne(settings, elites, actions + b * settings.candidates * size + i, size,
+               proposal.mean + b * size + i, proposal.stddev + b * size + i);
+    }
+    for (int64_t k = 0; k < settings.elites; ++k) {
+      elite_returns[b * settings.elites + k] = row[elites[k]];
+    }
+  }
+  return -1;
+}
+
+int64_t PlanFloats(const Kernels& kernels, const Model& model, const Settings& settings) {
+  return Workspace(kernels, model, settings).Total();
+}
+
+Shortage Plan(const Kernels& kernels, const Model& model, const Settings& settings,
+              const Belief& belief, const PlanNoise& noise, const Threads& threads,
+              const Proposal& proposal, float* returns, float* memory) {
+  const Workspace places(kernels, model, settings);
+  memory += (64 - reinterpret_cast<uintptr_t>(memory) % 64) % 64 / sizeof(float);
+  float* recurrent = memory + places.packed;
+  PackedModel packed;
+  Pack(model, kernels.features, memory, &packed);
+  if (model.has_gru) {
+    ShareRecurrent(kernels, packed, settings.batch, belief.deterministic, recurrent);
+  }
+  Rollout rollout = {};
+  rollout.model = &packed;
+  rollout.settings = &settings;
+  rollout.deterministic = belief.deterministic;
+  rollout.stochastic = belief.stochastic;
+  rollout.recurrent = recurrent;
+  rollout.mean = proposal.mean;
+  rollout.stddev = proposal.stddev;
+  rollout.actions = recurrent + places.recurrent;
+  rollout.returns = rollout.actions + places.actions;
+  for (int64_t i = 0; i < settings.iterations; ++i) {
+    rollout.noise = NoiseOf(noise, model, settings, i);
+    Judge(kernels, rollout, places.packed, threads);
+    const int64_t row =
+        Refit(settings, model.action_size, rollout.actions, rollout.returns, proposal, returns);
+    if (row >= 0) return {row, i};
+  }
+  return {-1, -1};
+}
+
+}  // namespace cem
+}  // namespace lookahead
