@@ -26,6 +26,10 @@ from agents.types import Trajectory
 # (frames uint8 [T, H, W, 3], actions [T, ...], context) → frames uint8 [T, H, W, 3]
 OpenLoopPredictor = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
+# (observations [L + 1, …] and actions [L, …] of episodes that nothing was learned from) → pictures
+# uint8 [H, W, 3] by name
+FigureMaker = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], dict[str, np.ndarray]]
+
 
 class Schedule(NamedTuple):
     """How acting and learning take turns.
@@ -48,12 +52,13 @@ class DatasetOptions(NamedTuple):
 
     Attributes:
       table: name of the replay table.
-      batch_size: B, trajectories a batch.
+      batch_size: B, trajectories a batch; None: each element is the whole table, its items one
+        behind the other in the order they were written. Such a table's sampler is `ring`.
       transform: stage applied to each batch, such as a search with fresh parameters.
     """
 
     table: str
-    batch_size: int
+    batch_size: int | None
     transform: Callable[[Trajectory], Any] | None = None
 
 
@@ -99,6 +104,10 @@ class Builder(abc.ABC):
 
     def make_open_loop_predictor(self, networks: snt.Module) -> OpenLoopPredictor | None:
         """Makes a function that imagines frames, for models that predict observations."""
+        return None
+
+    def make_figure_maker(self, networks: snt.Module) -> FigureMaker | None:
+        """Makes a function that draws what evaluation episodes show about the networks."""
         return None
 
 

@@ -11,6 +11,8 @@ _SELECTORS: dict[str, Callable[[float], Any]] = {
     "uniform": lambda _: reverb.selectors.Uniform(),
     "fifo": lambda _: reverb.selectors.Fifo(),
     "lifo": lambda _: reverb.selectors.Lifo(),
+    # Of equal priorities a heap samples the one that was written, or updated, longest ago.
+    "ring": lambda _: reverb.selectors.MaxHeap(),
     "prioritized": lambda exponent: reverb.selectors.Prioritized(exponent),
 }
 
@@ -34,8 +36,9 @@ def make_table(
       name: what adders and datasets call it.
       signature: nest of tf.TensorSpec, an item's shapes and types (an adder's `signature(...)`).
       max_size: items kept; the `remover` chooses which one goes.
-      sampler: 'uniform', 'fifo', 'lifo' or 'prioritized'. Reverb's uniform and prioritized ones
-        cannot be seeded; the other two are deterministic.
+      sampler: 'uniform', 'fifo', 'lifo', 'ring' or 'prioritized'. Reverb's uniform and prioritized
+        ones cannot be seeded; the others are deterministic. 'ring' goes through the table in order
+        when each item that was sampled is given its priority anew.
       remover: one of the same names.
       min_size_to_sample: items that must be there before the first sample.
       samples_per_insert: how often an item is sampled on average; whoever is ahead waits. None:

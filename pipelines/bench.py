@@ -43,6 +43,9 @@ _GIN_BINDINGS = flags.DEFINE_multi_string("gin_bindings", [], "Bindings over the
 
 Result = dict[str, Any]
 
+# Rows of the table that a learner of whole tables is measured with.
+_ROWS = 2001
+
 
 def bench_learn() -> Iterator[Result]:
     """Times `Learner.step` on random data of the table's signature."""
@@ -60,7 +63,7 @@ def bench_learn() -> Iterator[Result]:
         "benchmark": "learn",
         "agent": builder.name,
         "batch": builder.dataset_options.batch_size,
-        "length": int(batch.reward.shape[1]),
+        "length": int(batch.reward.shape[-1]),
         **_spread("milliseconds", [1e3 * s for s in seconds]),
         "first_seconds": first,
         "gigaflop": gigaflop,
@@ -85,7 +88,7 @@ def bench_act() -> Iterator[Result]:
         "batch": _BATCH.value,
         **_spread("milliseconds", [1e3 * s for s in seconds]),
         "actions_per_second": _BATCH.value / statistics.median(seconds),
-        **getattr(policy, "measurements", dict)(),
+        **_work(policy, statistics.median(seconds)),
     }
 
 
@@ -196,6 +199,14 @@ def _agent(
     return (described.builder, spec, *([environment] if with_environment else []))
 
 
+def _work(policy: Any, seconds: float) -> Result:
+    """What a policy says of its own work, for planners that do."""
+    if hasattr(policy, "model_evaluations"):
+        count = policy.model_evaluations(_BATCH.value)
+        return {"model_evaluations": count, "model_evaluations_per_second": count / seconds}
+    return policy.measurements() if hasattr(policy, "measurements") else {}
+
+
 def _acting_policy() -> tuple:
     """The agent's collecting policy for --batch environments, their spec, the agent's name."""
     from agents.builder import PlannerBuilder
@@ -225,6 +236,8 @@ def _random_batch(builder: Any, spec: Any) -> Any:
 
     def draw(array: tf.TensorSpec) -> tf.Tensor:
         shape = [builder.dataset_options.batch_size, *array.shape]
+        if shape[0] is None:  # Learners of whole tables.
+            shape = [_ROWS, *array.shape[1:]]
         if array.dtype == tf.uint8:
             return tf.constant(rng.integers(0, 256, shape), tf.uint8)
         if array.dtype.is_floating:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import reverb
 import tensorflow as tf
 import tree
@@ -64,6 +65,44 @@ def make_dataset(
     if transform is not None:
         dataset = dataset.map(transform, num_parallel_calls=workers, deterministic=True)
     return dataset.prefetch(prefetch)
+
+
+def make_table_dataset(
+    client: Client, table: str, *, transform: Callable[[Trajectory], Any] | None = None
+) -> tf.data.Dataset:
+    """Makes a dataset whose every element is the whole table, as it is when it is asked for.
+
+    Args:
+      client: of the table's server.
+      table: its sampler is `ring`, and nobody else reads it.
+      transform: applied to each element.
+
+    Yields `Trajectory` of rows `[R, ...]`: all items, one behind the other, in the order they were
+    written; `start_of_episode` tells where each begins.
+
+    Raises:
+      UserError: the server is gone, or has no such table.
+    """
+    spec = Trajectory(*_table_info(client, table).signature)
+
+    def elements() -> Iterator[Trajectory]:
+        while True:
+            items = _read_in_order(client, table)
+            yield tree.map_structure(lambda *leaves: np.concatenate(leaves), *items)
+
+    dataset = tf.data.Dataset.from_generator(elements, output_signature=spec)
+    return dataset if transform is None else dataset.map(transform)
+
+
+def _read_in_order(client: Client, table: str) -> list[Trajectory]:
+    """Each item once. What was read goes to the ring's end, so a full round leaves its order."""
+    items = []
+    for _ in range(client.server_info()[table].current_size):
+        (sample,) = client.sample_items(table)
+        with gone_as_user_error(client.server_address):
+            client.mutate_priorities(table, updates={int(sample.info.key): sample.info.priority})
+        items.append(Trajectory(*sample.data))
+    return items
 
 
 def _table_info(client: Client, table: str) -> Any:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from agents.builder import OpenLoopPredictor
+from agents.builder import FigureMaker, OpenLoopPredictor
 from pipelines import video
 from pipelines.environment_loop import EnvironmentLoop, Episode
 
@@ -30,6 +30,7 @@ class Evaluator:
     Args:
       loop: over the evaluation environments, with an actor that writes nothing.
       predictor: imagines frames; None: no open-loop videos.
+      figure_maker: draws what the filmed episodes show; None: nothing.
       context: frames that the predictor sees.
       num_videos: episodes filmed in each evaluation.
       directory: where videos go.
@@ -40,11 +41,13 @@ class Evaluator:
         loop: EnvironmentLoop,
         *,
         predictor: OpenLoopPredictor | None,
+        figure_maker: FigureMaker | None = None,
         context: int,
         num_videos: int,
         directory: pathlib.Path,
     ) -> None:
         self._loop, self._predictor, self._context = loop, predictor, context
+        self._figure_maker = figure_maker
         self._num_videos, self._directory = num_videos, directory
 
     def run(self, num_episodes: int, label: str) -> Evaluation:
@@ -58,7 +61,20 @@ class Evaluator:
             pictures["evaluation/episode"] = video.image_strip([filmed[0].frames], 0)
         if filmed and self._predictor is not None:
             pictures["evaluation/open_loop"] = self._open_loop(filmed[0], f"{label}-open-loop")
+        pictures.update(self._figures(episodes, label))
         return Evaluation(episodes, pictures)
+
+    def _figures(self, episodes: list[Episode], label: str) -> dict[str, np.ndarray]:
+        recorded = [episode for episode in episodes if episode.observations is not None]
+        if self._figure_maker is None or not recorded:
+            return {}
+        figures = self._figure_maker(
+            [episode.observations for episode in recorded],
+            [episode.actions for episode in recorded],
+        )
+        for name, figure in figures.items():
+            video.write_png(self._directory / f"{label}-{name}.png", figure)
+        return {f"evaluation/{name}": figure for name, figure in figures.items()}
 
     def _open_loop(self, episode: Episode, name: str) -> np.ndarray:
         """Films truth beside imagination; returns the strip."""

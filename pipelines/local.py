@@ -23,7 +23,7 @@ import tensorflow as tf
 from agents.actor import Actor
 from pipelines import files, log_directory, summary
 from pipelines.checkpointing import CheckpointManager, Unit
-from pipelines.datasets import TimedIterator, make_dataset
+from pipelines.datasets import TimedIterator, make_dataset, make_table_dataset
 from pipelines.environment_loop import EnvironmentLoop, Interrupted, undone_when_interrupted
 from pipelines.environments import BatchedEnvironment
 from pipelines.errors import UserError, first_line
@@ -135,9 +135,14 @@ class LocalRun:
     def _connect(self, parts: Parts) -> None:
         """Wires policies, environments and learner to the replay."""
         options, batch_size = self._builder.dataset_options, parts.environment.batch_size
-        self._dataset = make_dataset(
-            self._replay.address, options.table, options.batch_size, transform=options.transform
-        )
+        if options.batch_size is None:
+            self._dataset = make_table_dataset(
+                self._replay.client, options.table, transform=options.transform
+            )
+        else:
+            self._dataset = make_dataset(
+                self._replay.address, options.table, options.batch_size, transform=options.transform
+            )
         adders = [
             EpisodeBuffer(self._builder.make_adder(self._replay.client)) for _ in range(batch_size)
         ]
@@ -154,6 +159,7 @@ class LocalRun:
                 parts.evaluation_environment, self._evaluation_actor, self._should_stop
             ),
             predictor=parts.predictor,
+            figure_maker=parts.figure_maker,
             context=self._experiment.context_frames,
             num_videos=self._experiment.evaluation_videos,
             directory=self._logdir / "videos",

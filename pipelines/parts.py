@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 import reverb
 
-from agents.builder import OpenLoopPredictor
+from agents.builder import FigureMaker, OpenLoopPredictor
 from agents.learner import Learner
 from agents.policy import Policy
 from pipelines.environments import BatchedEnvironment, make_environment_spec
@@ -32,6 +32,7 @@ class Parts(NamedTuple):
       seed_policy: for the episodes before learning.
       evaluation_policy: without exploration; the one that is exported.
       predictor: imagines frames; None: this agent does not.
+      figure_maker: draws what evaluation episodes show; None: nothing.
       seeds: of each stream of random numbers.
     """
 
@@ -43,6 +44,7 @@ class Parts(NamedTuple):
     seed_policy: Policy
     evaluation_policy: Policy
     predictor: OpenLoopPredictor | None
+    figure_maker: FigureMaker | None
     seeds: dict[str, int]
 
 
@@ -80,6 +82,7 @@ def _make_parts(experiment: Experiment, seed: int) -> Parts:
         seed_policy=builder.make_seed_policy(spec),
         evaluation_policy=builder.make_policy(networks, spec, evaluation=True),
         predictor=builder.make_open_loop_predictor(networks),
+        figure_maker=builder.make_figure_maker(networks),
         seeds=seeds,
     )
 

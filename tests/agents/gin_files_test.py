@@ -30,6 +30,12 @@ TINY = {
         "PlaNetConfig.planning_candidates = 4",
         "PlaNetConfig.planning_elites = 2",
     ),
+    "pets": (
+        "PETSConfig.planning_horizon = 2",
+        "PETSConfig.planning_iterations = 2",
+        "PETSConfig.planning_candidates = 4",
+        "PETSConfig.planning_elites = 2",
+    ),
     "simulator_cem": (
         "SimulatorCEMConfig.planning_horizon = 2",
         "SimulatorCEMConfig.planning_iterations = 2",
@@ -52,7 +58,8 @@ def random_batch(signature, batch_size: int = 2) -> Trajectory:
     rng = np.random.RandomState(0)
 
     def draw(spec: tf.TensorSpec) -> tf.Tensor:
-        shape = [batch_size, *spec.shape]
+        # Learners of whole tables take its rows.
+        shape = [9, *spec.shape[1:]] if None in spec.shape else [batch_size, *spec.shape]
         values = rng.uniform(0, 1, shape) if spec.dtype.is_floating else rng.randint(0, 2, shape)
         return tf.constant(values, spec.dtype)
 

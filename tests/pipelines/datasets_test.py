@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 
 from agents.types import Trajectory
-from pipelines.datasets import TimedIterator, make_dataset
+from pipelines.datasets import TimedIterator, make_dataset, make_table_dataset
 from pipelines.errors import UserError
 from pipelines.replay import Replay
 from tests.pipelines import episodes
@@ -151,3 +151,31 @@ def _threads() -> int:
 def _resident_mib() -> float:
     pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def frames_of(element: Trajectory) -> list[int]:
+    return element.observation.numpy()[:, 0, 0, 0].tolist()
+
+
+def test_a_whole_table_comes_in_the_order_it_was_written_however_often(tmp_path):
+    replay = Replay([episodes.whole_table()])
+    adder = episodes.whole_buffer(replay.client)
+    try:
+        for value in (10, 20, 30):
+            episodes.add_episode(adder, actions=2, value=value)
+        elements = iter(make_table_dataset(replay.client, episodes.TABLE))
+        expected = [10, 11, 12, 20, 21, 22, 30, 31, 32]
+        assert [frames_of(next(elements)) for _ in range(3)] == [expected] * 3
+        episodes.add_episode(adder, actions=1, value=40)
+        element = next(elements)
+        assert frames_of(element) == [*expected, 40, 41]
+        np.testing.assert_array_equal(np.where(element.start_of_episode)[0], [0, 3, 6, 9])
+        replay.save(tmp_path)
+    finally:
+        replay.close()
+    restored = Replay([episodes.whole_table()], restore_from=tmp_path)
+    try:
+        element = next(iter(make_table_dataset(restored.client, episodes.TABLE)))
+        assert frames_of(element) == [*expected, 40, 41]
+    finally:
+        restored.close()

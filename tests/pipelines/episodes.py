@@ -48,6 +48,15 @@ def buffer(client: Client, period: int = T) -> EpisodeBuffer:
     return EpisodeBuffer(adders.SequenceAdder(client, T, period, priority_fns={TABLE: None}))
 
 
+def whole_table() -> reverb.Table:
+    """A table of whole episodes, read round by round."""
+    return make_table(TABLE, adders.EpisodeAdder.signature(_SPEC), 1000, sampler="ring")
+
+
+def whole_buffer(client: Client) -> EpisodeBuffer:
+    return EpisodeBuffer(adders.EpisodeAdder(client, 100, priority_fns={TABLE: None}))
+
+
 def steps(actions: int, terminal: bool = True, value: int = 0) -> list[dm_env.TimeStep]:
     """An episode whose frames and rewards count up from `value`."""
     frames = [np.full(SHAPE, value + t, np.uint8) for t in range(actions + 1)]

@@ -1,0 +1,49 @@
+"""Protects the policy: the contract, the warm start, the served plan."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from agents.pets.acting import PETSPolicy
+from agents.pets.networks import DynamicsModel
+from tests.agents.pets.tiny import tiny
+from tests.agents.policy_contract import PolicyContract, observe
+
+
+def make_policy(**changes) -> PETSPolicy:
+    tf.random.set_seed(0)
+    config = tiny(**changes)
+    model = DynamicsModel(config, observation_size=4, action_size=1)
+    return PETSPolicy(config, model, tf.TensorSpec([4]), tf.TensorSpec([1]))
+
+
+class TestPETSPolicy(PolicyContract):
+    # Without noise in the model, rows share no random numbers that a row's count would move.
+    low, high = -1.0, 1.0
+
+    def make(self) -> PETSPolicy:
+        return make_policy()
+
+
+def test_the_next_search_begins_at_the_last_plan_shifted():
+    policy = make_policy()
+    state = policy.initial_state(2)
+    found = policy.plan(observe(policy, 2), state["plan"], tf.constant([0, 3]))
+    action, after, _ = policy.step(observe(policy, 2), state, tf.constant([0, 3]))
+    np.testing.assert_allclose(action, found.actions[:, 0], atol=1e-5)
+    np.testing.assert_allclose(after["plan"][:, :-1], found.actions[:, 1:], atol=1e-5)
+    np.testing.assert_array_equal(after["plan"][:, -1], np.zeros([2, 1]))
+
+
+def test_a_cold_start_forgets_the_plan():
+    policy = make_policy(warm_start=False)
+    _, after, _ = policy.step(observe(policy, 2), policy.initial_state(2), tf.constant([0, 3]))
+    np.testing.assert_array_equal(after["plan"], np.zeros([2, 4, 1]))
+
+
+def test_model_evaluations_count_each_network_that_is_asked():
+    plans = 3 * 20 * 4
+    assert make_policy().model_evaluations(2) == 2 * plans * 6
+    assert make_policy(propagation="E").model_evaluations(1) == plans * 3
+    assert make_policy(propagation="DS").model_evaluations(1) == plans * 6 * 3
