@@ -1,0 +1,42 @@
+"""Results that others have published, for tables that set them beside what was measured here.
+
+Hafner, Lillicrap, Fischer, Villegas, Ha, Lee, Davidson, "Learning Latent Dynamics for Planning from
+Pixels", 2019, Table 1, as quoted in Lillicrap's lecture. Never printed as this project's own.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+SOURCE = "Hafner et al. 2019, Table 1; episodes of 1000 simulator steps"
+
+TASKS = (
+    "cartpole_balance",
+    "cartpole_swingup",
+    "finger_spin",
+    "cheetah_run",
+    "ball_in_cup_catch",
+    "walker_walk",
+)
+
+
+class Row(NamedTuple):
+    """A published method.
+
+    Attributes:
+      method: its name.
+      data: what it learned from.
+      returns: one for each of `TASKS`.
+    """
+
+    method: str
+    data: str
+    returns: tuple[float, ...]
+
+
+ROWS = (
+    Row("A3C", "100 000 episodes, states", (952, 558, 129, 214, 105, 311)),
+    Row("D4PG", "100 000 episodes, pixels", (993, 862, 985, 524, 980, 968)),
+    Row("PlaNet", "2 000 episodes, pixels", (986, 831, 744, 650, 914, 890)),
+    Row("CEM + true simulator", "none, true states", (998, 850, 825, 656, 993, 994)),
+)
