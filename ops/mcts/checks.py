@@ -38,6 +38,10 @@ def root_of_model(root: RootFnOutput) -> RootFnOutput:
     value = tensor_of("root.value", root.value, logits.shape[:1])
     require(logits.shape[1] is not None, "root.prior_logits must have a static number of actions")
     require(logits.shape[1] >= 1, "root.prior_logits has no actions")
+    require(
+        logits.shape[1] <= t.MAX_ACTIONS,
+        f"root.prior_logits has {logits.shape[1]} actions, expected 1 to {t.MAX_ACTIONS}",
+    )
     require(0 not in logits.shape, "root.prior_logits has an empty batch")
     for leaf in tf.nest.flatten(root.embedding):
         shape = tf.convert_to_tensor(leaf).shape

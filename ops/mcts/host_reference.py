@@ -97,13 +97,15 @@ class ReferenceForest:
         self.edges[b, node, t.EDGE_CHILD] = t.UNVISITED
         # Where the tree was carried over without this node, its edge keeps its Q.
         kept = edge[t.EDGE_QVALUE]
-        self.nodes[b, node] = (parent, action, 0, 0, 0, kept, 0, num_actions)
+        self.nodes[b, node] = (parent, 0, 0, 0, 0, kept, 0, t.UNKNOWN)
+        self.nodes.view(np.int32)[b, node, t.PLACE] = action | num_actions << t.PLACE_BITS
         edge[t.EDGE_CHILD] = node
         return node
 
     def _edge_into(self, b: int, node: int) -> np.ndarray:
         """The column of the edge into a node, a view."""
-        parent, slot = self.nodes[b, node, [t.PARENT, t.SLOT]].astype(int)
+        parent = int(self.nodes[b, node, t.PARENT])
+        slot = self.nodes.view(np.int32)[b, node, t.PLACE] & t.MAX_ACTIONS
         return self.edges[b, parent, :, slot]
 
     def _blend(self, b: int, node: int) -> None:
@@ -134,7 +136,7 @@ class ReferenceForest:
         if real > 0:
             record[t.VALUE] += (said[0] - record[t.VALUE]) / (real + np.float32(1))
             return
-        record[t.VALUE : t.EXPANDED] = said
+        record[t.VALUE : t.NEXT] = said
         self.edges[b, leaf, t.EDGE_PROB] = probs
         self.edges[b, leaf, t.EDGE_LOGIT] = prior_logits
 

@@ -97,7 +97,7 @@ def backward(tree: SearchTree, leaf: tf.Tensor) -> SearchTree:
         active = index > 0
         child = tf.gather(nodes, index, axis=1, batch_dims=1)
         parent = tf.maximum(tf.cast(child[:, t.PARENT], tf.int32), 0)
-        action = tf.maximum(tf.cast(child[:, t.SLOT], tf.int32), 0)
+        action = tf.where(active, t.slot_of(child), 0)
         reward, discount = child[:, t.REWARD], child[:, t.DISCOUNT]
         record = tf.gather(nodes, parent, axis=1, batch_dims=1)
         value = tf.where(active, reward + discount * value, value)
@@ -246,13 +246,13 @@ def _evaluated(record, is_new, parent, action, step):
     visits = tf.where(is_new, 1.0, record[:, t.VISITS] + 1.0)
     fields = [
         tf.cast(parent, tf.float32),
-        tf.cast(action, tf.float32),
+        t.place(action, tf.shape(step.prior_logits)[1]),
         visits,
         step.value,
         step.value,
         step.reward,
         step.discount,
-        tf.zeros_like(visits) + tf.cast(tf.shape(step.prior_logits)[1], tf.float32),
+        tf.zeros_like(visits) + t.UNKNOWN,
     ]
     return tf.stack(fields, axis=-1)
 

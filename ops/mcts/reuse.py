@@ -53,16 +53,23 @@ def reroot(
 
 def with_root_prior(tree: SearchTree, prior_logits: tf.Tensor) -> SearchTree:
     """The tree with another prior at its root: prior_logits [B, A], illegal actions masked."""
-    rows, slot = tree.edges[:, t.ROOT_INDEX], tf.range(tree.num_actions, dtype=tf.float32)
+    rows, slot = tree.edges[:, t.ROOT_INDEX], tf.range(tree.num_actions)
     action = tf.cast(rows[:, t.EDGE_ACTION], tf.int32)
     rows = t.with_prior(rows, tf.gather(prior_logits, action, axis=1, batch_dims=1))
-    expanded = slot < tree.nodes[:, t.ROOT_INDEX, t.EXPANDED, None]
-    first = slot - tf.cast(tree.num_actions, tf.float32) - 1.0
+    expanded = slot < t.expanded_of(tree.nodes[:, t.ROOT_INDEX])[:, None]
+    first = tf.cast(slot - tree.num_actions - 1, tf.float32)
     for row, sign in ((t.EDGE_ACTION, 1.0), (t.EDGE_PROB, -1.0)):
         # The unexpanded edges by prior, then by action, behind the expanded ones as they are.
         order = tf.argsort(tf.where(expanded, first, sign * rows[:, row]), stable=True)
         rows = tf.gather(rows, tf.tile(order[:, None], [1, t.EDGE_ROWS, 1]), axis=2, batch_dims=2)
-    return tree._replace(edges=tf.concat([rows[:, None], tree.edges[:, 1:]], axis=1))
+    edges = tf.concat([rows[:, None], tree.edges[:, 1:]], axis=1)
+    return tree._replace(nodes=_without_plans(tree.nodes), edges=edges)
+
+
+def _without_plans(nodes: tf.Tensor) -> tf.Tensor:
+    """The nodes without what the last search would have done next at each: [B, M, 8]."""
+    unknown = tf.fill(tf.shape(nodes[:, :, :1]), t.UNKNOWN)
+    return tf.concat([nodes[:, :, : t.NEXT], unknown], axis=-1)
 
 
 def _visited_child(tree: SearchTree, action: tf.Tensor) -> tf.Tensor:
@@ -131,9 +138,12 @@ def _renumbered(values: tf.Tensor, renumber: tf.Tensor) -> tf.Tensor:
 
 def _renumbered_nodes(nodes: tf.Tensor, renumber: tf.Tensor) -> tf.Tensor:
     parent = _renumbered(nodes[:, :, t.PARENT], renumber)[:, :, None]
-    nodes = tf.concat([parent, nodes[:, :, t.SLOT :]], axis=-1)
-    minus = -tf.ones_like(nodes[:, :1, : t.VISITS])
-    root = tf.concat([minus, nodes[:, :1, t.VISITS :]], axis=-1)
+    nodes = _without_plans(tf.concat([parent, nodes[:, :, t.PLACE :]], axis=-1))
+    root = nodes[:, :1]
+    expanded = t.expanded_of(root)
+    place = t.place(tf.zeros_like(expanded), expanded)[:, :, None]
+    minus = -tf.ones_like(place)
+    root = tf.concat([minus, place, root[:, :, t.VISITS :]], axis=-1)
     return tf.concat([root, nodes[:, 1:]], axis=1)
 
 

@@ -2,10 +2,10 @@
 as views.
 
 Counts and indices are stored as float32, exact up to 2^24, so that one contiguous block holds all
-that a selection reads. An edge is a column of its node's rows, called its slot; the native backend
-orders the slots so that the expanded edges stand first (cc/kernels/tree.h says why), the twin keeps
-slot = action. What a node's rows hold before the node is made, or past its expanded edges, is not
-defined.
+that a selection reads; two fields of a node are the bits of an int32. An edge is a column of its
+node's rows, called its slot; the native backend orders the slots so that the expanded edges stand
+first (cc/kernels/tree.h says why), the twin keeps slot = action. What a node's rows hold before the
+node is made, or past its expanded edges, is not defined.
 """
 
 from __future__ import annotations
@@ -23,8 +23,11 @@ MAX_NODES = 1 << 24
 LOWEST_LOGIT = tf.float32.min  # as mctx masks; it and -inf both mean "illegal"
 
 # Fields of a node, the last axis of `nodes`.
-PARENT, SLOT, VISITS, VALUE, RAW_VALUE, REWARD, DISCOUNT, EXPANDED = range(8)
+PARENT, PLACE, VISITS, VALUE, RAW_VALUE, REWARD, DISCOUNT, NEXT = range(8)
 NODE_FIELDS = 8
+PLACE_BITS = 16  # PLACE is slot | expanded << PLACE_BITS
+MAX_ACTIONS = (1 << PLACE_BITS) - 1
+UNKNOWN = 0.0  # NEXT as long as no search has worked it out
 # Rows of a node's edges, the third axis of `edges`; selection by PUCT reads the first four.
 EDGE_QVALUE, EDGE_VISITS, EDGE_PROB, EDGE_ACTION, EDGE_CHILD, EDGE_LOGIT = range(6)
 EDGE_ROWS = 6
@@ -36,8 +39,9 @@ class SearchTree(NamedTuple):
     """A batch of search trees; a structure of tensors, so it passes through tf.function and
     checkpoints.
 
-    nodes: float32 [B, M, 8], a record a node: parent, slot among the parent's edges, visits, value,
-      raw value, reward, discount, number of expanded edges.
+    nodes: float32 [B, M, 8], a record a node: parent, slot among the parent's edges and number of
+      expanded edges (the bits of an int32), visits, value, raw value, reward, discount, and what
+      the search that is running does next at the node (bits; cc/kernels/tree.h).
     edges: float32 [B, M, 6, A], rows of a node: Q, visits, prior probability (-1 where illegal),
       action, child, prior logit.
     stats: float32 [B, 3]: the index that the next new node gets, and the least and greatest Q(s, a)
@@ -95,7 +99,7 @@ class SearchTree(NamedTuple):
     def action_from_parent(self) -> tf.Tensor:
         """Action that leads from its parent to each node: int32 [B, M]."""
         parent = tf.maximum(self.parents, 0)
-        slot = tf.maximum(self._node_field(SLOT, tf.int32), 0)
+        slot = tf.minimum(slot_of(self.nodes), self.num_actions - 1)
         actions = tf.gather(self.edges[:, :, EDGE_ACTION], parent, axis=1, batch_dims=1)
         action = tf.cast(tf.gather(actions, slot, axis=2, batch_dims=2), tf.int32)
         return tf.where(self.parents == NO_PARENT, NO_PARENT, action)
@@ -152,6 +156,22 @@ class SearchTree(NamedTuple):
         )
 
 
+def slot_of(records: tf.Tensor) -> tf.Tensor:
+    """Slot of the edge into each node: [..., 8] to int32 [...]."""
+    return tf.bitcast(records[..., PLACE], tf.int32) & MAX_ACTIONS
+
+
+def expanded_of(records: tf.Tensor) -> tf.Tensor:
+    """Number of expanded edges of each node: [..., 8] to int32 [...]."""
+    bits = tf.bitcast(records[..., PLACE], tf.int32)
+    return tf.bitwise.right_shift(bits, PLACE_BITS) & MAX_ACTIONS
+
+
+def place(slot: tf.Tensor, expanded: tf.Tensor) -> tf.Tensor:
+    """The field PLACE of int32 slots and numbers of expanded edges."""
+    return tf.bitcast(slot + expanded * (1 << PLACE_BITS), tf.float32)
+
+
 def edge_row(nodes: tf.Tensor, edges: tf.Tensor, row: int, missing: float) -> tf.Tensor:
     """A row of every node's edges in the order of the actions, `missing` where undefined: [B, M,
     A].
@@ -160,7 +180,8 @@ def edge_row(nodes: tf.Tensor, edges: tf.Tensor, row: int, missing: float) -> tf
     slot = tf.range(num_actions, dtype=tf.float32)
     made = nodes[:, :, VISITS, None] > 0
     prior = row in (EDGE_PROB, EDGE_ACTION, EDGE_LOGIT)  # known of unexpanded edges too
-    known = made if prior else made & (slot < nodes[:, :, EXPANDED, None])
+    expanded = tf.cast(expanded_of(nodes), tf.float32)[:, :, None]
+    known = made if prior else made & (slot < expanded)
     values = tf.where(known, edges[:, :, row], missing)
     action = tf.where(made, edges[:, :, EDGE_ACTION], slot)
     return tf.gather(values, tf.argsort(action, stable=True), axis=2, batch_dims=2)
@@ -195,8 +216,8 @@ def with_prior(rows: tf.Tensor, prior_logits: tf.Tensor) -> tf.Tensor:
 def root_record(value: tf.Tensor, num_actions: int) -> tf.Tensor:
     """The record of a root visited once: [B] to [B, 8]."""
     zero, one = tf.zeros_like(value), tf.ones_like(value)
-    expanded = one * tf.cast(num_actions, tf.float32)
-    fields = [-one, -one, one, value, value, zero, zero, expanded]
+    root = tf.zeros(tf.shape(value), tf.int32)
+    fields = [-one, place(root, root + num_actions), one, value, value, zero, zero, zero]
     return tf.stack(fields, axis=-1)
 
 

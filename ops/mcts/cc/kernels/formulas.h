@@ -114,6 +114,11 @@ LOOKAHEAD_INLINE float ExplorationRate(const Rule& rule, float visits) {
   return sqrtf(visits) * rate;
 }
 
+LOOKAHEAD_INLINE float RateOf(const Rates& rates, const Rule& rule, float visits) {
+  const int64_t count = AsIndex(visits, rates.size);
+  return count < 0 ? ExplorationRate(rule, visits) : rates.of_visits[count];
+}
+
 template <typename V>
 LOOKAHEAD_INLINE V PuctScore(V qscore, float rate, V prob, V visits) {
   return Where(prob >= 0.0f, qscore + rate * prob / (visits + 1.0f), V{} - kInfinity);
@@ -143,16 +148,17 @@ LOOKAHEAD_INLINE float ConsideredVisits(const RootNoise& noise, int64_t valid, f
 }
 
 // The record of a node that has just been evaluated.
-LOOKAHEAD_INLINE void WriteRecord(float* record, bool is_new, int64_t parent, int64_t slot,
-                                  const Evaluation& said) {
+LOOKAHEAD_INLINE void WriteRecord(const Tree& tree, int64_t node, bool is_new, int64_t parent,
+                                  int64_t slot, const Evaluation& said) {
+  float* record = tree.Node(node);
   record[kParent] = static_cast<float>(parent);
-  record[kSlot] = static_cast<float>(slot);
+  tree.SetPlace(node, slot, is_new ? 0 : tree.Expanded(node));
   record[kVisits] = is_new ? 1.0f : record[kVisits] + 1.0f;
   record[kValue] = said.value;
   record[kRawValue] = said.value;
   record[kReward] = said.reward;
   record[kDiscount] = said.discount;
-  if (is_new) record[kExpanded] = 0.0f;
+  tree.SetNext(node, kUnknown);
 }
 
 LOOKAHEAD_INLINE Fault CheckEvaluation(const Evaluation& said) {
@@ -207,18 +213,32 @@ LOOKAHEAD_INLINE bool HangNode(const Tree& tree, int64_t parent, Place* place) {
     place->slot = expanded;
     tree.Edges(parent, kQvalue)[expanded] = 0.0f;
     tree.Edges(parent, kEdgeVisits)[expanded] = 0.0f;
-    tree.Node(parent)[kExpanded] = static_cast<float>(expanded + 1);
+    tree.SetPlace(parent, Max<int64_t>(tree.Slot(parent), 0), expanded + 1);
   }
   tree.Edges(parent, kChild)[place->slot] = static_cast<float>(place->node);
   return joins;
 }
 
+// The least and greatest Q(s, a) that backups wrote in a tree.
+struct QRange {
+  float low;
+  float high;
+};
+
+LOOKAHEAD_INLINE QRange RangeOfTree(const Tree& tree) {
+  return {tree.stats[kMinQvalue], tree.stats[kMaxQvalue]};
+}
+LOOKAHEAD_INLINE void StoreRange(const Tree& tree, const QRange& range) {
+  tree.stats[kMinQvalue] = range.low;
+  tree.stats[kMaxQvalue] = range.high;
+}
+
 // One step of a backup, from `*node` to its parent: the return so far, the
 // running mean of the parent, the edge between them and the range of Q.
-LOOKAHEAD_INLINE Fault BackUpEdge(const Tree& tree, int64_t* node, float* value) {
+LOOKAHEAD_INLINE Fault BackUpEdge(const Tree& tree, int64_t* node, float* value, QRange* range) {
   const float* child = tree.Node(*node);
-  const int64_t parent = AsIndex(child[kParent], tree.num_nodes);
-  const int64_t slot = AsIndex(child[kSlot], tree.num_actions);
+  const int64_t parent = tree.Parent(*node);
+  const int64_t slot = tree.Slot(*node);
   if (parent < 0 || slot < 0) return kBrokenTree;
   float* record = tree.Node(parent);
   const float count = record[kVisits];
@@ -226,24 +246,33 @@ LOOKAHEAD_INLINE Fault BackUpEdge(const Tree& tree, int64_t* node, float* value)
   *value = child[kReward] + child[kDiscount] * *value;
   record[kValue] = (record[kValue] * count + *value) / (count + 1.0f);
   record[kVisits] = count + 1.0f;
+  tree.SetNext(parent, kUnknown);
   tree.Edges(parent, kQvalue)[slot] = q;
   tree.Edges(parent, kEdgeVisits)[slot] += 1.0f;
-  tree.stats[kMinQvalue] = Min(tree.stats[kMinQvalue], q);
-  tree.stats[kMaxQvalue] = Max(tree.stats[kMaxQvalue], q);
+  *range = {Min(range->low, q), Max(range->high, q)};
   *node = parent;
   return kNoFault;
+}
+
+LOOKAHEAD_INLINE Fault BackUpEdge(const Tree& tree, int64_t* node, float* value) {
+  QRange range = RangeOfTree(tree);
+  const Fault fault = BackUpEdge(tree, node, value, &range);
+  StoreRange(tree, range);
+  return fault;
 }
 
 // Carries the leaf's value up to the root.
 LOOKAHEAD_INLINE Fault BackUp(const Tree& tree, int64_t leaf) {
   if (leaf < 0 || leaf >= tree.num_nodes) return kBadLeaf;
+  QRange range = RangeOfTree(tree);
   float value = tree.Node(leaf)[kValue];
   int64_t node = leaf;
   for (int64_t steps = 0; node != 0; ++steps) {
     if (steps > tree.num_nodes) return kBrokenTree;
-    const Fault fault = BackUpEdge(tree, &node, &value);
+    const Fault fault = BackUpEdge(tree, &node, &value, &range);
     if (fault != kNoFault) return fault;
   }
+  StoreRange(tree, range);
   return kNoFault;
 }
 

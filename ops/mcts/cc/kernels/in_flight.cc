@@ -16,8 +16,8 @@ struct InEdge {
 };
 
 bool FindInEdge(const Tree& tree, int64_t node, InEdge* edge) {
-  edge->parent = AsIndex(tree.Node(node)[kParent], tree.num_nodes);
-  edge->slot = AsIndex(tree.Node(node)[kSlot], tree.num_actions);
+  edge->parent = tree.Parent(node);
+  edge->slot = tree.Slot(node);
   if (edge->parent < 0 || edge->slot < 0) return false;
   edge->visits = tree.Edges(edge->parent, kEdgeVisits) + edge->slot;
   edge->qvalue = tree.Edges(edge->parent, kQvalue) + edge->slot;
@@ -108,8 +108,7 @@ Fault Answer(const BusyTree& busy, int64_t leaf, const Evaluation& said, float* 
     record[kVisits] += 1.0f;
     return kNoFault;
   }
-  const int64_t parent = AsIndex(record[kParent], tree.num_nodes);
-  const int64_t slot = AsIndex(record[kSlot], tree.num_actions);
+  const int64_t parent = tree.Parent(leaf), slot = tree.Slot(leaf);
   const int64_t action = parent < 0 || slot < 0 ? -1 : tree.ActionOf(parent, slot);
   if (action < 0) return kBrokenTree;
   int32_t same;

@@ -206,11 +206,15 @@ class StepOp : public OpKernel {
  public:
   explicit StepOp(OpKernelConstruction* ctx) : OpKernel(ctx) {
     OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_));
+    if (rule_.kind == kPuct) rates_ = RatesOf(rule_, kRates);
   }
 
   void Compute(OpKernelContext* ctx) override { OP_REQUIRES_OK(ctx, Run(ctx)); }
 
  private:
+  // Visit counts whose exploration rates are worked out beforehand.
+  static constexpr int64_t kRates = 2048;
+
   struct Arguments {
     Forest forest;
     Answers answers;
@@ -243,16 +247,17 @@ class StepOp : public OpKernel {
                          a.answers.At(b, num_actions), scratch, &leaf);
     if (fault != kNoFault) return fault;
     StoreRows(a.embeddings, b, num_nodes, leaf);
-    fault = Backward(tree, leaf);
-    if (fault != kNoFault) return fault;
-    fault = Simulate(ReadOnly(tree), rule_, NoiseOf(a.noise, b, num_actions), scratch, a.parent + b,
-                     a.action + b);
+    const Search search = {rule_,
+                           NoiseOf(a.noise, b, num_actions),
+                           {rates_.data(), static_cast<int64_t>(rates_.size())}};
+    fault = Advance(tree, leaf, search, scratch, a.parent + b, a.action + b);
     if (fault != kNoFault) return fault;
     GatherRows(a.embeddings, b, num_nodes, a.parent[b]);
     return kNoFault;
   }
 
   Rule rule_;
+  std::vector<float> rates_;
 };
 
 #define LOOKAHEAD_REGISTER_CPU(name) \

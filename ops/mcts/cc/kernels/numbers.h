@@ -7,9 +7,6 @@
 
 #include "ops/mcts/cc/kernels/tree.h"
 
-// Inlined without exception: only so does a clone for AVX2 hold AVX2 alone.
-#define LOOKAHEAD_INLINE LOOKAHEAD_HD inline __attribute__((always_inline))
-
 namespace lookahead {
 namespace mcts {
 

@@ -6,6 +6,7 @@
 #include "tensorflow/core/framework/tensor.h"
 #include "tensorflow/core/framework/tensor_shape.h"
 #include "tensorflow/core/framework/types.h"
+#include "xla/stream_executor/stream.h"
 
 namespace lookahead {
 namespace mcts {
@@ -43,8 +44,8 @@ Status CheckForest(const Tensor& nodes, const Tensor& edges, const Tensor& stats
   if (room < 1 || room > kMaxNodes) {
     return InvalidArgument("nodes has room for ", room, ", expected 1 to 2^24");
   }
-  if (num_actions < 1 || num_actions > kMaxNodes) {
-    return InvalidArgument("edges has ", num_actions, " actions, expected 1 to 2^24");
+  if (num_actions < 1 || num_actions > kMaxActions) {
+    return InvalidArgument("edges has ", num_actions, " actions, expected 1 to ", kMaxActions);
   }
   return OkStatus();
 }
@@ -57,15 +58,24 @@ Status CheckForestInputs(OpKernelContext* ctx) {
   return CheckForest(*nodes, *edges, *stats);
 }
 
+// A GPU has a device context, whose stream orders the copy; a CPU has none.
+void CopyTensor(OpKernelContext* ctx, const Tensor& from, Tensor* to) {
+  if (ctx->op_device_context() == nullptr) {
+    std::memcpy(to->data(), from.data(), from.TotalBytes());
+    return;
+  }
+  const stream_executor::DeviceMemoryBase source(from.data(), from.TotalBytes());
+  stream_executor::DeviceMemoryBase target(to->data(), to->TotalBytes());
+  ctx->op_device_context()->stream()->ThenMemcpy(&target, source, from.TotalBytes());
+}
+
 // The input as an output: its own memory, or a copy of it.
 Status TakeInput(OpKernelContext* ctx, int input, int output, Tensor** taken) {
   const Tensor& from = ctx->input(input);
   int forwarded = -1;
   TF_RETURN_IF_ERROR(
       ctx->forward_input_or_allocate_output({input}, output, from.shape(), taken, &forwarded));
-  if (forwarded < 0) {
-    std::memcpy((*taken)->data(), from.data(), from.TotalBytes());
-  }
+  if (forwarded < 0) CopyTensor(ctx, from, *taken);
   return OkStatus();
 }
 

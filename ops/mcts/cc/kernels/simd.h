@@ -1,5 +1,6 @@
-// Eight floats at a time in GCC's vector extensions: portable code that becomes
-// AVX2 in the clones that target it, and two SSE operations elsewhere.
+// Eight floats at a time in GCC's vector extensions. search_avx2.cc compiles
+// this for AVX2; elsewhere the compiler makes two SSE operations, or whatever
+// the machine has, of each. Both give the same bits.
 
 #ifndef LOOKAHEAD_OPS_MCTS_CC_KERNELS_SIMD_H_
 #define LOOKAHEAD_OPS_MCTS_CC_KERNELS_SIMD_H_
@@ -7,18 +8,24 @@
 #include <cstdint>
 #include <cstring>
 
+#ifdef LOOKAHEAD_AVX2
+#include <immintrin.h>
+#endif
+
 #include "ops/mcts/cc/kernels/numbers.h"
 
-// One copy of a function for AVX2 and one for any x86-64, chosen at load time.
-// The sanitizers' run-time cannot start inside the choice, so they build one.
-#if defined(__x86_64__) && !defined(LOOKAHEAD_NO_CLONES)
-#define LOOKAHEAD_CLONES __attribute__((target_clones("avx2", "default")))
-#else
-#define LOOKAHEAD_CLONES
+// Not inlined: what is big or rare, out of the way of what is neither.
+#define LOOKAHEAD_APART __attribute__((noinline))
+#define LOOKAHEAD_RARE __attribute__((noinline, cold))
+
+// Keeps the copies of one instruction set apart from those of another.
+#ifndef LOOKAHEAD_ISA
+#define LOOKAHEAD_ISA portable
 #endif
 
 namespace lookahead {
 namespace mcts {
+inline namespace LOOKAHEAD_ISA {
 
 typedef float Floats __attribute__((vector_size(32)));
 typedef int32_t Ints __attribute__((vector_size(32)));
@@ -28,30 +35,60 @@ constexpr Ints kLane = {0, 1, 2, 3, 4, 5, 6, 7};
 
 LOOKAHEAD_INLINE Floats Where(Ints mask, Floats a, Floats b) { return mask ? a : b; }
 
+// The lanes below `count`.
+LOOKAHEAD_INLINE Ints FirstLanes(int64_t count) { return kLane < static_cast<int32_t>(count); }
+
 LOOKAHEAD_INLINE Floats Load(const float* p) {
   Floats v;
   std::memcpy(&v, p, sizeof(v));
   return v;
 }
+LOOKAHEAD_INLINE void Store(float* p, Floats v) { std::memcpy(p, &v, sizeof(v)); }
 
-// The first `count` of eight floats, `fill` in the other lanes.
-LOOKAHEAD_INLINE Floats LoadPart(const float* p, int64_t count, float fill) {
-  if (count >= kLanes) return Load(p);
+#ifdef LOOKAHEAD_AVX2
+LOOKAHEAD_INLINE Floats LoadLanes(const float* p, int64_t count, float fill) {
+  const Ints lanes = FirstLanes(count);
+  const Floats v = _mm256_maskload_ps(p, reinterpret_cast<__m256i>(lanes));
+  return Where(lanes, v, Floats{} + fill);
+}
+LOOKAHEAD_INLINE void StoreLanes(float* p, int64_t count, Floats v) {
+  _mm256_maskstore_ps(p, reinterpret_cast<__m256i>(FirstLanes(count)), v);
+}
+LOOKAHEAD_INLINE Floats Least(Floats a, Floats b) { return _mm256_min_ps(b, a); }
+LOOKAHEAD_INLINE Floats Greatest(Floats a, Floats b) { return _mm256_max_ps(b, a); }
+// A bit a lane.
+LOOKAHEAD_INLINE uint32_t BitsOf(Ints mask) {
+  return _mm256_movemask_ps(reinterpret_cast<__m256>(mask));
+}
+#else
+LOOKAHEAD_INLINE Floats LoadLanes(const float* p, int64_t count, float fill) {
   Floats v = Floats{} + fill;
   for (int64_t i = 0; i < count; ++i) v[i] = p[i];
   return v;
 }
-
-LOOKAHEAD_INLINE void StorePart(float* p, int64_t count, Floats v) {
-  if (count >= kLanes) {
-    std::memcpy(p, &v, sizeof(v));
-    return;
-  }
+LOOKAHEAD_INLINE void StoreLanes(float* p, int64_t count, Floats v) {
   for (int64_t i = 0; i < count; ++i) p[i] = v[i];
 }
-
 LOOKAHEAD_INLINE Floats Least(Floats a, Floats b) { return Where(b < a, b, a); }
 LOOKAHEAD_INLINE Floats Greatest(Floats a, Floats b) { return Where(a < b, b, a); }
+LOOKAHEAD_INLINE uint32_t BitsOf(Ints mask) {
+  uint32_t bits = 0;
+  for (int64_t i = 0; i < kLanes; ++i) bits |= (mask[i] & 1u) << i;
+  return bits;
+}
+#endif
+
+// The first `count` of eight floats, `fill` in the other lanes.
+LOOKAHEAD_INLINE Floats LoadPart(const float* p, int64_t count, float fill) {
+  return count >= kLanes ? Load(p) : LoadLanes(p, count, fill);
+}
+LOOKAHEAD_INLINE void StorePart(float* p, int64_t count, Floats v) {
+  if (count >= kLanes) {
+    Store(p, v);
+  } else {
+    StoreLanes(p, count, v);
+  }
+}
 
 // Folds the lanes upon each other by halves, in an order that does not depend
 // on the machine; every lane ends with the result.
@@ -61,21 +98,19 @@ LOOKAHEAD_INLINE V FoldLanes(V v, Fold fold) {
   v = fold(v, __builtin_shufflevector(v, v, 2, 3, 0, 1, 6, 7, 4, 5));
   return fold(v, __builtin_shufflevector(v, v, 1, 0, 3, 2, 5, 4, 7, 6));
 }
-LOOKAHEAD_INLINE float Sum(Floats v) {
-  return FoldLanes(v, [](Floats a, Floats b) { return a + b; })[0];
-}
-LOOKAHEAD_INLINE float Least(Floats v) {
-  return FoldLanes(v, [](Floats a, Floats b) { return Least(a, b); })[0];
-}
-LOOKAHEAD_INLINE float Greatest(Floats v) {
-  return FoldLanes(v, [](Floats a, Floats b) { return Greatest(a, b); })[0];
-}
-LOOKAHEAD_INLINE int32_t Least(Ints v) {
-  return FoldLanes(v, [](Ints a, Ints b) { return b < a ? b : a; })[0];
-}
-LOOKAHEAD_INLINE bool Any(Ints mask) {
-  return FoldLanes(mask, [](Ints a, Ints b) { return a | b; })[0] != 0;
-}
+struct Adding {
+  LOOKAHEAD_INLINE Floats operator()(Floats a, Floats b) const { return a + b; }
+};
+struct Lesser {
+  LOOKAHEAD_INLINE Floats operator()(Floats a, Floats b) const { return Least(a, b); }
+};
+struct Greater {
+  LOOKAHEAD_INLINE Floats operator()(Floats a, Floats b) const { return Greatest(a, b); }
+};
+LOOKAHEAD_INLINE float Sum(Floats v) { return FoldLanes(v, Adding())[0]; }
+LOOKAHEAD_INLINE float Least(Floats v) { return FoldLanes(v, Lesser())[0]; }
+LOOKAHEAD_INLINE float Greatest(Floats v) { return FoldLanes(v, Greater())[0]; }
+LOOKAHEAD_INLINE bool Any(Ints mask) { return BitsOf(mask) != 0; }
 
 // e^x for x ≤ 0, to 2 units in the last place; 0 below -87. Splits x into
 // n · log 2 + r and takes Taylor's polynomial of e^r, |r| ≤ log(2) / 2.
@@ -96,29 +131,63 @@ LOOKAHEAD_INLINE Floats Exp(Floats x) {
   return Where(x < -87.0f, Floats{}, p * power);
 }
 
-// The greatest score and where it stands; of equal scores the lowest action's.
-struct Best {
-  Floats score = Floats{} - kInfinity;
-  Floats action = Floats{};
-  Ints slot = Ints{} - 1;
+// Of the lanes with the greatest score the least place.
+LOOKAHEAD_INLINE int64_t FirstOfGreatest(Floats score, Ints place) {
+  const float greatest = Greatest(score);
+  int64_t first = INT32_MAX;
+  for (uint32_t bits = BitsOf(score == greatest); bits != 0; bits &= bits - 1) {
+    first = Min<int64_t>(first, place[__builtin_ctz(bits)]);
+  }
+  return first;
+}
 
-  LOOKAHEAD_INLINE void Offer(Floats candidate, Floats its_action, int64_t first) {
-    const Ints better = (candidate > score) | ((candidate == score) & (its_action < action));
+constexpr int64_t kNowhere = -1;  // no score is above -inf
+constexpr int64_t kTied = -2;     // the greatest score stands in several places
+
+// The greatest score and where it stands. A tie is for the lowest action, which
+// TiedBest finds; ties are too rare to read the actions beforehand.
+struct Best {
+  Floats score;
+  Ints slot;
+  Ints tied;
+
+  LOOKAHEAD_INLINE Best() : score(Floats{} - kInfinity), slot(Ints{} - 1), tied(Ints{}) {}
+
+  LOOKAHEAD_INLINE void Offer(Floats candidate, int64_t first) {
+    const Ints better = candidate > score;
+    tied = (tied & ~better) | (candidate == score);
     slot = better ? kLane + static_cast<int32_t>(first) : slot;
-    action = Where(better, its_action, action);
     score = Where(better, candidate, score);
   }
-  // -1 where no score was above -inf, or the tree is broken.
   LOOKAHEAD_INLINE int64_t Slot() const {
     const float greatest = Greatest(score);
-    if (!(greatest > -kInfinity)) return -1;
-    const Floats actions = Where(score == greatest, action, Floats{} + kInfinity);
-    const float least = Least(actions);
-    const int32_t found = Least(actions == least ? slot : Ints{} + INT32_MAX);
-    return found < INT32_MAX ? found : -1;  // an action may be NaN
+    if (!(greatest > -kInfinity)) return kNowhere;
+    const Ints winners = score == greatest;
+    const uint32_t bits = BitsOf(winners);
+    if ((bits & (bits - 1)) != 0 || Any(winners & tied)) return kTied;
+    return bits == 0 ? kNowhere : slot[__builtin_ctz(bits)];
   }
 };
 
+// The same, ties included.
+struct TiedBest {
+  float score = -kInfinity;
+  float action = kInfinity;
+  int64_t slot = kNowhere;
+
+  LOOKAHEAD_INLINE void Offer(Floats candidates, Floats actions, int64_t first) {
+    for (int64_t i = 0; i < kLanes; ++i) {
+      const float candidate = candidates[i];
+      const bool better = candidate > score || (candidate == score && actions[i] < action);
+      if (!better || !(candidate > -kInfinity)) continue;
+      score = candidate;
+      action = actions[i];
+      slot = first + i;
+    }
+  }
+};
+
+}  // namespace LOOKAHEAD_ISA
 }  // namespace mcts
 }  // namespace lookahead
 

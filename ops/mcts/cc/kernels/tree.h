@@ -4,39 +4,48 @@
 //   nodes [M, 8]     a record a node
 //   edges [M, 6, A]  six rows a node, an edge a column, called its slot
 //   stats [3]        of the whole tree
-// A node's first `kExpanded` slots hold the edges that have been expanded, in
+// A node's first `Expanded` slots hold the edges that have been expanded, in
 // the order in which they were; their rows alone are all written. The next
 // slot holds the unexpanded edge of the greatest prior, so that a selection
-// reads kExpanded + 1 slots however many actions there are. Row kActionOf says
+// reads Expanded + 1 slots however many actions there are. Row kActionOf says
 // whose action a slot is. The twin in TensorFlow keeps slot = action and calls
 // all slots expanded; a zero visit count marks the others in both.
-// Counts and indices are stored as floats, exact up to 2^24. Every index read
-// from a tree goes through AsIndex, so that no tree, however broken, leads out
-// of its memory.
+// Counts and indices are stored as floats, exact up to 2^24, but for kPlace and
+// kNext, which are the bits of an int32. Every index read from a tree is
+// checked, so that no tree, however broken, leads out of its memory.
+//
+// kNext is what the running search will do at a node: it depends on the node
+// alone, so a backup works it out for the nodes that it changes, where the
+// processor can overlap their arithmetic, and the next walk only follows it.
+// Whoever changes a node without knowing the rule writes kUnknown.
 
 #ifndef LOOKAHEAD_OPS_MCTS_CC_KERNELS_TREE_H_
 #define LOOKAHEAD_OPS_MCTS_CC_KERNELS_TREE_H_
 
 #include <cstdint>
+#include <cstring>
 
 #ifdef __CUDACC__
 #define LOOKAHEAD_HD __host__ __device__
 #else
 #define LOOKAHEAD_HD
 #endif
+// Inlined without exception: search_avx2.cc compiles these functions too, and no
+// copy of its own may serve a machine without AVX2.
+#define LOOKAHEAD_INLINE LOOKAHEAD_HD inline __attribute__((always_inline))
 
 namespace lookahead {
 namespace mcts {
 
 enum NodeField {
   kParent,
-  kSlot,  // of the edge into the node, among its parent's
+  kPlace,  // slot of the edge into the node | number of expanded edges << 16
   kVisits,
   kValue,
   kRawValue,
   kReward,
   kDiscount,
-  kExpanded,
+  kNext,  // one of the values below
   kNodeFields
 };
 enum EdgeRow {
@@ -51,8 +60,14 @@ enum EdgeRow {
 enum Statistic { kNextNode, kMinQvalue, kMaxQvalue, kStatistics };
 
 constexpr int64_t kMaxNodes = 1 << 24;
+constexpr int64_t kMaxActions = (1 << 16) - 1;
 constexpr float kUnvisited = -1.0f;
 constexpr float kIllegalProb = -1.0f;
+
+// Values of kNext: the child to walk to, which is at least 1; or one of these.
+constexpr int32_t kUnknown = 0;         // not worked out
+constexpr int32_t kLeaves = kMaxNodes;  // + the slot by which a walk leaves the tree
+constexpr int32_t kTerminal = 1 << 30;  // no legal action: a walk ends above the node
 
 // What a kernel can find wrong; kFaultText in faults.h words it for the user.
 enum Fault : int32_t {
@@ -70,11 +85,21 @@ enum Fault : int32_t {
 };
 
 // `x` as an index below `limit`, or -1; NaN and infinities give -1.
-LOOKAHEAD_HD inline int64_t AsIndex(float x, int64_t limit) {
+LOOKAHEAD_INLINE int64_t AsIndex(float x, int64_t limit) {
   return x >= 0.0f && x < static_cast<float>(limit) ? static_cast<int64_t>(x) : -1;
 }
 
-LOOKAHEAD_HD inline bool IsFinite(float x) { return x - x == 0.0f; }
+LOOKAHEAD_INLINE bool IsFinite(float x) { return x - x == 0.0f; }
+
+LOOKAHEAD_INLINE int32_t ReadBits(const float* field) {
+  int32_t bits;
+  memcpy(&bits, field, sizeof(bits));
+  return bits;
+}
+LOOKAHEAD_INLINE void WriteBits(float* field, int64_t value) {
+  const int32_t bits = static_cast<int32_t>(value);
+  memcpy(field, &bits, sizeof(bits));
+}
 
 // One tree; F is float, or const float where it is only read.
 template <typename F>
@@ -85,23 +110,39 @@ struct TreeOf {
   int64_t num_nodes;
   int64_t num_actions;
 
-  LOOKAHEAD_HD F* Node(int64_t node) const { return nodes + node * kNodeFields; }
-  LOOKAHEAD_HD F* Edges(int64_t node, EdgeRow row) const {
+  LOOKAHEAD_INLINE F* Node(int64_t node) const { return nodes + node * kNodeFields; }
+  LOOKAHEAD_INLINE F* Edges(int64_t node, EdgeRow row) const {
     return edges + (node * kEdgeRows + row) * num_actions;
   }
-  LOOKAHEAD_HD int64_t Expanded(int64_t node) const {
-    const int64_t count = AsIndex(Node(node)[kExpanded], num_actions + 1);
-    return count < 0 ? 0 : count;
+  // How many of a node's edges are expanded.
+  LOOKAHEAD_INLINE int64_t Expanded(int64_t node) const {
+    const int64_t count = static_cast<uint32_t>(ReadBits(Node(node) + kPlace)) >> 16;
+    return count > num_actions ? 0 : count;
   }
-  LOOKAHEAD_HD int64_t Child(int64_t node, int64_t slot) const {
+  // Of the edge into a node among its parent's, or -1; 0 at the root.
+  LOOKAHEAD_INLINE int64_t Slot(int64_t node) const {
+    const int64_t slot = ReadBits(Node(node) + kPlace) & 0xffff;
+    return slot < num_actions ? slot : -1;
+  }
+  LOOKAHEAD_INLINE int64_t Parent(int64_t node) const {
+    return AsIndex(Node(node)[kParent], num_nodes);
+  }
+  LOOKAHEAD_INLINE void SetPlace(int64_t node, int64_t slot, int64_t expanded) const {
+    WriteBits(Node(node) + kPlace, slot | expanded << 16);
+  }
+  LOOKAHEAD_INLINE int32_t Next(int64_t node) const { return ReadBits(Node(node) + kNext); }
+  LOOKAHEAD_INLINE void SetNext(int64_t node, int64_t next) const {
+    WriteBits(Node(node) + kNext, next);
+  }
+  LOOKAHEAD_INLINE int64_t Child(int64_t node, int64_t slot) const {
     if (slot >= Expanded(node)) return -1;
     return AsIndex(Edges(node, kChild)[slot], num_nodes);
   }
-  LOOKAHEAD_HD int64_t ActionOf(int64_t node, int64_t slot) const {
+  LOOKAHEAD_INLINE int64_t ActionOf(int64_t node, int64_t slot) const {
     return AsIndex(Edges(node, kActionOf)[slot], num_actions);
   }
   // The slot of an action. O(1) for the edge that is to be expanded next.
-  LOOKAHEAD_HD int64_t SlotOf(int64_t node, int64_t action) const {
+  LOOKAHEAD_INLINE int64_t SlotOf(int64_t node, int64_t action) const {
     const float* actions = Edges(node, kActionOf);
     const float wanted = static_cast<float>(action);
     const int64_t next = Expanded(node);
@@ -116,7 +157,7 @@ struct TreeOf {
 using Tree = TreeOf<float>;
 using ConstTree = TreeOf<const float>;
 
-LOOKAHEAD_HD inline ConstTree ReadOnly(const Tree& tree) {
+LOOKAHEAD_INLINE ConstTree ReadOnly(const Tree& tree) {
   return {tree.nodes, tree.edges, tree.stats, tree.num_nodes, tree.num_actions};
 }
 
@@ -130,7 +171,7 @@ struct ForestOf {
   int64_t num_nodes;
   int64_t num_actions;
 
-  LOOKAHEAD_HD TreeOf<F> At(int64_t b) const {
+  LOOKAHEAD_INLINE TreeOf<F> At(int64_t b) const {
     return {nodes + b * num_nodes * kNodeFields, edges + b * num_nodes * kEdgeRows * num_actions,
             stats + b * kStatistics, num_nodes, num_actions};
   }
@@ -167,6 +208,13 @@ struct RootNoise {
   const float* considered;
   int64_t num_rows;
   int64_t num_columns;
+};
+
+// Exploration rates that were worked out before: of_visits[n] for n < size. May
+// be empty.
+struct Rates {
+  const float* of_visits;
+  int64_t size;
 };
 
 // The model's answer for one tree.
