@@ -7,6 +7,11 @@ a base that named `tensorflow-cpu` would leave two of them in the same folder un
     pip install -e '.[gpu]'
 """
 
+import os
+import re
+import shlex
+import shutil
+import subprocess
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
@@ -57,6 +62,23 @@ EXTRAS = {
 CPP_FLAGS = ["-O3", "-g0", "-Wall", "-Wextra", "-Wno-psabi", "-ffp-contract=off", "-fno-math-errno"]
 
 
+# The same for the GPU. Machine code for A100 and H100, and PTX for what comes after them.
+NVCC_FLAGS = [
+    *["-std=c++17", "-O3", "-fmad=false", "-Xcompiler=-fPIC,-Wall,-Wextra", "-I."],
+    "-gencode=arch=compute_80,code=sm_80",
+    "-gencode=arch=compute_90,code=[sm_90,compute_90]",
+]
+
+
+def cuda_link_flags(nvcc: str) -> list[str]:
+    """CUDA's runtime as a static library that no other copy in the process meets."""
+    command = [nvcc, "--dryrun", "-x", "cu", os.devnull]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stderr
+    folders = shlex.split(re.search(r"LIBRARIES=(.*)", said)[1])
+    hidden = "-Wl,--exclude-libs,libcudart_static.a"
+    return [*folders, "-lcudart_static", "-lrt", "-lpthread", "-ldl", hidden]
+
+
 class BuildOps(build_ext):
     """Builds the native ops against the installed TensorFlow; without one, leaves them out."""
 
@@ -74,16 +96,47 @@ class BuildOps(build_ext):
         flags = [flag.replace("-I", "-isystem") for flag in tf.sysconfig.get_compile_flags()]
         extension.extra_compile_args = [*CPP_FLAGS, *flags]
         extension.extra_link_args = tf.sysconfig.get_link_flags()
+        self.add_cuda(extension)
         super().build_extension(extension)
+
+    def add_cuda(self, extension: Extension) -> None:
+        """Compiles the CUDA sources of an extension where nvcc is; elsewhere it is for CPUs alone.
+
+        TensorFlow's headers are not needed, nor is a TensorFlow that knows GPUs.
+        """
+        sources = [path for path in extension.depends if path.endswith(".cu")]
+        nvcc = shutil.which("nvcc")
+        if not sources or nvcc is None:
+            return
+        try:
+            objects = [self.compile_cuda(nvcc, source) for source in sources]
+            libraries = cuda_link_flags(nvcc)
+        except (OSError, TypeError, subprocess.CalledProcessError) as error:
+            self.warn(f"{extension.name} is built without CUDA: {error}")
+            return
+        extension.extra_objects = objects
+        extension.extra_link_args = [*extension.extra_link_args, *libraries]
+        extension.define_macros = [("LOOKAHEAD_CUDA", "1")]
+
+    def compile_cuda(self, nvcc: str, source: str) -> str:
+        """The object file of a CUDA source, in the build's own folder."""
+        target = Path(self.build_temp) / Path(source).with_suffix(".cu.o")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run([nvcc, *NVCC_FLAGS, "-c", source, "-o", str(target)], check=True)
+        return str(target)
 
 
 def native_ops(name: str) -> Extension:
-    """The library of ops/<name>, of all its C++ files. Optional: the twins serve without it."""
+    """The library of ops/<name>, of all its C++ files and, where nvcc is, its CUDA files.
+
+    Optional: the twins serve without it.
+    """
     folder = Path("ops") / name
+    headers = [*folder.glob("cc/**/*.h"), *folder.glob("cc/**/*.cu")]
     return Extension(
         f"ops.{name}._{name}_ops",
         sources=[str(path) for path in sorted(folder.glob("cc/**/*.cc"))],
-        depends=[str(path) for path in sorted(folder.glob("cc/**/*.h"))],
+        depends=[str(path) for path in sorted(headers)],
         include_dirs=["."],
         language="c++",
         optional=True,

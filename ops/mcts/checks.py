@@ -9,6 +9,12 @@ from ops.mcts.errors import require
 from ops.mcts.tree import SearchTree
 from ops.mcts.types import RecurrentFnOutput, RootFnOutput
 
+# What a kernel finds wrong, from 1: the enumeration Fault of cc/kernels/tree.h.
+FAULTS = (
+    *("parent", "action", "reward", "discount", "prior_logits", "value", "leaf"),
+    *("nodes is full", "no legal action", "broken tree"),
+)
+
 
 def search_arguments(num_simulations: int, max_depth: int | None) -> None:
     """Both are Python numbers of at least 1; a tree holds fewer than 2^24 nodes."""
@@ -87,6 +93,16 @@ def room(tree: SearchTree, num_simulations: int) -> SearchTree:
     free = tf.cast(tree.num_nodes, tf.float32) - tree.stats[:, t.NEXT_NODE]
     message = f"search_tree has no room for {num_simulations} more nodes"
     check = tf.debugging.Assert(tf.reduce_all(free >= num_simulations), [message])
+    with tf.control_dependencies([check] if check is not None else []):
+        return tree._replace(stats=tf.identity(tree.stats))
+
+
+def without_fault(tree: SearchTree) -> SearchTree:
+    """The tree unless a kernel on a GPU met a fault, which it leaves in the tree."""
+    numbers = ", ".join(f"-{number} {name}" for number, name in enumerate(FAULTS, 1))
+    message = f"next nodes are negative where a tree has a fault ({numbers})"
+    next_node = tree.stats[:, t.NEXT_NODE]
+    check = tf.debugging.Assert(tf.reduce_all(next_node >= 0), [message, next_node])
     with tf.control_dependencies([check] if check is not None else []):
         return tree._replace(stats=tf.identity(tree.stats))
 

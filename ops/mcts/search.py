@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ops import loader
 from ops.mcts import backends, checks, mcts_reference, native
 from ops.mcts import tree as t
 from ops.mcts.rules import SelectionRule
@@ -52,7 +53,8 @@ def _search_native(tree, recurrent_fn, rule, num_simulations):
         return (i + 1, *native.step(tree, parent, action, step, embedding, rule))
 
     state = (tf.constant(0), tree, parent, action, embedding)
-    return _loop(body, state, num_simulations)[1]
+    tree = _loop(body, state, num_simulations)[1]
+    return checks.without_fault(tree) if loader.has_cuda("mcts") else tree
 
 
 def _search_reference(tree, recurrent_fn, rule, num_simulations):
@@ -73,5 +75,4 @@ def _loop(body, state, num_simulations):
         body,
         state,
         parallel_iterations=1,
-        maximum_iterations=num_simulations,
     )

@@ -45,6 +45,40 @@ class TableModel:
         return step, after
 
 
+class HostModel:
+    """A table model as a game on the host: the state of each node, and NumPy answers."""
+
+    def __init__(self, tables, root_states, num_nodes):
+        self.tables = tables
+        self.states = np.zeros((len(root_states), num_nodes), np.int32)
+        self.states[:, 0] = root_states
+
+    def root(self):
+        at = self.states[:, 0]
+        return mcts.RootFnOutput(self.tables["prior_logits"][at], self.tables["value"][at], None)
+
+    def answer(self, parent, action):
+        rows = np.arange(len(self.states)).reshape(-1, *[1] * (parent.ndim - 1))
+        before = self.states[rows, parent]
+        after = self.tables["next_state"][before, action]
+        reward, discount = (self.tables[key][before, action] for key in ("reward", "discount"))
+        return after, (
+            reward,
+            discount,
+            *(self.tables[k][after] for k in ("prior_logits", "value")),
+        )
+
+    def store(self, node, after):
+        rows = np.arange(len(self.states)).reshape(-1, *[1] * (node.ndim - 1))
+        self.states[rows, node] = after
+
+    def drive(self, tree, rounds, walks=None):
+        for _ in range(rounds):
+            after, answer = self.answer(*tree.simulate(walks))
+            self.store(tree.expand(*answer), after)
+            tree.backward()
+
+
 def random_tables(seed, num_states, num_actions, discounts=(0.0, 0.9, -1.0)):
     rng = np.random.default_rng(seed)
     size = (num_states, num_actions)

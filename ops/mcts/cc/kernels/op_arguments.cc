@@ -25,10 +25,12 @@ using ::tensorflow::errors::InvalidArgument;
 
 namespace {
 
-Status CheckShape(const char* name, const Tensor& tensor, const std::vector<int64_t>& shape) {
+Status CheckShape(const char* name, const Tensor& tensor, std::initializer_list<int64_t> shape) {
+  bool same = tensor.dims() == static_cast<int>(shape.size());
+  for (int i = 0; same && i < tensor.dims(); ++i) same = tensor.dim_size(i) == shape.begin()[i];
+  if (same) return OkStatus();
   TensorShape wanted;
   TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape(shape, &wanted));
-  if (tensor.shape() == wanted) return OkStatus();
   return InvalidArgument(name, " has shape ", tensor.shape().DebugString(), ", expected ",
                          wanted.DebugString());
 }
@@ -176,7 +178,7 @@ Status NewForest(OpKernelContext* ctx, Forest* forest) {
 }
 
 template <typename T>
-Status ReadInput(OpKernelContext* ctx, const char* name, const std::vector<int64_t>& shape,
+Status ReadInput(OpKernelContext* ctx, const char* name, std::initializer_list<int64_t> shape,
                  const T** data) {
   const Tensor* tensor;
   TF_RETURN_IF_ERROR(ctx->input(name, &tensor));
@@ -184,9 +186,9 @@ Status ReadInput(OpKernelContext* ctx, const char* name, const std::vector<int64
   *data = tensor->flat<T>().data();
   return OkStatus();
 }
-template Status ReadInput(OpKernelContext*, const char*, const std::vector<int64_t>&,
+template Status ReadInput(OpKernelContext*, const char*, std::initializer_list<int64_t>,
                           const float**);
-template Status ReadInput(OpKernelContext*, const char*, const std::vector<int64_t>&,
+template Status ReadInput(OpKernelContext*, const char*, std::initializer_list<int64_t>,
                           const int32_t**);
 
 Status ReadNoise(OpKernelContext* ctx, const Rule& rule, const ConstForest& forest,
@@ -205,7 +207,7 @@ Status ReadNoise(OpKernelContext* ctx, const Rule& rule, const ConstForest& fore
 }
 
 Status ReadAnswers(OpKernelContext* ctx, const Forest& forest, Answers* answers) {
-  const std::vector<int64_t> vector = {forest.batch};
+  const std::initializer_list<int64_t> vector = {forest.batch};
   TF_RETURN_IF_ERROR(ReadInput(ctx, "parent", vector, &answers->parent));
   TF_RETURN_IF_ERROR(ReadInput(ctx, "action", vector, &answers->action));
   TF_RETURN_IF_ERROR(ReadInput(ctx, "reward", vector, &answers->reward));
