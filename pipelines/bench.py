@@ -94,24 +94,16 @@ def bench_act() -> Iterator[Result]:
 
 def bench_cem() -> Iterator[Result]:
     """Times a latent plan at PlaNet's size (H 12, I 10, J 1000, K 100)."""
-    import tensorflow as tf
+    from pipelines import bench_cem
 
-    builder, spec = _agent(_SIZE.value, [f"PlaNetConfig.planning_backend = '{_BACKEND.value}'"])
-    networks = builder.make_networks(spec, seed=0)
-    policy = builder.make_policy(networks, spec, evaluation=True)
-    belief, seed = networks.dynamics.initial(_BATCH.value), tf.constant([0, 0])
-    plan = tf.function(policy.plan, autograph=False)
-    seconds = _timed(lambda: plan(belief, seed).action.numpy())
-    gigaflop = policy.plan_flop(_BATCH.value) / 1e9
+    backend = _BACKEND.value
+    builder, spec = _agent(_SIZE.value, [f"PlaNetConfig.planning_backend = '{backend}'"])
     yield {
         "benchmark": "cem",
         "size": _SIZE.value,
         "batch": _BATCH.value,
-        "backend": _BACKEND.value,
-        **_spread("milliseconds", [1e3 * s for s in seconds]),
-        "gigaflop": gigaflop,
-        "gflops": gigaflop / statistics.median(seconds),
-        "matmul_gflops": _matmul_gflops(),
+        "backend": backend,
+        **bench_cem.measure(builder, spec, _BATCH.value, _REPEATS.value),
     }
 
 

@@ -80,6 +80,22 @@ def test_equals_its_float64_twin(estimator: str, case: int):
 _SIZES = ((2, 1, 1, 2, 12, 2), (5, 5, 4, 6, 40, 12))
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"noise": draw_noise(seed=3)},
+        {"stddev_estimator": "mean_absolute_deviation", "momentum": 0.3, "min_stddev": 0.2},
+        {"num_elites": 20, "horizon": 1, "action_min": -0.1, "action_max": tf.constant([0.2, 2.0])},
+        {"num_candidates": 1, "num_elites": 1, "batch_size": 5},
+    ],
+)
+def test_both_backends_search_alike(options):
+    options = {"objective": lambda a: -tf.reduce_sum(tf.square(a - 0.3), axis=[2, 3]), **options}
+    native, twin = (search(**options, backend=backend) for backend in ("native", "tensorflow"))
+    assert_equal(native, twin, tolerance=1e-5)
+
+
 def test_rows_never_mix():
     target = np.random.RandomState(5).uniform(-1, 1, [3, 1, 3, 2]).astype(np.float32)
     noise = draw_noise(seed=6, batch_size=3)
