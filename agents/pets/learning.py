@@ -73,6 +73,14 @@ class PETSLearner(Learner):
             judged = self._judge(newest.observation, newest.action, newest.following, newest.reward)
         return {**super().step(batch), **judged}
 
+    def flop(self, batch: Trajectory) -> int:
+        """Floating-point operations of an epoch's products, one forward and two backward."""
+        steps = int(tf.shape(transitions(batch).reward)[0])
+        count = steps - int(steps * self._config.holdout_share)
+        sizes = [int(w.shape[1] * w.shape[2]) for w in self._model.ensemble.weights]
+        # Nobody asks for the gradient of the inputs.
+        return 2 * (3 * sum(sizes) - sizes[0]) * self._config.ensemble_size * count
+
     @tf.function(autograph=False, reduce_retracing=True)
     def _judge(self, observation, action, following, reward) -> dict[str, tf.Tensor]:
         return judge(self._model, observation, action, following, reward)

@@ -127,3 +127,10 @@ def test_a_new_episode_is_judged_before_it_is_learned():
     batch = rows([10])
     judged = ["calibration/coverage_90" in learner.step(batch) for _ in range(5)]
     assert judged == [False, False, True, False, True]
+
+
+def test_the_flop_of_an_epoch_are_counted_over_all_batches():
+    learner, _ = make()
+    # cart-pole: 5 features and an action, 16, 16, 4 means and 4 variances; 3 networks, 40 steps.
+    layers = 6 * 16, 16 * 16, 16 * 8
+    assert learner.flop(rows([40])) == 2 * 3 * 40 * (3 * sum(layers) - layers[0])
