@@ -1,0 +1,50 @@
+"""Protects the benchmarks of planners: each says what it has done, per second."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+
+from pipelines import bench
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+TINY = (
+    "PETSConfig.planning_horizon = 2",
+    "PETSConfig.planning_candidates = 10",
+    "SimulatorCEMConfig.planning_horizon = 2",
+    "SimulatorCEMConfig.planning_candidates = 10",
+    "SimulatorCEMConfig.planning_elites = 2",
+    "SimulatorCEMConfig.threads = 1",
+)
+
+
+def measure(monkeypatch, capfd, benchmark: str, agent: str, *flags: str) -> dict:
+    monkeypatch.chdir(ROOT)
+    name = "PETSConfig" if agent.startswith("pets") else "SimulatorCEMConfig"
+    bindings = [f"--gin_bindings={binding}" for binding in TINY if binding.startswith(name)]
+    arguments = [f"--agent={agent}", "--repeats=1", "--json", *flags, *bindings]
+    assert bench.main(["bench.py", benchmark, *arguments]) == 0
+    return json.loads(capfd.readouterr().out)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_pets_counts_its_models_evaluations(monkeypatch, capfd, batch: int):
+    found = measure(monkeypatch, capfd, "act", "pets_small", f"--batch={batch}")
+    # Iterations, candidates, horizon, particles.
+    assert found["model_evaluations"] == batch * 4 * 10 * 2 * 5
+    rate = found["model_evaluations"] / found["milliseconds"] * 1e3
+    assert found["model_evaluations_per_second"] == pytest.approx(rate, rel=1e-2)
+
+
+def test_the_simulators_planner_says_where_its_time_goes(monkeypatch, capfd):
+    found = measure(monkeypatch, capfd, "act", "simulator_cem", "--batch=2")
+    assert found["agent"] == "simulator_cem" and found["batch"] == 2
+    assert 0 < found["planner/simulator_share"] < 1
+
+
+def test_an_epoch_of_pets_is_measured_on_a_whole_table(monkeypatch, capfd):
+    found = measure(monkeypatch, capfd, "learn", "pets_small")
+    assert found["agent"] == "pets" and found["length"] == 2001
+    assert found["batch"] is None and found["gflops"] > 0
