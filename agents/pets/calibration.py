@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -17,6 +18,7 @@ tfd = tfp.distributions
 
 _LEVELS = np.linspace(0.05, 0.95, 19)
 _MAX_STARTS = 64
+_PARTICLES = 20  # Of each network.
 
 
 def judge(model: DynamicsModel, observation, action, following, reward) -> dict[str, tf.Tensor]:
@@ -53,6 +55,9 @@ def disagreement(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Imagines pieces of an episode with the actions that were taken.
 
+    Particles keep their networks (TSinf) here, however the agent plans, and are many, so that what
+    differs between networks is not what is drawn.
+
     Args:
       observations: [L + 1, D].
       actions: [L, A].
@@ -66,12 +71,14 @@ def disagreement(
     starts = np.linspace(0, len(actions) - horizon, count).astype(int)
     plans = np.stack([actions[s : s + horizon] for s in starts]).astype(np.float32)
     begin = tf.constant(observations[starts], tf.float32)
+    particles = _PARTICLES * config.ensemble_size
+    config = dataclasses.replace(config, propagation="TSinf", particles=particles)
     imagined = imagine(config, model, begin, tf.constant(plans), tf.constant([0, 0]))
     particles = imagined.observations.numpy()  # [H, N, P, D]
     truth = np.stack([observations[s + 1 : s + 1 + horizon] for s in starts], axis=1)  # [H, N, D]
     scale = np.maximum(observations.std(axis=0), 1e-6)
-    groups = model.ensemble_size if particles.shape[2] % model.ensemble_size == 0 else 1
-    networks = particles.reshape(*particles.shape[:2], groups, -1, particles.shape[3]).mean(axis=3)
+    shape = (*particles.shape[:2], config.ensemble_size, _PARTICLES, particles.shape[3])
+    networks = particles.reshape(shape).mean(axis=3)  # [H, N, E, D]
     spread = (networks.std(axis=2) / scale).mean(axis=(1, 2))
     error = (np.abs(particles.mean(axis=2) - truth) / scale).mean(axis=(1, 2))
     return spread, error
