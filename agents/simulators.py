@@ -93,16 +93,11 @@ class RolloutPool:
 
     def returns(self, simulator: Simulator, actions: np.ndarray) -> np.ndarray:
         """Σ rewards [N] of action sequences [N, H, A] from where the environment is now."""
-        start = time.perf_counter()
         rollouts = self.simulate(simulator, actions)
-        simulated = time.perf_counter()
+        start = time.perf_counter()
         returns = simulator.rewards(rollouts).sum(axis=1)
-        steps = rollouts.control.shape[0] * rollouts.control.shape[1] * simulator.steps_per_reward
-        self.timing = Timing(
-            self.timing.simulating + simulated - start,
-            self.timing.judging + time.perf_counter() - simulated,
-            self.timing.steps + steps,
-        )
+        judging = self.timing.judging + time.perf_counter() - start
+        self.timing = self.timing._replace(judging=judging)
         return returns
 
     def simulate(self, simulator: Simulator, actions: np.ndarray) -> Rollouts:
@@ -114,12 +109,17 @@ class RolloutPool:
         # Sensors come with the state that a step starts from, so one step more is taken.
         steps = np.repeat(control, stride, axis=1)
         steps = np.concatenate([steps, steps[:, -1:]], axis=1)
+        start = time.perf_counter()
         states, sensordata = self._pool.rollout(
             model,
             self._own_data(model),
             initial[None],
             steps,
             initial_warmstart=simulator.data.qacc_warmstart[None].copy(),
+        )
+        self.timing = self.timing._replace(
+            simulating=self.timing.simulating + time.perf_counter() - start,
+            steps=self.timing.steps + steps.shape[0] * steps.shape[1],
         )
         starts = np.broadcast_to(initial, (len(states), 1, len(initial)))
         states = np.concatenate([starts, states[:, stride - 1 : -1 : stride]], axis=1)
