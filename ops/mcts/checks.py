@@ -56,14 +56,19 @@ def root_of_model(root: RootFnOutput) -> RootFnOutput:
         )
         require(matches, f"root.embedding has shape {shape}, expected [B, ...] as {value.shape}")
     logits = _ensured("root.prior_logits", logits, _are_logits(logits))
+    logits = _with_legal("root.prior_logits", logits)
     value = _ensured("root.value", value, tf.math.is_finite(value))
     return RootFnOutput(logits, value, root.embedding)
 
 
 def legal_root(logits: tf.Tensor) -> tf.Tensor:
     """`logits` [B, A] if each row has an action that is not masked."""
+    return _with_legal("invalid_actions", logits)
+
+
+def _with_legal(name: str, logits: tf.Tensor) -> tf.Tensor:
     legal = tf.reduce_any(logits > t.LOWEST_LOGIT, axis=-1)
-    return _ensured("invalid_actions (a root has no legal action)", logits, legal)
+    return _ensured(f"{name} (a root has no legal action)", logits, legal)
 
 
 def step_of_model(step: RecurrentFnOutput, tree: SearchTree) -> RecurrentFnOutput:
