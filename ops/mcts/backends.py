@@ -36,6 +36,11 @@ def _compiling() -> bool:
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
+def has_gpu() -> bool:
+    """Whether tensors may lie on a GPU, as they do by default where there is one."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
 def _has_kernels() -> bool:
     """Whether the device that tensors go to by default is one the library serves."""
-    return not tf.config.list_logical_devices("GPU") or loader.has_cuda("mcts")
+    return not has_gpu() or loader.has_cuda("mcts")

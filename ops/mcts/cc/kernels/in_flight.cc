@@ -76,6 +76,20 @@ Fault Reserve(const BusyTree& busy, int64_t parent, int64_t action, int64_t slot
   return fault;
 }
 
+// Makes the reserved node anew, now that the model has answered.
+Fault Fill(const BusyTree& busy, int64_t parent, int64_t slot, int64_t action, int64_t leaf,
+           const Evaluation& said, float* scratch) {
+  const Tree& tree = busy.tree;
+  const float next = tree.stats[kNextNode];
+  tree.Edges(parent, kChild)[slot] = kUnvisited;
+  tree.stats[kNextNode] = static_cast<float>(leaf);
+  int32_t same;
+  const Fault fault = Expand(tree, parent, action, said, scratch, &same);
+  tree.stats[kNextNode] = next;
+  if (fault == kNoFault) tree.Node(leaf)[kVisits] += busy.through[leaf];
+  return fault;
+}
+
 }  // namespace
 
 Fault Depart(const BusyTree& busy, const Rule& rule, const float* nothing, float* scratch,
@@ -111,11 +125,7 @@ Fault Answer(const BusyTree& busy, int64_t leaf, const Evaluation& said, float* 
   const int64_t parent = tree.Parent(leaf), slot = tree.Slot(leaf);
   const int64_t action = parent < 0 || slot < 0 ? -1 : tree.ActionOf(parent, slot);
   if (action < 0) return kBrokenTree;
-  int32_t same;
-  const float next = tree.stats[kNextNode];
-  const Fault expanded = Expand(tree, parent, action, said, scratch, &same);
-  tree.stats[kNextNode] = next;  // the walk has taken its number already
-  return expanded;
+  return Fill(busy, parent, slot, action, leaf, said, scratch);
 }
 
 Fault Return(const BusyTree& busy, int64_t leaf, float value) {
