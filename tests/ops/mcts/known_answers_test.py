@@ -43,10 +43,12 @@ def optimal_qvalues(tables, num_layers):
     return tables["reward"] + tables["discount"] * value[tables["next_state"]]
 
 
-@pytest.mark.parametrize("backend, num_simulations, tolerance", [
-    ("native", 1500, 0.15), ("native", 6000, 0.08), ("tensorflow", 1500, 0.15)
+@pytest.mark.parametrize("backend, num_simulations, tolerance, policy", [
+    ("native", 6000, 0.08, "muzero"),
+    ("native", 6000, 0.08, "alphazero"),
+    ("native", 6000, 0.08, "tree_min_max"),
+    ("tensorflow", 1500, 0.15, "muzero"),
 ])  # fmt: skip
-@pytest.mark.parametrize("policy", ["muzero", "alphazero", "tree_min_max"])
 def test_a_search_converges_to_the_optimal_value(backend, num_simulations, tolerance, policy):
     seed, num_layers = 12, 2
     print("seed", seed)
@@ -146,7 +148,7 @@ def test_tic_tac_toe_is_solved_on_the_host_by_rollouts_with_walks_in_flight():
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
-@pytest.mark.parametrize("max_depth", [1, 2, 4])
+@pytest.mark.parametrize("max_depth", [1, 3])
 def test_no_walk_is_longer_than_max_depth(backend, max_depth):
     tables = layered_tables(13, 6, width=4, num_actions=2)
     model = TableModel(tables)
