@@ -219,11 +219,8 @@ class Tile {
     for (int64_t i = 0; i < layers.count; ++i) {
       const PackedLayer& layer = layers.layer[i];
       float* out = in == work_[0] ? work_[1] : work_[0];
-      const bool active = closed || i + 1 < layers.count;
-      for (int64_t n = 0; n < layer.width; n += kFeatures) {
-        Panel(in, layer, n, Row(out, n));
-        if (active) Activate(m_.activation, kFeatures * kLanes, Row(out, n));
-      }
+      Linear(layer, in, out);
+      if (closed || i + 1 < layers.count) Activate(m_.activation, layer.width * kLanes, out);
       in = out;
     }
     return in;

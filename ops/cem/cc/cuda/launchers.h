@@ -1,0 +1,43 @@
+// A whole latent plan on a GPU: plain C functions, no TensorFlow. All pointers
+// inside the structures are of the device; the structures themselves are read
+// before a function returns. A plan is 1 + 2 · I launches on the stream.
+
+#ifndef LOOKAHEAD_OPS_CEM_CC_CUDA_LAUNCHERS_H_
+#define LOOKAHEAD_OPS_CEM_CC_CUDA_LAUNCHERS_H_
+
+#include <cstdint>
+
+#include "ops/cem/cc/kernels/plan.h"
+
+struct CUstream_st;  // what a cudaStream_t points to
+
+struct LookaheadLatentPlan {
+  lookahead::cem::Model model;
+  lookahead::cem::Settings settings;
+  lookahead::cem::Proposal proposal;  // in: the search's start; out: its last fit
+  const float* deterministic;         // [B, D]
+  const float* stochastic;            // [B, S]
+  const float* noise;                 // [I, N, H, A], or null: drawn from the seed
+  const float* latent_noise;          // [I, H, N, S], or null: drawn from the seed
+  lookahead::cem::Seed seed;
+  int32_t tensor_cores;  // products in tf32 with float32 sums, else in float32
+  float* returns;        // [B, K] of the last elites, best first
+  // [B]: 0, or 1 + the first iteration with fewer finite returns than elites,
+  // from which on the row's plan does not change.
+  int32_t* shortage;
+  float* workspace;  // of lookahead_cem_cuda_workspace floats
+};
+
+extern "C" {
+
+// Floats of workspace that the plan's model and settings need.
+int64_t lookahead_cem_cuda_workspace(const LookaheadLatentPlan* plan);
+
+// Plans; returns a cudaError_t, 0 for none, and cudaErrorInvalidValue for a
+// model whose layers do not fit in a block's shared memory.
+int lookahead_cem_cuda_plan(CUstream_st* stream, const LookaheadLatentPlan* plan);
+
+const char* lookahead_cem_cuda_error_text(int error);
+}
+
+#endif  // LOOKAHEAD_OPS_CEM_CC_CUDA_LAUNCHERS_H_

@@ -1,0 +1,193 @@
+"""Drives the CUDA launcher of ops/cem by ctypes: NumPy alone, no TensorFlow.
+
+A library for it is built by nvcc for a GPU, or by g++ with the emulation of `emulated_blocks/`,
+which runs the same source on the host, a thread a block.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import c_bool, c_float, c_int32, c_int64, c_void_p
+from pathlib import Path
+
+import numpy as np
+
+from tests.gpu import mcts_harness as shared
+
+ROOT = shared.ROOT
+SOURCES = (ROOT / "ops/cem/cc/cuda/plan.cu", ROOT / "tests/gpu/device_memory.cu")
+RECORDINGS = ROOT / "tests" / "goldens" / "cem_gpu"
+MAX_LAYERS = 16
+PARTS = ("input", "gru", "prior", "reward")
+ACTIVATIONS = ("relu", "elu", "swish")
+
+
+class Layer(ctypes.Structure):
+    _fields_ = [("weights", c_void_p), ("bias", c_void_p), ("depth", c_int64), ("width", c_int64)]
+
+
+class Layers(ctypes.Structure):
+    _fields_ = [("layer", Layer * MAX_LAYERS), ("count", c_int64)]
+
+
+class Model(ctypes.Structure):
+    _fields_ = [
+        *[(f"{name}_size", c_int64) for name in ("action", "stochastic", "deterministic")],
+        ("action_weights", c_void_p),
+        *[(name, Layers) for name in ("input", "prior", "reward")],
+        ("has_gru", c_bool),
+        *[(name, Layer) for name in ("gru_input", "gru_recurrent")],
+        ("activation", c_int32),
+        ("sample", c_bool),
+        ("prior_stddev", c_bool),
+        ("model_stddev", c_float),
+    ]
+
+
+class Settings(ctypes.Structure):
+    _fields_ = [
+        *[(name, c_int64) for name in ("batch", "candidates", "elites", "horizon", "iterations")],
+        ("mean_absolute_deviation", c_bool),
+        *[(name, c_float) for name in ("momentum", "min_stddev")],
+        *[(name, c_void_p) for name in ("action_min", "action_max")],
+    ]
+
+
+class LatentPlan(ctypes.Structure):
+    _fields_ = [
+        ("model", Model),
+        ("settings", Settings),
+        *[(name, c_void_p) for name in ("mean", "stddev", "deterministic", "stochastic")],
+        *[(name, c_void_p) for name in ("noise", "latent_noise")],
+        ("seed", c_int32 * 2),
+        ("tensor_cores", c_int32),
+        *[(name, c_void_p) for name in ("returns", "shortage", "workspace")],
+    ]
+
+
+def nvcc_command(library: Path) -> list[str]:
+    return shared.nvcc_command(library, SOURCES)
+
+
+def emulation_command(library: Path) -> list[str]:
+    flags = ["-std=c++17", "-O2", "-Wall", "-Wextra", "-ffp-contract=off", "-fPIC", "-shared"]
+    includes = [f"-I{ROOT}/tests/gpu/emulated_blocks", f"-I{ROOT}", "-DLOOKAHEAD_EMULATED"]
+    return ["g++", *flags, *includes, "-x", "c++", *map(str, SOURCES), "-o", str(library)]
+
+
+class Device(shared.Device):
+    """The launcher of a library."""
+
+    def __init__(self, library: Path):
+        self.library = ctypes.CDLL(str(library))
+        self.library.lookahead_cem_cuda_error_text.restype = ctypes.c_char_p
+        self.library.lookahead_cem_cuda_workspace.restype = c_int64
+
+    def check(self, error: int) -> None:
+        if error:
+            raise RuntimeError(self.library.lookahead_cem_cuda_error_text(error).decode())
+
+
+class Plan:
+    """A recorded problem on the device: `run` plans, `result` reads the plan back."""
+
+    def __init__(self, device: Device, problem: dict[str, np.ndarray], tensor_cores: bool = False):
+        self.device, self.problem, self._kept = device, problem, {}
+        plan = self.plan = LatentPlan(model=self._model(), settings=self._settings())
+        plan.seed = (c_int32 * 2)(*(int(word) for word in problem["seed"]))
+        plan.tensor_cores = tensor_cores
+        shape = problem["initial_mean"].shape
+        for name in ("deterministic", "stochastic", "noise", "latent_noise"):
+            setattr(plan, name, self._put(name) if name in problem else None)
+        elites = (shape[0], int(problem["num_elites"]))
+        for name, array in {
+            "mean": np.zeros(shape, np.float32),
+            "stddev": np.zeros(shape, np.float32),
+            "returns": np.full(elites, np.nan, np.float32),
+            "shortage": np.full(shape[0], -1, np.int32),
+        }.items():
+            setattr(plan, name, self._put(name, array))
+        floats = device.library.lookahead_cem_cuda_workspace(ctypes.byref(plan))
+        plan.workspace = self._put("workspace", np.full(floats, np.nan, np.float32))
+
+    def launch(self) -> None:
+        """Plans anew; returns before the device is done."""
+        for name in ("mean", "stddev"):
+            self._kept[name].write(self.problem[f"initial_{name}"])
+        call = self.device.library.lookahead_cem_cuda_plan
+        self.device.check(call(None, ctypes.byref(self.plan)))
+
+    def result(self) -> dict[str, np.ndarray]:
+        self.device.synchronize()
+        return {name: self._kept[name].read() for name in ("mean", "stddev", "returns", "shortage")}
+
+    def free(self) -> None:
+        for array in self._kept.values():
+            array.free()
+
+    def _put(self, name: str, array: np.ndarray | None = None) -> int:
+        array = self.problem[name] if array is None else array
+        self._kept[name] = shared.DeviceArray(self.device, np.ascontiguousarray(array))
+        return self._kept[name].pointer.value
+
+    def _layers(self, part: str) -> list[Layer]:
+        layers = []
+        for i in range(int(self.problem[f"{part}_count"])):
+            weights, bias = (f"{part}_{kind}_{i}" for kind in ("weights", "bias"))
+            depth, width = self.problem[weights].shape
+            layers.append(Layer(self._put(weights), self._put(bias), depth, width))
+        return layers
+
+    def _model(self) -> Model:
+        problem = self.problem
+        stacks = {}
+        for part in ("input", "prior", "reward"):
+            layers = self._layers(part)
+            stacks[part] = Layers((Layer * MAX_LAYERS)(*layers), len(layers))
+        model = Model(**stacks, action_weights=self._put("action_weights"))
+        model.action_size = problem["action_weights"].shape[0]
+        model.stochastic_size = problem["stochastic"].shape[1]
+        model.deterministic_size = problem["deterministic"].shape[1]
+        gates = self._layers("gru")
+        model.has_gru = bool(gates)
+        if gates:
+            model.gru_input, model.gru_recurrent = gates
+        model.activation = ACTIVATIONS.index(str(problem["activation"]))
+        model.sample = bool(problem["sample"])
+        last = stacks["prior"].layer[stacks["prior"].count - 1]
+        model.prior_stddev = last.width == 2 * model.stochastic_size
+        model.model_stddev = float(problem["model_min_stddev"])
+        return model
+
+    def _settings(self) -> Settings:
+        problem = self.problem
+        batch, horizon, _ = problem["initial_mean"].shape
+        return Settings(
+            batch=batch,
+            candidates=int(problem["num_candidates"]),
+            elites=int(problem["num_elites"]),
+            horizon=horizon,
+            iterations=int(problem["num_iterations"]),
+            mean_absolute_deviation=bool(problem["mean_absolute_deviation"]),
+            momentum=float(problem["momentum"]),
+            min_stddev=float(problem["min_stddev"]),
+            action_min=self._put("action_min"),
+            action_max=self._put("action_max"),
+        )
+
+
+def replay(device: Device, problem: dict[str, np.ndarray], tensor_cores: bool = False) -> None:
+    """Plans a recorded problem; raises AssertionError where it differs from the CPU's plan."""
+    plan = Plan(device, problem, tensor_cores)
+    plan.launch()
+    result = plan.result()
+    plan.free()
+    np.testing.assert_array_equal(result["shortage"], problem["shortage"])
+    whole = problem["shortage"] == 0
+    atol = 0.02 if tensor_cores else 1e-3
+    for name in ("mean", "stddev"):
+        np.testing.assert_allclose(result[name][whole], problem[name][whole], atol=atol)
+    rtol = 0.02 if tensor_cores else 1e-3
+    np.testing.assert_allclose(
+        result["returns"][whole], problem["returns"][whole], rtol=rtol, atol=rtol
+    )

@@ -1,0 +1,99 @@
+"""Checks the latent planner's CUDA kernels on a GPU and measures them; NumPy and nvcc alone.
+
+    python -m tests.gpu.cem_on_gpu [--library=FILE] [--batch=B] [--emulate]
+
+Builds the library if none is given, replays the CPU's recordings, and prints one JSON object for
+each precision: milliseconds of a plan at PlaNet's size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+from tests.gpu import cem_harness as harness
+
+REPEATS = 10
+D, S, A, U, H = 200, 30, 1, 200, 12
+GIGAFLOP = 92.256
+
+
+def planet(batch: int, candidates: int, iterations: int) -> dict[str, np.ndarray]:
+    """A problem of PlaNet's size with random weights."""
+    rng = np.random.default_rng(0)
+    stacks = {
+        "input": [(S, U)],
+        "gru": [(U, 3 * D), (D, 3 * D)],
+        "prior": [(D, U), (U, 2 * S)],
+        "reward": [(D + S, U), (U, U), (U, 1)],
+    }
+    problem = {
+        "deterministic": np.zeros((batch, D)),
+        "stochastic": np.zeros((batch, S)),
+        "initial_mean": np.zeros((batch, H, A)),
+        "initial_stddev": np.ones((batch, H, A)),
+        "action_min": -np.ones(A),
+        "action_max": np.ones(A),
+        "action_weights": 0.05 * rng.standard_normal((A, U)),
+    }
+    for part, shapes in stacks.items():
+        for i, shape in enumerate(shapes):
+            problem[f"{part}_weights_{i}"] = 0.05 * rng.standard_normal(shape)
+            problem[f"{part}_bias_{i}"] = np.zeros(shape[1])
+    problem = {name: values.astype(np.float32) for name, values in problem.items()}
+    counts = {f"{part}_count": np.asarray(len(shapes)) for part, shapes in stacks.items()}
+    settings = dict(
+        seed=np.int32([0, 0]), activation="elu", model_min_stddev=0.1, momentum=0.0,
+        min_stddev=0.0, num_candidates=candidates, num_elites=candidates // 10,
+        num_iterations=iterations, sample=True, mean_absolute_deviation=True,
+    )  # fmt: skip
+    return problem | counts | {name: np.asarray(value) for name, value in settings.items()}
+
+
+def measure(device: harness.Device, batch: int, tensor_cores: bool, small: bool) -> dict:
+    """Milliseconds of a plan, the median of some, after one to warm up."""
+    candidates, iterations = (20, 2) if small else (1000, 10)
+    plan = harness.Plan(device, planet(batch, candidates, iterations), tensor_cores)
+    seconds = []
+    for _ in range(REPEATS + 1):
+        start = time.perf_counter()
+        plan.launch()
+        plan.result()
+        seconds.append(time.perf_counter() - start)
+    plan.free()
+    median = statistics.median(seconds[1:])
+    steps = batch * candidates * iterations / 10_000
+    return {
+        "batch": batch,
+        "precision": "tf32" if tensor_cores else "float32",
+        "milliseconds": round(1e3 * median, 3),
+        "gflops": round(GIGAFLOP * steps / median, 1),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--library", type=Path)
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--emulate", action="store_true", help="on the host, a small size")
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        command = harness.emulation_command if arguments.emulate else harness.nvcc_command
+        library = arguments.library or harness.shared.build(command(Path(folder) / "cem.so"))
+        device = harness.Device(library)
+        for path in sorted(harness.RECORDINGS.glob("*.npz")):
+            for tensor_cores in (False, True):
+                harness.replay(device, dict(np.load(path)), tensor_cores)
+        print(json.dumps({"recordings": "equal"}), flush=True)
+        for tensor_cores in (False, True):
+            print(json.dumps(measure(device, arguments.batch, tensor_cores, arguments.emulate)))
+
+
+if __name__ == "__main__":
+    main()
