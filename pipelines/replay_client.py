@@ -19,6 +19,21 @@ from pipelines.errors import UserError
 
 T = TypeVar("T")
 
+# What gRPC says, by how far a call had come when the server went.
+_SIGNS_OF_A_LOST_SERVER = (
+    "connect",
+    "socket",
+    "unavailable",
+    "deadline",
+    "broken pipe",
+    "endpoint",
+    "goaway",
+    "recvmsg",
+    "sendmsg",
+    "transport",
+    "end of tcp stream",
+)
+
 
 def call_within(function: Callable[[], T], timeout_s: float) -> T:
     """Returns `function()`, or raises TimeoutError when it takes longer than `timeout_s` seconds.
@@ -66,7 +81,7 @@ def gone_as_user_error(address: str) -> Iterator[None]:
 def says_gone(error: BaseException) -> bool:
     """Reverb's Python layer loses gRPC's status code; only the text tells the cases apart."""
     text = str(error).lower()
-    return any(sign in text for sign in ("connect", "socket", "unavailable", "deadline"))
+    return any(sign in text for sign in _SIGNS_OF_A_LOST_SERVER)
 
 
 class Client(reverb.Client):

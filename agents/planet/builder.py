@@ -9,6 +9,7 @@ import numpy as np
 import reverb
 import tensorflow as tf
 from acme import specs
+from acme.adders.reverb import base as trajectories
 from acme.adders.reverb import sequence as adders
 
 from agents.builder import Builder, DatasetOptions, OpenLoopPredictor, Schedule, tensor_spec
@@ -32,6 +33,10 @@ class PlaNetBuilder(Builder):
         self.schedule = Schedule(self.config.seed_episodes, self.config.collect_interval)
         self.dataset_options = DatasetOptions(_TABLE, self.config.batch_size)
 
+    @property
+    def _by_return(self) -> bool:
+        return self.config.replay_sampler == "return"
+
     def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> WorldModel:
         """Makes the world model for square images and continuous actions in [−1, 1]."""
         self.config.check_image(spec.observations.shape)
@@ -50,8 +55,9 @@ class PlaNetBuilder(Builder):
                 _TABLE,
                 adders.SequenceAdder.signature(spec, sequence_length=config.sequence_length),
                 config.replay_capacity,
-                sampler=config.replay_sampler,
+                sampler="prioritized" if self._by_return else config.replay_sampler,
                 samples_per_insert=config.samples_per_insert,
+                priority_exponent=config.replay_exponent,
             )
         ]
 
@@ -61,7 +67,7 @@ class PlaNetBuilder(Builder):
             client,
             sequence_length=self.config.sequence_length,
             period=1,
-            priority_fns={_TABLE: None},
+            priority_fns={_TABLE: _chunk_return if self._by_return else None},
             max_in_flight_items=16,
             end_of_episode_behavior=adders.EndBehavior.WRITE,
         )
@@ -89,3 +95,8 @@ class PlaNetBuilder(Builder):
             return open_loop(networks, frames, actions, context, self.config.pixel_bits).numpy()
 
         return predict
+
+
+def _chunk_return(chunk: trajectories.Trajectory) -> float:
+    """Sum of a chunk's rewards, as its priority."""
+    return max(float(np.sum(chunk.reward)), 0.0)

@@ -42,6 +42,7 @@ _AT_LEAST_ZERO = (
     "learning_rate",
     "adam_epsilon",
     "exploration_noise",
+    "replay_exponent",
 )
 
 
@@ -73,6 +74,10 @@ class PlaNetConfig:
       kl_scale: β_1, weight of the one-step divergence.
       overshooting_distance: D; 1 is the standard variational bound.
       overshooting_scale: β_d for every d > 1.
+      initial_belief: what a training sequence starts from: `zeros`, or, for every second sequence,
+        a `foreign` belief: one that another sequence of the batch before ended with. From zeros
+        alone the deterministic path learns to tell how many steps it has seen, which goes wrong in
+        acting, once the belief is older than a sequence is long.
       image_scale: weight of the image's log-likelihood, as if its variance were 1/image_scale. In
         small images a thin pole has few pixels: with the paper's 1 they weigh less than the free
         nats.
@@ -81,7 +86,10 @@ class PlaNetConfig:
       batch_size: B, sequences a batch.
       sequence_length: L, steps a sequence.
       replay_capacity: sequences the table holds.
-      replay_sampler: how sequences are drawn; `fifo` always draws the oldest (deterministic).
+      replay_sampler: how sequences are drawn; `fifo` always draws the oldest (deterministic);
+        `return` draws each in proportion to its return, which must not be negative, to the power
+        of `replay_exponent`: it keeps to what good behaviour sees while most of the data is bad.
+      replay_exponent: see there.
       samples_per_insert: sequences read for each written, enforced by the table; None leaves the
         ratio to the collect interval, which is what a single process wants.
       seed_episodes: S, random episodes before learning.
@@ -114,6 +122,7 @@ class PlaNetConfig:
     kl_scale: float = 1.0
     overshooting_distance: int = 1
     overshooting_scale: float = 1.0
+    initial_belief: Literal["zeros", "foreign"] = "zeros"
     image_scale: float = 1.0
     reward_scale: float = 1.0
     learning_rate: float = 1e-3
@@ -123,7 +132,8 @@ class PlaNetConfig:
     batch_size: int = 50
     sequence_length: int = 50
     replay_capacity: int = 1_000_000
-    replay_sampler: Literal["uniform", "fifo"] = "uniform"
+    replay_sampler: Literal["uniform", "fifo", "return"] = "uniform"
+    replay_exponent: float = 3.0
     samples_per_insert: float | None = None
 
     seed_episodes: int = 5

@@ -11,7 +11,7 @@ from acme.adders.reverb import base as adders
 from agents.learner import Learner
 from agents.planet import losses
 from agents.planet.config import PlaNetConfig
-from agents.planet.networks import WorldModel, preprocess
+from agents.planet.networks import LatentState, WorldModel, preprocess
 
 
 class Sequences(NamedTuple):
@@ -50,19 +50,41 @@ class PlaNetLearner(Learner):
         variables = model.trainable_variables
         self._optimizer.apply([tf.zeros_like(variable) for variable in variables], variables)
         self._optimizer.step.assign(0)
+        sizes = model.dynamics.deterministic_size, config.stochastic_size
+        self._last_beliefs = [
+            tf.Variable(tf.zeros([config.batch_size, size]), trainable=False, name="last_belief")
+            for size in sizes
+        ]
 
     @tf.function(autograph=False)
     def _update(self, batch: adders.Trajectory, seed: tf.Tensor) -> dict[str, tf.Tensor]:
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
-            loss, metrics = self.loss(align(batch), seed)
+            loss, metrics, last = self.loss(align(batch), seed, self.start())
         gradients = tape.gradient(loss, variables)
         gradients, norm = tf.clip_by_global_norm(gradients, self._config.gradient_clip)
         self._optimizer.apply(gradients, variables)
+        for variable, value in zip(self._last_beliefs, last[:2], strict=True):
+            variable.assign(value)
         return {"loss/total": loss, **metrics, "learner/gradient_norm": norm}
 
-    def loss(self, sequences: Sequences, seed: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """The negative bound, a step's mean over the batch (equation 7), and its parts."""
+    def start(self) -> LatentState:
+        """Beliefs [B, …] that the sequences of a batch start from."""
+        values = [variable.read_value() for variable in self._last_beliefs]
+        if self._config.initial_belief == "zeros":
+            values = [tf.zeros_like(value) for value in values]
+        foreign = tf.range(self._config.batch_size)[:, None] % 2 == 1
+        deterministic, stochastic = (tf.where(foreign, value, 0.0) for value in values)
+        return LatentState(deterministic, stochastic, stochastic, tf.zeros_like(stochastic))
+
+    def loss(
+        self, sequences: Sequences, seed: tf.Tensor, start: LatentState
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor], LatentState]:
+        """The negative bound, a step's mean over the batch (equation 7).
+
+        Returns:
+          the loss, its parts, and the beliefs [B, …] at the sequences' ends.
+        """
         config, model = self._config, self._model
         batch, length = sequences.reward.shape
         seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 3))
@@ -73,7 +95,9 @@ class PlaNetLearner(Learner):
         )
         embedding = snt.split_leading_dim(model.encoder(image), sequences.reward, 2)
         noise = tf.random.stateless_normal([batch, length, config.stochastic_size], seeds[1])
-        posterior, prior = model.dynamics.observe(embedding, sequences.previous_action, noise)
+        posterior, prior = model.dynamics.observe(
+            embedding, sequences.previous_action, noise, start
+        )
         features = snt.merge_leading_dims(posterior.features, 2)  # [B·T, D + S]
 
         image_term = tf.reduce_mean(losses.image_log_likelihood(image, model.decoder(features)))
@@ -89,15 +113,19 @@ class PlaNetLearner(Learner):
         loss = divergence_term
         loss -= config.image_scale * image_term + config.reward_scale * reward_term
         error = tf.where(sequences.reward_known, reward - sequences.reward, 0.0)
-        return loss, {
-            "loss/image": -image_term,
-            "loss/reward": -reward_term,
-            "loss/divergence": tf.reduce_mean(divergences[0]),
-            "loss/overshooting": tf.reduce_mean(divergences[-1]),
-            "model/reward_error": tf.sqrt(tf.reduce_mean(tf.square(error))),
-            "model/prior_stddev": tf.reduce_mean(prior.stddev),
-            "model/posterior_stddev": tf.reduce_mean(posterior.stddev),
-        }
+        return (
+            loss,
+            {
+                "loss/image": -image_term,
+                "loss/reward": -reward_term,
+                "loss/divergence": tf.reduce_mean(divergences[0]),
+                "loss/overshooting": tf.reduce_mean(divergences[-1]),
+                "model/reward_error": tf.sqrt(tf.reduce_mean(tf.square(error))),
+                "model/prior_stddev": tf.reduce_mean(prior.stddev),
+                "model/posterior_stddev": tf.reduce_mean(posterior.stddev),
+            },
+            LatentState(*(values[:, -1] for values in posterior)),
+        )
 
     def _overshooting(self, posterior, previous_action, seed) -> list[tf.Tensor]:
         distance = self._config.overshooting_distance

@@ -108,9 +108,13 @@ class LatentDynamics(snt.Module):
         )[0]
 
     def observe(
-        self, embedding: tf.Tensor, previous_action: tf.Tensor, noise: tf.Tensor
+        self,
+        embedding: tf.Tensor,
+        previous_action: tf.Tensor,
+        noise: tf.Tensor,
+        start: LatentState | None = None,
     ) -> tuple[LatentState, LatentState]:
-        """Filters whole sequences from the initial state on.
+        """Filters whole sequences.
 
         What does not hang on the last state is computed for all steps at once: the inputs' shares
         of the first layers before the loop, the priors behind it.
@@ -119,13 +123,15 @@ class LatentDynamics(snt.Module):
           embedding: [B, T, E] of the observations.
           previous_action: [B, T, A] action that led to each observation; zeros at the start.
           noise: [B, T, S] standard normal draws.
+          start: state [B, …] before the first observation; without it, the initial one.
 
         Returns:
           posterior and prior states [B, T, …]; the prior's `stochastic` is its mean.
         """
         from_action = tf.unstack(_over_time(self._from_action, previous_action), axis=1)
         from_embedding = tf.unstack(_over_time(self._from_embedding, embedding), axis=1)
-        state, steps, hiddens = self.initial(embedding.shape[0]), [], []
+        state = self.initial(embedding.shape[0]) if start is None else start
+        steps, hiddens = [], []
         for action, embedded, eps in zip(
             from_action, from_embedding, tf.unstack(noise, axis=1), strict=True
         ):

@@ -105,6 +105,7 @@ def trained(request):
         reward_scale=10.0,
         learning_rate=5e-3,
         dequantisation_noise=False,
+        batch_size=16,
         planning_candidates=200,
         planning_elites=20,
     )

@@ -8,7 +8,12 @@ from agents.planet.learning import align
 from tests.agents.planet import tiny
 
 # Every switch that draws or adds something is on.
-FULL = {"overshooting_distance": 3, "free_nats": 0.5, "dequantisation_noise": True}
+FULL = {
+    "overshooting_distance": 3,
+    "free_nats": 0.5,
+    "dequantisation_noise": True,
+    "initial_belief": "foreign",
+}
 
 
 def learner_and_networks(seed: int, network_seed: int = 0, **overrides):
@@ -40,9 +45,10 @@ def test_align_puts_actions_and_rewards_where_they_led_to():
 def test_the_loss_is_the_sum_of_its_weighted_parts():
     scales = {"kl_scale": 2.0, "overshooting_scale": 0.5, "reward_scale": 3.0, "image_scale": 4.0}
     learner, _ = learner_and_networks(seed=1, **FULL, **scales)
-    loss, parts = learner.loss(align(tiny.batch(seed=2)), tf.constant([1, 0]))
+    sequences, start = align(tiny.batch(seed=2)), learner.start()
+    loss, parts, _ = learner.loss(sequences, tf.constant([1, 0]), start)
     plain, _ = learner_and_networks(seed=1, **{**FULL, "overshooting_distance": 1}, **scales)
-    plain_loss, plain_parts = plain.loss(align(tiny.batch(seed=2)), tf.constant([1, 0]))
+    plain_loss, plain_parts, _ = plain.loss(sequences, tf.constant([1, 0]), start)
     shared = {"loss/image", "loss/reward", "loss/divergence"}
     for name in shared:
         np.testing.assert_allclose(parts[name], plain_parts[name], rtol=1e-5)
@@ -54,7 +60,7 @@ def test_the_loss_is_the_sum_of_its_weighted_parts():
 
 def train(learner, updates) -> None:
     for i in updates:
-        metrics = learner.step(tiny.batch(seed=i, batch_size=2, length=4))
+        metrics = learner.step(tiny.batch(seed=i, length=4))
         assert all(np.isfinite(value) for value in metrics.values()), metrics
 
 
@@ -95,3 +101,28 @@ def test_variables_come_out_as_acmes_variable_source_gives_them():
     (values,) = learner.get_variables()
     for mine, other in zip(values, weights(networks), strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+def test_foreign_beliefs_are_what_the_batch_before_ended_with():
+    learner, _ = learner_and_networks(seed=3, initial_belief="foreign", free_nats=0.0)
+    sequences, seed = align(tiny.batch(seed=3)), tf.constant([3, 0])
+    assert all(np.all(values == 0) for values in learner.start())
+    _, _, last = learner.loss(sequences, seed, learner.start())
+    learner.step(tiny.batch(seed=3))
+    start = learner.start()
+    for values, ended in zip(start[:2], last[:2], strict=True):
+        np.testing.assert_array_equal(values[::2], np.zeros_like(values[::2]))
+        np.testing.assert_allclose(values[1], ended[1], rtol=1e-5)
+    _, parts, _ = learner.loss(sequences, seed, start)
+    _, from_zeros, _ = learner.loss(sequences, seed, learner.start()._replace(**zeros(start)))
+    assert not np.isclose(parts["loss/divergence"], from_zeros["loss/divergence"], rtol=1e-4)
+
+
+def test_without_the_switch_every_sequence_starts_from_zeros():
+    learner, _ = learner_and_networks(seed=3)
+    learner.step(tiny.batch(seed=3))
+    assert all(np.all(values == 0) for values in learner.start())
+
+
+def zeros(state) -> dict[str, tf.Tensor]:
+    return {name: tf.zeros_like(values) for name, values in state._asdict().items()}
