@@ -99,11 +99,10 @@ def _expand_arguments(tree, parent, action, step, embedding):
 
 
 def _rule_arguments(tree, rule):
-    gumbel = rule.gumbel if rule.kind == "gumbel" else tf.zeros([0, 0])
-    considered = rule.considered if rule.kind == "gumbel" else tf.zeros([0, 0])
+    noisy = rule.kind == "gumbel"
     return dict(
-        gumbel=gumbel,
-        considered=considered,
+        gumbel=[rule.gumbel] if noisy else [],
+        considered=[rule.considered] if noisy else [],
         rule=rule.kind,
         max_depth=rule.max_depth,
         pb_c_init=rule.pb_c_init,

@@ -169,11 +169,13 @@ def noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed
 def _noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed):
     """Prior and noise mixed, masked; `noise` is drawn from `seed` if None."""
     logits = _prior_logits(root, search_tree)
-    if noise is None:
-        noise = _dirichlet(seed, tf.shape(logits), alpha)
-    noise = checks.tensor_of("dirichlet_noise", noise, logits.shape)
     probs = tf.nn.softmax(logits)
-    noisy = _log((1.0 - fraction) * probs + fraction * noise)
+    if tf.is_tensor(fraction) or fraction != 0:
+        if noise is None:
+            noise = _dirichlet(seed, tf.shape(logits), alpha)
+        noise = checks.tensor_of("dirichlet_noise", noise, logits.shape)
+        probs = (1.0 - fraction) * probs + fraction * noise
+    noisy = _log(probs)
     noisy = tf.where(logits > t.LOWEST_LOGIT, noisy, t.LOWEST_LOGIT)
     return _masked(noisy, invalid_actions)
 

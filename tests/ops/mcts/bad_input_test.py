@@ -52,7 +52,7 @@ def test_garbage_trees_end_in_an_error_or_an_answer():
     print("seed", seed)
     rng = np.random.default_rng(seed)
     rule = dict(
-        gumbel=tf.zeros([2, 3]), considered=tf.zeros([2, 4]), max_depth=100, pb_c_init=1.25,
+        gumbel=[tf.zeros([2, 3])], considered=[tf.zeros([2, 4])], max_depth=100, pb_c_init=1.25,
         pb_c_base=19652.0, min_value=0.0, max_value=1.0, fpu_reduction=-1.0, value_scale=0.1,
         maxvisit_init=50.0, rescale_values=True, use_mixed_value=True, epsilon=1e-8,
     )  # fmt: skip

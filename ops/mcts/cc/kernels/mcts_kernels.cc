@@ -1,15 +1,16 @@
 // The ops' CPU kernels: read the arguments, share the trees out over the
 // device's threads, report the first fault. The search itself is search_cpu.h.
 
-#include <atomic>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 #include <cstring>
-#include <functional>
-#include <limits>
 #include <vector>
 
-#include "ops/mcts/cc/kernels/faults.h"
 #include "ops/mcts/cc/kernels/op_arguments.h"
 #include "ops/mcts/cc/kernels/search_cpu.h"
+#include "ops/mcts/cc/kernels/share_trees.h"
 #include "tensorflow/core/framework/op_kernel.h"
 
 namespace lookahead {
@@ -25,45 +26,25 @@ using ::tensorflow::Status;
 using ::tensorflow::Tensor;
 using ::tensorflow::TensorShape;
 
-// The fault of the lowest tree, whichever thread saw it first.
-class FirstFault {
+// Runs inline: the executor hands an "expensive" kernel to another thread where
+// it has anything else to do, which costs more than a step.
+class TreeOp : public OpKernel {
  public:
-  void Report(int64_t b, Fault fault) {
-    int64_t mine = b * 256 + fault, seen = first_.load();
-    while (mine < seen && !first_.compare_exchange_weak(seen, mine)) {
-    }
-  }
-  Status Result() const {
-    const int64_t first = first_.load();
-    if (first == kNone) return OkStatus();
-    return ::tensorflow::errors::InvalidArgument(FaultText(first % 256), " (element ", first / 256,
-                                                 " of the batch)");
+  using OpKernel::OpKernel;
+  bool IsExpensive() override { return false; }
+  void Compute(OpKernelContext* ctx) override { OP_REQUIRES_OK(ctx, Run(ctx)); }
+
+ protected:
+  virtual Status Run(OpKernelContext* ctx) = 0;
+
+  template <typename F>
+  Status ForEachTree(OpKernelContext* ctx, const ForestOf<F>& forest, const OneTree& one_tree) {
+    return sharing_.ForEach(ctx, forest.batch, forest.num_actions, one_tree);
   }
 
  private:
-  static constexpr int64_t kNone = std::numeric_limits<int64_t>::max();
-  std::atomic<int64_t> first_{kNone};
+  TreeSharing sharing_;
 };
-
-using OneTree = std::function<Fault(int64_t b, float* scratch)>;
-
-// Runs `one_tree` for each tree of the batch on the device's threads. Trees do
-// not share anything, so the result does not depend on who runs what.
-Status ForEachTree(OpKernelContext* ctx, int64_t batch, int64_t num_actions,
-                   const OneTree& one_tree) {
-  constexpr int64_t kCyclesATree = 1500;
-  FirstFault first;
-  const auto range = [&](int64_t begin, int64_t end) {
-    std::vector<float> scratch(ScratchSize(num_actions));
-    for (int64_t b = begin; b < end; ++b) {
-      const Fault fault = one_tree(b, scratch.data());
-      if (fault != kNoFault) first.Report(b, fault);
-    }
-  };
-  const auto* threads = ctx->device()->tensorflow_cpu_worker_threads();
-  threads->workers->ParallelFor(batch, kCyclesATree + 4 * num_actions, range);
-  return first.Result();
-}
 
 RootNoise NoiseOf(const RootNoise& noise, int64_t b, int64_t num_actions) {
   RootNoise own = noise;
@@ -76,6 +57,19 @@ Status AllocateVector(OpKernelContext* ctx, const char* name, int64_t size, int3
   TF_RETURN_IF_ERROR(ctx->allocate_output(name, TensorShape({size}), &tensor));
   *data = tensor->flat<int32_t>().data();
   return OkStatus();
+}
+
+// Asks for huge pages where a tensor in fresh memory is large: its trees are
+// written page by page, and a page fault costs as much as half a simulation.
+void PreferHugePages(const Tensor& tensor) {
+#ifdef MADV_HUGEPAGE
+  constexpr uintptr_t kHugePage = 1 << 21;
+  const uintptr_t start = reinterpret_cast<uintptr_t>(tensor.data());
+  const uintptr_t first = (start + kHugePage - 1) / kHugePage * kHugePage;
+  const uintptr_t last = (start + tensor.TotalBytes()) / kHugePage * kHugePage;
+  // A hint: where it is refused all works as it did.
+  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
+#endif
 }
 
 void StoreRows(const std::vector<Embedding>& embeddings, int64_t b, int64_t num_nodes,
@@ -94,16 +88,14 @@ void GatherRows(const std::vector<Embedding>& embeddings, int64_t b, int64_t num
   }
 }
 
-class RootOp : public OpKernel {
+class RootOp : public TreeOp {
  public:
-  explicit RootOp(OpKernelConstruction* ctx) : OpKernel(ctx) {
+  explicit RootOp(OpKernelConstruction* ctx) : TreeOp(ctx) {
     OP_REQUIRES_OK(ctx, ctx->GetAttr("num_nodes", &num_nodes_));
   }
 
-  void Compute(OpKernelContext* ctx) override { OP_REQUIRES_OK(ctx, Run(ctx)); }
-
  private:
-  Status Run(OpKernelContext* ctx) {
+  Status Run(OpKernelContext* ctx) override {
     const Tensor* logits;
     TF_RETURN_IF_ERROR(ctx->input("prior_logits", &logits));
     if (logits->dims() != 2) {
@@ -117,6 +109,7 @@ class RootOp : public OpKernel {
     const float* value;
     TF_RETURN_IF_ERROR(ReadInput(ctx, "value", {forest.batch}, &value));
     TF_RETURN_IF_ERROR(NewForest(ctx, &forest));
+    PreferHugePages(*ctx->mutable_output(1));
     std::vector<Embedding> embeddings;
     TF_RETURN_IF_ERROR(NewEmbeddings(ctx, forest, &embeddings));
     const float* rows = logits->flat<float>().data();
@@ -124,22 +117,20 @@ class RootOp : public OpKernel {
       StoreRows(embeddings, b, forest.num_nodes, 0);
       return PlantRoot(forest.At(b), rows + b * forest.num_actions, value[b]);
     };
-    return ForEachTree(ctx, forest.batch, forest.num_actions, plant);
+    return ForEachTree(ctx, forest, plant);
   }
 
   int64_t num_nodes_;
 };
 
-class SimulateOp : public OpKernel {
+class SimulateOp : public TreeOp {
  public:
-  explicit SimulateOp(OpKernelConstruction* ctx) : OpKernel(ctx) {
+  explicit SimulateOp(OpKernelConstruction* ctx) : TreeOp(ctx) {
     OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_));
   }
 
-  void Compute(OpKernelContext* ctx) override { OP_REQUIRES_OK(ctx, Run(ctx)); }
-
  private:
-  Status Run(OpKernelContext* ctx) {
+  Status Run(OpKernelContext* ctx) override {
     ConstForest forest;
     RootNoise noise;
     int32_t *parent, *action;
@@ -151,20 +142,18 @@ class SimulateOp : public OpKernel {
       return Simulate(forest.At(b), rule_, NoiseOf(noise, b, forest.num_actions), scratch,
                       parent + b, action + b);
     };
-    return ForEachTree(ctx, forest.batch, forest.num_actions, walk);
+    return ForEachTree(ctx, forest, walk);
   }
 
   Rule rule_;
 };
 
-class ExpandOp : public OpKernel {
+class ExpandOp : public TreeOp {
  public:
-  using OpKernel::OpKernel;
-
-  void Compute(OpKernelContext* ctx) override { OP_REQUIRES_OK(ctx, Run(ctx)); }
+  using TreeOp::TreeOp;
 
  private:
-  Status Run(OpKernelContext* ctx) {
+  Status Run(OpKernelContext* ctx) override {
     Forest forest;
     Answers answers;
     std::vector<Embedding> embeddings;
@@ -181,35 +170,31 @@ class ExpandOp : public OpKernel {
       }
       return fault;
     };
-    return ForEachTree(ctx, forest.batch, forest.num_actions, expand);
+    return ForEachTree(ctx, forest, expand);
   }
 };
 
-class BackwardOp : public OpKernel {
+class BackwardOp : public TreeOp {
  public:
-  using OpKernel::OpKernel;
-
-  void Compute(OpKernelContext* ctx) override { OP_REQUIRES_OK(ctx, Run(ctx)); }
+  using TreeOp::TreeOp;
 
  private:
-  Status Run(OpKernelContext* ctx) {
+  Status Run(OpKernelContext* ctx) override {
     Forest forest;
     const int32_t* leaf;
     TF_RETURN_IF_ERROR(TakeForest(ctx, &forest));
     TF_RETURN_IF_ERROR(ReadInput(ctx, "leaf", {forest.batch}, &leaf));
     const auto back = [&](int64_t b, float*) { return Backward(forest.At(b), leaf[b]); };
-    return ForEachTree(ctx, forest.batch, 0, back);
+    return ForEachTree(ctx, forest, back);
   }
 };
 
-class StepOp : public OpKernel {
+class StepOp : public TreeOp {
  public:
-  explicit StepOp(OpKernelConstruction* ctx) : OpKernel(ctx) {
+  explicit StepOp(OpKernelConstruction* ctx) : TreeOp(ctx) {
     OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_));
     if (rule_.kind == kPuct) rates_ = RatesOf(rule_, kRates);
   }
-
-  void Compute(OpKernelContext* ctx) override { OP_REQUIRES_OK(ctx, Run(ctx)); }
 
  private:
   // Visit counts whose exploration rates are worked out beforehand.
@@ -224,7 +209,7 @@ class StepOp : public OpKernel {
     int32_t* action;
   };
 
-  Status Run(OpKernelContext* ctx) {
+  Status Run(OpKernelContext* ctx) override {
     Arguments a;
     ConstForest read;
     TF_RETURN_IF_ERROR(ReadForest(ctx, &read));
@@ -235,7 +220,7 @@ class StepOp : public OpKernel {
     TF_RETURN_IF_ERROR(AllocateVector(ctx, "next_parent", read.batch, &a.parent));
     TF_RETURN_IF_ERROR(AllocateVector(ctx, "next_action", read.batch, &a.action));
     const auto step = [&](int64_t b, float* scratch) { return OneStep(a, b, scratch); };
-    return ForEachTree(ctx, read.batch, read.num_actions, step);
+    return ForEachTree(ctx, a.forest, step);
   }
 
   Fault OneStep(const Arguments& a, int64_t b, float* scratch) const {

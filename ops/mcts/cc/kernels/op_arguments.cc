@@ -195,15 +195,19 @@ Status ReadNoise(OpKernelContext* ctx, const Rule& rule, const ConstForest& fore
                  RootNoise* noise) {
   *noise = {};
   if (rule.kind != kGumbel) return OkStatus();
-  const Tensor* considered;
-  TF_RETURN_IF_ERROR(ctx->input("considered", &considered));
-  if (considered->dims() != 2 || considered->NumElements() == 0) {
+  OpInputList gumbel, considered;
+  TF_RETURN_IF_ERROR(ctx->input_list("gumbel", &gumbel));
+  TF_RETURN_IF_ERROR(ctx->input_list("considered", &considered));
+  if (gumbel.size() != 1) {
+    return InvalidArgument("gumbel and considered must be one tensor each, got ", gumbel.size());
+  }
+  if (considered[0].dims() != 2 || considered[0].NumElements() == 0) {
     return InvalidArgument("considered must be a matrix that is not empty");
   }
-  noise->considered = considered->flat<float>().data();
-  noise->num_rows = considered->dim_size(0);
-  noise->num_columns = considered->dim_size(1);
-  return ReadInput(ctx, "gumbel", {forest.batch, forest.num_actions}, &noise->gumbel);
+  TF_RETURN_IF_ERROR(CheckShape("gumbel", gumbel[0], {forest.batch, forest.num_actions}));
+  *noise = {gumbel[0].flat<float>().data(), considered[0].flat<float>().data(),
+            considered[0].dim_size(0), considered[0].dim_size(1)};
+  return OkStatus();
 }
 
 Status ReadAnswers(OpKernelContext* ctx, const Forest& forest, Answers* answers) {

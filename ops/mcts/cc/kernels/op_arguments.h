@@ -4,6 +4,7 @@
 #ifndef LOOKAHEAD_OPS_MCTS_CC_KERNELS_OP_ARGUMENTS_H_
 #define LOOKAHEAD_OPS_MCTS_CC_KERNELS_OP_ARGUMENTS_H_
 
+#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -33,7 +34,7 @@ tensorflow::Status ReadNoise(tensorflow::OpKernelContext* ctx, const Rule& rule,
 // A vector or matrix input of the named shape.
 template <typename T>
 tensorflow::Status ReadInput(tensorflow::OpKernelContext* ctx, const char* name,
-                             const std::vector<int64_t>& shape, const T** data);
+                             std::initializer_list<int64_t> shape, const T** data);
 
 // The model's answer for a batch.
 struct Answers {

@@ -88,10 +88,13 @@ Status RootShapes(InferenceContext* c) {
       .Input("value: float")        \
       .Input("updates: E")
 
-#define LOOKAHEAD_RULE_INPUTS Input("gumbel: float").Input("considered: float")
+// Gumbel's: one of each, or none where the rule is PUCT.
+#define LOOKAHEAD_RULE_INPUTS \
+  Input("gumbel: num_noise * float").Input("considered: num_noise * float")
 
 #define LOOKAHEAD_RULE_ATTRS                                               \
   Attr("rule: {'puct', 'gumbel'}")                                         \
+      .Attr("num_noise: int >= 0")                                         \
       .Attr("max_depth: int >= 1")                                         \
       .Attr("pb_c_init: float")                                            \
       .Attr("pb_c_base: float")                                            \
