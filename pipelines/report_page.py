@@ -44,7 +44,12 @@ def draw_curves(groups: Sequence[Group], environment: str, metric: str, axis: st
             continue
         x = found.x / 60.0 if axis == "wall_clock" else found.x
         seeds = "one seed" if found.seeds == 1 else f"{found.seeds} seeds"
-        (line,) = axes.plot(x, found.mean, label=f"{group.label}, {seeds}")
+        label = f"{group.label}, {seeds}"
+        if len(x) == 1:  # Played once and learned nothing: a level, not a point.
+            axes.axhline(found.mean[0], color=f"C{drawn}", ls="--", label=label)
+            drawn += 1
+            continue
+        (line,) = axes.plot(x, found.mean, color=f"C{drawn}", label=label)
         if found.low is not None:
             axes.fill_between(x, found.low, found.high, color=line.get_color(), alpha=0.2, lw=0)
         drawn += 1
@@ -192,9 +197,10 @@ def _plain(value: Any) -> str:
 def _cell(found: Result | None) -> str:
     if found is None:
         return "–"
-    return f"{found.mean:.0f}" + (
-        "" if found.standard_error is None else f" ± {found.standard_error:.0f}"
-    )
+    if found.standard_error is None:
+        return f"{found.mean:.0f}"
+    digits = 0 if found.standard_error >= 1 else 1
+    return f"{found.mean:.{digits}f} ± {found.standard_error:.{digits}f}"
 
 
 def _published_cell(row: published.Row, task: str) -> str:
@@ -217,7 +223,8 @@ def _data(cells: Mapping[str, Result]) -> str:
     seeds = sorted({found.seeds for found in cells.values()})
     spread = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     many = f"{seeds[0]}" if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]}"
-    return f"{spread} episodes, {many} seed{'' if many == '1' else 's'}"
+    plural = lambda count, noun: f"{count} {noun}" + ("" if count == "1" else "s")  # noqa: E731
+    return f"{plural(spread, 'episode')}, {plural(many, 'seed')}"
 
 
 def _figure(width: float, height: float) -> tuple[Any, Any]:
