@@ -24,6 +24,7 @@ CASES = (
     ("siblings_wide", mcts.qtransform_by_parent_and_siblings(), 70, 100, UNLIMITED_DEPTH),
     ("bounds", mcts.qtransform_by_min_max(-3.0, 3.0, 0.3), 33, 40, 3),
     ("tree", mcts.qtransform_by_tree_min_max(), 40, 60, UNLIMITED_DEPTH),
+    ("spread", mcts.qtransform_by_min_max(-50.0, 50.0, 0.0), 60, 90, UNLIMITED_DEPTH),
     ("one_action", mcts.qtransform_by_tree_min_max(), 1, 12, 4),
     ("mixed", mcts.qtransform_completed_by_mix_value(), 9, 40, UNLIMITED_DEPTH),
     ("gumbel", mcts.qtransform_completed_by_mix_value(), 7, 40, UNLIMITED_DEPTH),
@@ -32,9 +33,13 @@ CASES = (
 FLOAT_FIELDS = (t.PARENT, t.VISITS, t.VALUE, t.RAW_VALUE, t.REWARD, t.DISCOUNT)
 
 
-def tables_of(seed: int, num_actions: int) -> dict[str, np.ndarray]:
-    """A random model, some states of which are terminal and some actions illegal."""
+def tables_of(seed: int, num_actions: int, flat: bool) -> dict[str, np.ndarray]:
+    """A random model, some states of which are terminal and some actions illegal.
+
+    With a flat prior a search takes more actions of the root than a warp has lanes.
+    """
     tables = random_tables(seed, num_states=40, num_actions=num_actions)
+    tables["prior_logits"] *= np.float32(0.05 if flat else 1.0)
     rng = np.random.default_rng(seed)
     illegal = rng.random(tables["prior_logits"].shape) < 0.2
     illegal[:, 0] = False
@@ -52,7 +57,7 @@ def rule_of(name, qtransform, num_actions, num_simulations, depth) -> SelectionR
 
 
 def record(name, qtransform, num_actions, num_simulations, depth) -> dict[str, np.ndarray]:
-    tables = tables_of(num_simulations, num_actions)
+    tables = tables_of(num_simulations, num_actions, flat=name == "spread")
     rule = rule_of(name, qtransform, num_actions, num_simulations, depth)
     state = np.arange(BATCH, dtype=np.int32)
     logits = tables["prior_logits"][state]

@@ -41,6 +41,8 @@ def test_the_recordings_cover_each_rule_and_wide_nodes():
         ("gumbel", "completed_by_mix_value")
     }
     assert max(r["root_logits"].shape[1] for r in recordings) > 2 * 32
+    expanded = [(r["root_edges"][:, 1] > 0).sum(-1).max() for r in recordings]
+    assert max(expanded) > 32
 
 
 def answer_for(batch, num_actions, **bad):
