@@ -32,6 +32,7 @@ class Evaluator:
       predictor: imagines frames; None: no open-loop videos.
       figure_maker: draws what the filmed episodes show; None: nothing.
       context: frames that the predictor sees.
+      imagined: frames that it imagines then, where the episode is long enough.
       num_videos: episodes filmed in each evaluation.
       directory: where videos go.
     """
@@ -43,10 +44,12 @@ class Evaluator:
         predictor: OpenLoopPredictor | None,
         figure_maker: FigureMaker | None = None,
         context: int,
+        imagined: int,
         num_videos: int,
         directory: pathlib.Path,
     ) -> None:
-        self._loop, self._predictor, self._context = loop, predictor, context
+        self._loop, self._predictor = loop, predictor
+        self._context, self._imagined = context, imagined
         self._figure_maker = figure_maker
         self._num_videos, self._directory = num_videos, directory
 
@@ -78,9 +81,10 @@ class Evaluator:
 
     def _open_loop(self, episode: Episode, name: str) -> np.ndarray:
         """Films truth beside imagination; returns the strip."""
-        frames = episode.observations[:-1]  # Each with the action taken there.
-        context = min(self._context, len(frames) - 1)
-        imagined = self._predictor(frames, episode.actions, context)
+        length = min(self._context + self._imagined, len(episode.actions))
+        frames, actions = episode.observations[:length], episode.actions[:length]
+        context = min(self._context, length - 1)
+        imagined = self._predictor(frames, actions, context)
         video.open_loop_video(frames, imagined, context, self._directory / name)
         rows = [frames, imagined, video.error_frames(frames, imagined)]
         return video.image_strip(rows, context)

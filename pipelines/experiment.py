@@ -29,6 +29,7 @@ class Experiment:
       evaluation_episodes: episodes of one evaluation.
       evaluation_videos: episodes of one evaluation that are filmed.
       context_frames: frames that the model sees before it imagines the rest of a video.
+      imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
       checkpoint_minutes: a checkpoint is due after this time; 0: after each episode.
       replay_address: 'host:port' of a replay server elsewhere; None: one in this process.
       replay_timeout: seconds that server may stay silent before it is asked whether it lives, and
@@ -46,6 +47,7 @@ class Experiment:
     evaluation_episodes: int = 10
     evaluation_videos: int = 1
     context_frames: int = 5
+    imagined_frames: int = 45
     checkpoint_minutes: float = 10.0
     replay_address: str | None = None
     replay_timeout: float = 20.0
@@ -65,7 +67,7 @@ class Experiment:
             )
         check_types(self)
         counts = ("num_episodes", "num_environments", "evaluation_interval", "evaluation_episodes")
-        check_at_least(self, 1, (*counts, "context_frames", "replay_timeout"))
+        check_at_least(self, 1, (*counts, "context_frames", "imagined_frames", "replay_timeout"))
         check_at_least(self, 0, ("evaluation_videos", "checkpoint_minutes"))
 
 

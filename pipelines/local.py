@@ -161,6 +161,7 @@ class LocalRun:
             predictor=parts.predictor,
             figure_maker=parts.figure_maker,
             context=self._experiment.context_frames,
+            imagined=self._experiment.imagined_frames,
             num_videos=self._experiment.evaluation_videos,
             directory=self._logdir / "videos",
         )
