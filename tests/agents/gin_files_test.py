@@ -20,9 +20,12 @@ from pipelines.environments import make_environment_spec
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "gin").rglob("*.gin"))
 
+BATCH_SIZE = 2
+
 # What makes one step of each agent quick, by the builder's name.
 TINY = {
     "planet": (
+        f"PlaNetConfig.batch_size = {BATCH_SIZE}",
         "PlaNetConfig.sequence_length = 3",
         "PlaNetConfig.overshooting_distance = 2",
         "PlaNetConfig.planning_horizon = 2",
@@ -53,13 +56,13 @@ def fresh_gin(monkeypatch):
     gin.clear_config()
 
 
-def random_batch(signature, batch_size: int = 2) -> Trajectory:
+def random_batch(signature) -> Trajectory:
     """What the dataset would yield from a table of that signature, filled at random."""
     rng = np.random.RandomState(0)
 
     def draw(spec: tf.TensorSpec) -> tf.Tensor:
         # Learners of whole tables take its rows.
-        shape = [9, *spec.shape[1:]] if None in spec.shape else [batch_size, *spec.shape]
+        shape = [9, *spec.shape[1:]] if None in spec.shape else [BATCH_SIZE, *spec.shape]
         values = rng.uniform(0, 1, shape) if spec.dtype.is_floating else rng.randint(0, 2, shape)
         return tf.constant(values, spec.dtype)
 
