@@ -15,7 +15,7 @@ python := $(venv)/bin/python
 # Inside .venv, so that they go with it.
 stamps := $(venv)/stamps
 pip := $(python) -m pip --disable-pip-version-check --quiet
-cpp_sources := $(shell find ops -name '*.cc' -o -name '*.h')
+cpp_sources := $(shell find ops -name '*.cc' -o -name '*.h' -o -name '*.cu')
 cpp_files = $$(find agents pipelines ops tests -name '*.cc' -o -name '*.h' -o -name '*.cu')
 
 .PHONY: help setup run test lint bench learn clean

@@ -14,8 +14,8 @@ BACKENDS = ("auto", "native", "tensorflow")
 def resolve(backend: str) -> str:
     """'native' or 'tensorflow'.
 
-    'auto' is native where the library is loaded, has kernels for the device, and XLA is not
-    compiling.
+    'auto' is native where the library is loaded and has kernels for the device, unless XLA is
+    compiling or the graph has to run without the library (`loader.portable`).
 
     Raises:
       tf.errors.InvalidArgumentError: for another name, or 'native' without the library.
@@ -25,8 +25,8 @@ def resolve(backend: str) -> str:
         require(loader.load("mcts") is not None, loader.why_missing("mcts"))
     if backend != "auto":
         return backend
-    usable = not _compiling() and _has_kernels() and loader.load("mcts", warn=True) is not None
-    return "native" if usable else "tensorflow"
+    usable = not loader.is_portable() and not _compiling() and _has_kernels()
+    return "native" if usable and loader.load("mcts", warn=True) is not None else "tensorflow"
 
 
 def _compiling() -> bool:
