@@ -319,11 +319,27 @@ struct Following {
   }
 };
 
+// The rows of a node that a backup did not touch but a choice reads.
+LOOKAHEAD_INLINE void PrefetchChoice(const Tree& tree, int64_t node) {
+  __builtin_prefetch(tree.Edges(node, kProb));
+  __builtin_prefetch(tree.Edges(node, kChild));
+}
+
 // Chooses at the leaf and at every node above it. The tree is as a backup left
 // it: its parents lead to the root.
 LOOKAHEAD_INLINE void ChooseUpwards(const Tree& tree, int64_t leaf, const Search& search,
                                     float* scratch) {
+  constexpr int kAhead = 4;  // levels, about as long as a line takes to come
+  int64_t ahead = leaf;
+  for (int i = 0; i < kAhead && ahead != 0; ++i) {
+    ahead = tree.Parent(ahead);
+    PrefetchChoice(tree, ahead);
+  }
   for (int64_t node = leaf;; node = tree.Parent(node)) {
+    if (ahead != 0) {
+      ahead = tree.Parent(ahead);
+      PrefetchChoice(tree, ahead);
+    }
     tree.SetNext(node, Choose(ReadOnly(tree), node, search, scratch));
     if (node == 0) return;
   }

@@ -18,7 +18,7 @@ using ::tensorflow::OpKernelContext;
 using ::tensorflow::Status;
 
 // Nanoseconds of work for which another thread is asked to help.
-constexpr float kWorthAThread = 8000.0f;
+constexpr float kWorthAThread = 6000.0f;
 
 // The fault of the lowest tree, whichever thread saw it first.
 class FirstFault {
