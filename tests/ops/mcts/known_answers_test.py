@@ -77,7 +77,8 @@ def test_gumbel_takes_the_best_of_the_actions_whose_values_it_knows():
     tables = layered_tables(12, 1, width=8, num_actions=20)
     model, optimal = TableModel(tables), optimal_qvalues(tables, 1)[:8]
     run = tf.function(lambda: mcts.gumbel_muzero_policy(
-        model.root(tf.range(8)), model.step, 60, max_num_considered_actions=20, seed=(0, 1)
+        model.root(tf.range(8)), model.step, 60, max_num_considered_actions=20,
+        gumbel_scale=0.0, seed=(0, 1),
     ))  # fmt: skip
     out = run()
     np.testing.assert_array_equal(out.action, optimal.argmax(-1))
