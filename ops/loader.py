@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from types import ModuleType
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
 _PORTABLE = contextvars.ContextVar("portable", default=False)
 
@@ -71,3 +72,26 @@ def has_cuda(name: str) -> bool:
     """Whether the library of `ops/<name>` registers kernels for GPUs."""
     module = load(name)
     return module is not None and hasattr(module, f"lookahead_{name}_cuda_marker")
+
+
+def has_gpu() -> bool:
+    """Whether tensors may lie on a GPU, as they do by default where there is one."""
+    return bool(tf.config.list_logical_devices("GPU"))
+
+
+def serves(name: str) -> bool:
+    """Whether 'auto' means the library of `ops/<name>` here; says so once where it is missing.
+
+    It does where the library is built and has kernels for the device that tensors go to by default,
+    unless XLA is compiling or the graph has to run without the library (`portable`).
+    """
+    if is_portable() or _compiling():
+        return False
+    return (not has_gpu() or has_cuda(name)) and load(name, warn=True) is not None
+
+
+def _compiling() -> bool:
+    """Whether the graph being built is one that XLA must compile."""
+    if tf.executing_eagerly():
+        return False
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())

@@ -9,6 +9,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from ops import loader
 from ops.mcts import backends, checks, mcts_reference, native
 from ops.mcts import tree as t
 from ops.mcts.rules import SelectionRule
@@ -53,7 +54,7 @@ def _search_native(tree, recurrent_fn, rule, num_simulations):
 
     state = (tf.constant(0), tree, parent, action, embedding)
     tree = _loop(body, state, num_simulations)[1]
-    return checks.without_fault(tree) if backends.has_gpu() else tree
+    return checks.without_fault(tree) if loader.has_gpu() else tree
 
 
 def _search_reference(tree, recurrent_fn, rule, num_simulations):
