@@ -111,6 +111,21 @@ def _searches(model, states, num_simulations, backend, compiled):
     return (lambda: search().numpy()), (lambda: model_alone().numpy())
 
 
+def host_microseconds(batch: int, actions: int, simulations: int, backend: str) -> float:
+    """Median of a batched simulation that Python drives through `mcts.Tree`."""
+    logits = np.random.RandomState(0).randn(batch, actions).astype(np.float32)
+    zeros, discount = np.zeros(batch, np.float32), np.full(batch, 0.9, np.float32)
+    tree = mcts.Tree(mcts.RootFnOutput(logits, zeros, None), simulations, backend=backend)
+    seconds = []
+    for _ in range(simulations):
+        start = time.perf_counter()
+        tree.simulate()
+        tree.expand(zeros, discount, logits, zeros)
+        tree.backward()
+        seconds.append(time.perf_counter() - start)
+    return 1e6 * float(np.median(seconds))
+
+
 def measure(batch: int, actions: int, simulations: int, backend: str, repeats: int) -> dict:
     """One shape's figures; the `tensorflow` backend is compiled by XLA."""
     backend = backends.resolve(backend)
@@ -130,6 +145,7 @@ def measure(batch: int, actions: int, simulations: int, backend: str, repeats: i
         "simulations_per_second": batch * simulations / whole,
         "tree_seconds": tree,
         "tree_simulations_per_second": batch * simulations / tree,
+        "host_microseconds": host_microseconds(batch, actions, simulations, backend),
     }
 
 
