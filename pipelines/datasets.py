@@ -91,7 +91,10 @@ def make_table_dataset(
             yield tree.map_structure(lambda *leaves: np.concatenate(leaves), *items)
 
     dataset = tf.data.Dataset.from_generator(elements, output_signature=spec)
-    return dataset if transform is None else dataset.map(transform)
+    options = tf.data.Options()
+    options.autotune.enabled = False  # It may prefetch, and an element would be old.
+    options.experimental_optimization.inject_prefetch = False
+    return (dataset if transform is None else dataset.map(transform)).with_options(options)
 
 
 def _read_in_order(client: Client, table: str) -> list[Trajectory]:

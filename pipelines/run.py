@@ -100,9 +100,12 @@ class StopFlag:
             line = f"stopped before training; nothing to save; start with: {_command(self._argv)}"
             os.write(sys.stdout.fileno(), f"{line}\n".encode())
             os._exit(0)
+        # The next of its kind ends the program even inside a call into C++. Not so the other kind:
+        # Python complains of a signal that it caught and that has lost its handler since.
+        signal.signal(number, signal.SIG_DFL)
+        if self._raised:
+            os.kill(os.getpid(), number)
         self._raised = True
-        for each in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(each, signal.SIG_DFL)
 
 
 def _fresh_logdir(gin_file: str) -> str:

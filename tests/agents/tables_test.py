@@ -45,7 +45,10 @@ def test_the_default_error_buffer_leaves_room_for_an_insert_and_for_a_sample():
     ("options", "message"),
     [
         ({"sampler": "unifrom"}, "sampler is 'unifrom'; expected one of fifo, lifo, prioritized, "),
-        ({"remover": "old"}, "remover is 'old'; expected one of fifo, lifo, prioritized, uniform"),
+        (
+            {"remover": "old"},
+            "remover is 'old'; expected one of fifo, lifo, prioritized, ring, uniform",
+        ),
         ({"max_size": 0}, "max_size is 0; "),
         ({"min_size_to_sample": 11}, r"min_size_to_sample is 11; expected 1 to max_size \(10\)"),
         ({"samples_per_insert": 0.0}, "samples_per_insert is 0.0; "),

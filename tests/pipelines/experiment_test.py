@@ -53,9 +53,9 @@ def test_nothing_is_left_of_what_was_parsed_before():
             "; did you mean 'image_size'?",
         ),
         (
-            "batch_size = 3",
-            "--gin_bindings: no file uses a macro %batch_size; expected a binding such as "
-            "PlaNetConfig.batch_size = 16; did you mean 'PlaNetConfig.batch_size'?",
+            "free_nats = 3",
+            "--gin_bindings: no file uses a macro %free_nats; expected a binding such as "
+            "PlaNetConfig.batch_size = 16; did you mean 'PlaNetConfig.free_nats'?",
         ),
         ("PlaNetConfig.batch_size = 'x'", "PlaNetConfig.batch_size = 'x'; expected int"),
         ("PlaNetConfig.batch_size = 2.5", "PlaNetConfig.batch_size = 2.5; expected int"),

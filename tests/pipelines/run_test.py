@@ -240,7 +240,7 @@ def test_a_second_stop_does_not_wait(server, tmp_path):
     while run.poll() is None:
         run.send_signal(signal.SIGINT)
         time.sleep(0.01)
-    assert run.status == -signal.SIGINT
+    assert run.status in (-signal.SIGINT, -signal.SIGTERM)  # Whichever it saw second.
     assert "Traceback" not in run.stderr
 
 
