@@ -21,7 +21,7 @@ model = TableModel(random_tables(seed=3, num_states=200, num_actions=50))
 
 def digest(policy, **kwargs):
     search = tf.function(lambda: policy(
-        model.root(tf.range(96)), model.step, 40, seed=(1, 2), backend="native", **kwargs
+        model.root(tf.range(1536) % 200), model.step, 40, seed=(1, 2), backend="native", **kwargs
     ).search_tree)
     search()
     values = fields(search())

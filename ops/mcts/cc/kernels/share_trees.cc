@@ -17,8 +17,8 @@ using ::tensorflow::OkStatus;
 using ::tensorflow::OpKernelContext;
 using ::tensorflow::Status;
 
-// Nanoseconds of work for which another thread is asked to help.
-constexpr float kWorthAThread = 6000.0f;
+// Nanoseconds of work for which another thread is asked to help: waking one costs about as much.
+constexpr float kWorthAThread = 100000.0f;
 
 // The fault of the lowest tree, whichever thread saw it first.
 class FirstFault {
