@@ -24,13 +24,30 @@ class Actor:
     """
 
     def __init__(
-        self, policy: Policy, batch_size: int, seed: int, adders: Sequence[Any] = ()
+        self,
+        policy: Policy,
+        batch_size: int,
+        seed: int,
+        adders: Sequence[Any] = (),
+        extras: Sequence[str] = (),
     ) -> None:
-        """Args: adders, one for each environment; none: nothing is written."""
+        """Makes an actor at the start of B episodes.
+
+        Args:
+          policy: acts.
+          batch_size: B.
+          seed: of the policy's randomness.
+          adders: one for each environment; none: nothing is written.
+          extras: names of the policy's info that are written with each action.
+
+        Raises:
+          ValueError: as many adders as environments are wanted.
+        """
         if adders and len(adders) != batch_size:
             raise ValueError(f"got {len(adders)} adders, expected one for each of {batch_size}")
         self._policy = policy
         self._adders = adders
+        self._extras = extras
         self._seed = seed
         self._initial = policy.initial_state(batch_size)
         self._state = self._initial
@@ -48,9 +65,10 @@ class Actor:
             self._state = _reset_rows(self._state, self._initial, np.array(first))
         observation = np.stack([timestep.observation for timestep in timesteps])
         seed = np.array([self._seed, self.calls], np.int32)
-        action, self._state, self._info = self._policy.step(
+        action, self._state, info = self._policy.step(
             tf.constant(observation), self._state, tf.constant(seed)
         )
+        self._recorded = {name: info[name].numpy() for name in self._extras}
         self.calls += 1
         return action.numpy()
 
@@ -61,7 +79,12 @@ class Actor:
 
     def observe(self, row: int, action: np.ndarray, next_timestep: dm_env.TimeStep) -> None:
         """Records an action of environment `row` and what followed."""
-        if self._adders:
+        if not self._adders:
+            return
+        if self._extras:
+            extras = {name: values[row] for name, values in self._recorded.items()}
+            self._adders[row].add(action, next_timestep, extras)
+        else:
             self._adders[row].add(action, next_timestep)
 
     def abandon(self) -> None:

@@ -69,11 +69,14 @@ class Builder(abc.ABC):
       name: the agent's, as in summaries and checkpoints.
       schedule: how acting and learning take turns.
       dataset_options: what the learner reads.
+      extras: names of the policies' info that are recorded with each action, those of the seed
+        policy included.
     """
 
     name: str
     schedule: Schedule
     dataset_options: DatasetOptions
+    extras: Sequence[str] = ()
 
     @abc.abstractmethod
     def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> snt.Module:

@@ -146,8 +146,9 @@ class LocalRun:
         adders = [
             EpisodeBuffer(self._builder.make_adder(self._replay.client)) for _ in range(batch_size)
         ]
-        self._seed_actor = Actor(parts.seed_policy, batch_size, parts.seeds["seed_actor"], adders)
-        self._actor = Actor(parts.policy, batch_size, parts.seeds["actor"], adders)
+        written = (adders, self._builder.extras)
+        self._seed_actor = Actor(parts.seed_policy, batch_size, parts.seeds["seed_actor"], *written)
+        self._actor = Actor(parts.policy, batch_size, parts.seeds["actor"], *written)
         self._evaluation_actor = Actor(
             parts.evaluation_policy,
             parts.evaluation_environment.batch_size,

@@ -35,11 +35,20 @@ class RecordingAdder:
     def add_first(self, timestep) -> None:
         self.calls.append(("first", timestep.observation[0]))
 
-    def add(self, action, next_timestep) -> None:
-        self.calls.append(("add", action[0], next_timestep.observation[0]))
+    def add(self, action, next_timestep, *extras) -> None:
+        self.calls.append(("add", action[0], next_timestep.observation[0], *extras))
 
     def reset(self) -> None:
         self.calls.append(("reset",))
+
+
+class ExplainingPolicy(CountingPolicy):
+    """Says how far each row is, as a search says what it saw."""
+
+    def step(self, observation, state, seed):
+        action, state, _ = super().step(observation, state, seed)
+        info = {"grid": state["grid"], "count": state["count"][:, 0], "unasked": seed}
+        return action, state, info
 
 
 def timesteps(*kinds: dm_env.StepType, observation: float = 0.0) -> list[dm_env.TimeStep]:
@@ -80,6 +89,20 @@ def test_what_happens_in_a_row_is_written_by_its_adder():
     actor.observe(1, np.array([0.5]), last)
     assert adders[0].calls == []
     assert adders[1].calls == [("first", 5.0), ("add", 0.5, 5.0)]
+
+
+def test_what_the_policy_says_is_written_row_by_row_where_it_is_named():
+    adders = [RecordingAdder(), RecordingAdder()]
+    actor = Actor(ExplainingPolicy(), 2, 4, adders=adders, extras=("grid", "count"))
+    actor.select_action(timesteps(FIRST, FIRST))
+    actions = actor.select_action(timesteps(MID, FIRST))
+    for row, timestep in enumerate(timesteps(MID, MID)):
+        actor.observe(row, actions[row], timestep)
+    for adder, count in zip(adders, (2, 1), strict=True):
+        ((*_, extras),) = adder.calls
+        assert set(extras) == {"grid", "count"}
+        assert extras["count"].dtype == np.float32 and extras["count"] == count
+        np.testing.assert_array_equal(extras["grid"], np.full([2, 2], count))
 
 
 def test_abandon_forgets_the_episodes_in_progress():

@@ -8,6 +8,7 @@ import threading
 import time
 from types import SimpleNamespace
 
+import dm_env
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -78,6 +79,27 @@ def test_the_buffer_keeps_what_a_step_held_when_it_was_added(replay):
     (item,) = episodes.items(replay.client, 1)
     np.testing.assert_array_equal(item.observation[:4, 0, 0, 0], [0, 1, 2, 3])
     np.testing.assert_array_equal(item.action[:, 0], [0, 1, 2, 3, 0])
+
+
+def test_the_buffer_keeps_nests_as_they_were_when_they_were_added():
+    written = []
+    noting = SimpleNamespace(
+        add_first=lambda timestep: written.append(timestep.observation),
+        add=lambda action, timestep, extras: written.append((timestep.observation, extras)),
+    )
+    board, visits = np.zeros(2), np.zeros(3)
+    buffer = EpisodeBuffer(noting)
+    buffer.add_first(dm_env.restart({"board": board}))
+    board.fill(1)
+    buffer.add(0, dm_env.transition(0.0, {"board": board}), {"visits": visits})
+    visits.fill(1)
+    board.fill(2)
+    buffer.add(0, dm_env.termination(0.0, {"board": board}), {"visits": visits})
+    board.fill(3)
+    visits.fill(3)
+    first, (second, before), (third, after) = written
+    assert [step["board"][0] for step in (first, second, third)] == [0, 1, 2]
+    assert [extras["visits"][0] for extras in (before, after)] == [0, 1]
 
 
 @pytest.mark.parametrize(("terminal", "last_discount"), [(True, 0.0), (False, 1.0)])
