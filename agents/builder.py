@@ -21,7 +21,7 @@ from acme import specs
 
 from agents.learner import Learner
 from agents.policy import Policy, RandomPolicy
-from agents.types import Trajectory
+from agents.types import Sample, Trajectory
 
 # (frames uint8 [T, H, W, 3], actions [T, ...], context) → frames uint8 [T, H, W, 3]
 OpenLoopPredictor = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
@@ -55,11 +55,14 @@ class DatasetOptions(NamedTuple):
       batch_size: B, trajectories a batch; None: each element is the whole table, its items one
         behind the other in the order they were written. Such a table's sampler is `ring`.
       transform: stage applied to each batch, such as a search with fresh parameters.
+      prioritized: the batches, and what `transform` takes, are `Sample`s: trajectories with their
+        keys and probabilities. Not for whole tables.
     """
 
     table: str
     batch_size: int | None
-    transform: Callable[[Trajectory], Any] | None = None
+    transform: Callable[[Trajectory], Any] | Callable[[Sample], Any] | None = None
+    prioritized: bool = False
 
 
 class Builder(abc.ABC):

@@ -44,6 +44,9 @@ class Trajectory(NamedTuple):
       discount: float32 `[T]`, in [0, 1].
       start_of_episode: bool `[T]`, True at the first row of an episode.
       extras: what the policy recorded beside the action (search statistics), or `()`.
+
+    An adder of an agent's own may give its leaves different lengths T (fewer observations than
+    rewards); the table's signature says which.
     """
 
     observation: Any
@@ -52,3 +55,19 @@ class Trajectory(NamedTuple):
     discount: Any
     start_of_episode: Any
     extras: Any = ()
+
+
+class Sample(NamedTuple):
+    """A batch of trajectories, and how the table chose each: for prioritised replay.
+
+    Attributes:
+      key: uint64 `[B]`, by which new priorities are written back.
+      probability: float64 `[B]`, of the item's choice at the time it was made.
+      table_size: int64 `[B]`, number of items at that time.
+      trajectory: leaves `[B, T, ...]`.
+    """
+
+    key: Any
+    probability: Any
+    table_size: Any
+    trajectory: Trajectory

@@ -13,7 +13,7 @@ import reverb
 import tensorflow as tf
 import tree
 
-from agents.types import Trajectory
+from agents.types import Sample, Trajectory
 from pipelines.errors import UserError, nearest
 from pipelines.replay_client import Client, gone_as_user_error
 
@@ -26,7 +26,8 @@ def make_dataset(
     max_in_flight_samples_per_worker: int | None = None,
     num_workers: int = 2,
     prefetch: int = 2,
-    transform: Callable[[Trajectory], Any] | None = None,
+    transform: Callable[[Trajectory], Any] | Callable[[Sample], Any] | None = None,
+    prioritized: bool = False,
     max_samples: int = -1,
     timeout_s: float = 20.0,
 ) -> tf.data.Dataset:
@@ -34,7 +35,8 @@ def make_dataset(
 
     Args:
       server_address: 'host:port' of the replay server.
-      table: whose signature gives types and shapes (T static when the signature's is).
+      table: whose signature gives types and shapes (T static when the signature's is, and not
+        necessarily the same for all leaves).
       batch_size: B, sequences in a batch.
       max_in_flight_samples_per_worker: samples asked for ahead; None: `batch_size`. More hides a
         remote server's latency, but samples an older table.
@@ -42,6 +44,7 @@ def make_dataset(
         last in) is read by one, since two would race for that order.
       prefetch: batches kept ready.
       transform: applied to each batch, in parallel, in the dataset's threads (a search stage).
+      prioritized: batches are `Sample`s, which tell how each trajectory was chosen.
       max_samples: items to sample in all, after which the dataset ends; -1: endless. Set it to
         steps x B where not one item more may be sampled than the learner uses.
       timeout_s: how long the server may take to answer what its table looks like.
@@ -61,10 +64,15 @@ def make_dataset(
         max_samples=max_samples,
     )
     dataset = dataset.batch(batch_size, drop_remainder=True)
-    dataset = dataset.map(lambda sample: Trajectory(*sample.data))
+    dataset = dataset.map(_as_sample if prioritized else lambda sample: Trajectory(*sample.data))
     if transform is not None:
         dataset = dataset.map(transform, num_parallel_calls=workers, deterministic=True)
     return dataset.prefetch(prefetch)
+
+
+def _as_sample(sample: reverb.ReplaySample) -> Sample:
+    info = sample.info
+    return Sample(info.key, info.probability, info.table_size, Trajectory(*sample.data))
 
 
 def make_table_dataset(

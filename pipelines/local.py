@@ -141,7 +141,11 @@ class LocalRun:
             )
         else:
             self._dataset = make_dataset(
-                self._replay.address, options.table, options.batch_size, transform=options.transform
+                self._replay.address,
+                options.table,
+                options.batch_size,
+                transform=options.transform,
+                prioritized=options.prioritized,
             )
         adders = [
             EpisodeBuffer(self._builder.make_adder(self._replay.client)) for _ in range(batch_size)

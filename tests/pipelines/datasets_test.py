@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.types import Trajectory
+from agents.types import Sample, Trajectory
 from pipelines.datasets import TimedIterator, make_dataset, make_table_dataset
 from pipelines.errors import UserError
 from pipelines.replay import Replay
@@ -58,6 +58,48 @@ def test_a_transform_is_applied_to_each_batch_in_the_graph(replay):
     dataset = make_dataset(replay.address, episodes.TABLE, B, transform=transform)
     batch = next(iter(dataset))
     np.testing.assert_allclose(batch.extras, tf.reduce_sum(batch.reward, axis=1))
+
+
+@pytest.fixture
+def uneven():
+    """Three items of which each has two observations and three rewards; priorities 1, 2 and 5."""
+    replay = Replay([episodes.uneven_table(sampler="prioritized", priority_exponent=1.0)])
+    episodes.add_uneven(replay.client, priorities=(1, 2, 5))
+    yield replay
+    replay.close()
+
+
+def test_samples_tell_how_likely_each_item_was_and_by_which_key(uneven):
+    dataset = make_dataset(uneven.address, episodes.TABLE, 8, prioritized=True)
+    probabilities = {}
+    for sample in dataset.take(8):
+        assert (sample.key.dtype, sample.probability.dtype) == (tf.uint64, tf.float64)
+        np.testing.assert_array_equal(sample.table_size, [3] * 8)
+        first = sample.trajectory.reward[:, 0].numpy()
+        probabilities.update(zip(first, sample.probability.numpy(), strict=True))
+        keys = dict(zip(first, sample.key.numpy(), strict=True))
+        assert len(set(keys.values())) == len(keys)
+    expected = {0.0: 1 / 8, 10.0: 2 / 8, 20.0: 5 / 8}
+    assert probabilities == {value: pytest.approx(expected[value]) for value in probabilities}
+    assert len(probabilities) > 1
+
+
+def test_a_transform_of_samples_takes_and_gives_them(uneven):
+    def transform(sample: Sample) -> Sample:
+        fresh = tf.cast(sample.probability, tf.float32)
+        return sample._replace(trajectory=sample.trajectory._replace(extras=fresh))
+
+    dataset = make_dataset(uneven.address, episodes.TABLE, 2, transform=transform, prioritized=True)
+    sample = next(iter(dataset))
+    assert isinstance(sample, Sample)
+    np.testing.assert_allclose(sample.trajectory.extras, sample.probability)
+
+
+def test_leaves_of_an_item_may_differ_in_length(uneven):
+    batch = next(iter(make_dataset(uneven.address, episodes.TABLE, B)))
+    assert (batch.observation.shape, batch.reward.shape) == ((B, 2, 1), (B, 3))
+    np.testing.assert_array_equal(batch.reward, batch.reward[:, :1] + [[0, 1, 2]])
+    np.testing.assert_array_equal(batch.observation[..., 0], batch.reward[:, :2])
 
 
 def test_first_in_first_out_tables_are_read_in_order_however_many_workers_are_asked_for():

@@ -6,15 +6,18 @@ import contextlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import dm_env
 import numpy as np
 import reverb
+import tensorflow as tf
+import tree
 from acme import specs
 from acme.adders import reverb as adders
 
 from agents.tables import make_table
+from agents.types import Trajectory
 from pipelines.replay import EpisodeBuffer
 from pipelines.replay_client import Client
 
@@ -55,6 +58,26 @@ def whole_table() -> reverb.Table:
 
 def whole_buffer(client: Client) -> EpisodeBuffer:
     return EpisodeBuffer(adders.EpisodeAdder(client, 100, priority_fns={TABLE: None}))
+
+
+def uneven_table(**options) -> reverb.Table:
+    """A table of items of two observations and three rewards."""
+    spec = lambda length, *shape: tf.TensorSpec([length, *shape], tf.float32)  # noqa: E731
+    signature = Trajectory(spec(2, 1), spec(3), spec(3), spec(3), spec(3))
+    return make_table(TABLE, signature, 1000, **options)
+
+
+def add_uneven(client: Client, priorities: Sequence[float]) -> None:
+    """Writes an item for each priority; observations and rewards count up from 0, 10, 20 …"""
+    writer = client.trajectory_writer(num_keep_alive_refs=3)
+    for i, priority in enumerate(priorities):
+        for t in range(3):
+            number = np.float32(10 * i + t)
+            writer.append(Trajectory(number[None], number, number, number, number))
+        observations, *others = tree.flatten(writer.history)
+        item = Trajectory(observations[:2], *(column[:] for column in others))
+        writer.create_item(TABLE, priority, item)
+        writer.end_episode()
 
 
 def steps(actions: int, terminal: bool = True, value: int = 0) -> list[dm_env.TimeStep]:
