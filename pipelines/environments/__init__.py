@@ -6,6 +6,7 @@ every environment has beyond dm_env, and a new one needs too, tests' shared cont
 """
 
 from pipelines.environments.batch import BatchedEnvironment
+from pipelines.environments.board_game import board_game
 from pipelines.environments.classic_control import classic_control
 from pipelines.environments.control_suite import control_suite
 from pipelines.environments.pets_tasks import pets_task
@@ -13,6 +14,7 @@ from pipelines.environments.specs import make_environment_spec
 
 __all__ = [
     "BatchedEnvironment",
+    "board_game",
     "classic_control",
     "control_suite",
     "make_environment_spec",
