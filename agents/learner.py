@@ -31,6 +31,14 @@ class Learner(tf.Module, abc.ABC):
         self.updates.assign_add(1)
         return metrics
 
+    def take_priorities(self) -> tuple[tf.Tensor, tf.Tensor] | None:
+        """What the last step wants written back to the table it learned from, once.
+
+        Returns:
+          keys uint64 [B] (`Sample.key`) and their new priorities [B]; None: nothing is written.
+        """
+        return None
+
     def flop(self, batch: Any) -> int:
         """Floating-point operations of an update, those of its products and convolutions."""
         seed = tf.TensorSpec([2], tf.int32)

@@ -199,6 +199,7 @@ class LocalRun:
         batches = TimedIterator(self._dataset.take(due), self._replay.client)
         for batch in batches:
             self._state.measure(self._parts.learner.step(batch))
+            self._write_priorities()
             self._state.updates += 1
             self._tick()
             if self._should_stop():
@@ -210,6 +211,12 @@ class LocalRun:
             }
         )
         self._save_if_due()
+
+    def _write_priorities(self) -> None:
+        priorities = self._parts.learner.take_priorities()
+        if priorities is not None:
+            table = self._builder.dataset_options.table
+            self._replay.client.update_priorities(table, *priorities)
 
     def _check_replay(self) -> None:
         table = self._builder.dataset_options.table

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
+import numpy as np
 import reverb
 import tensorflow as tf
 
@@ -126,6 +127,21 @@ class Client(reverb.Client):
 
         with gone_as_user_error(self.server_address):
             return call_within(read, self.timeout_s)
+
+    def update_priorities(self, table: str, keys: Any, priorities: Any) -> None:
+        """Gives items their priorities; items that have left the table are passed over.
+
+        Args:
+          table: where the items are.
+          keys: uint64 [B]; of equal ones the last counts.
+          priorities: floats [B], not negative.
+
+        Raises:
+          UserError: the server is gone.
+        """
+        updates = dict(zip(np.asarray(keys).tolist(), np.asarray(priorities).tolist(), strict=True))
+        with gone_as_user_error(self.server_address):
+            call_within(lambda: self.mutate_priorities(table, updates), self.timeout_s)
 
 
 class PatientWriter:

@@ -60,11 +60,11 @@ def whole_buffer(client: Client) -> EpisodeBuffer:
     return EpisodeBuffer(adders.EpisodeAdder(client, 100, priority_fns={TABLE: None}))
 
 
-def uneven_table(**options) -> reverb.Table:
+def uneven_table(max_size: int = 1000, **options) -> reverb.Table:
     """A table of items of two observations and three rewards."""
     spec = lambda length, *shape: tf.TensorSpec([length, *shape], tf.float32)  # noqa: E731
     signature = Trajectory(spec(2, 1), spec(3), spec(3), spec(3), spec(3))
-    return make_table(TABLE, signature, 1000, **options)
+    return make_table(TABLE, signature, max_size, **options)
 
 
 def add_uneven(client: Client, priorities: Sequence[float]) -> None:

@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
+from agents.planet.learning import PlaNetLearner
 from pipelines import experiment
 from pipelines.checkpointing import find_latest
 from pipelines.errors import UserError
@@ -155,3 +156,33 @@ def test_episodes_too_short_for_a_sequence_are_named(tmp_path):
     run = make(tmp_path / "log", "PlaNetConfig.sequence_length = 50")
     with pytest.raises(UserError, match=r"^replay table .sequences. is empty after 2 "):
         run.run()
+
+
+def test_priorities_that_a_learner_wants_are_in_the_table_after_its_step(tmp_path, monkeypatch):
+    step, seen = PlaNetLearner.step, []
+
+    def step_on_samples(self, sample):
+        seen.append(sample.key)
+        return step(self, sample.trajectory)
+
+    monkeypatch.setattr(PlaNetLearner, "step", step_on_samples)
+    monkeypatch.setattr(PlaNetLearner, "take_priorities", lambda self: (seen[-1], [500.0, 500.0]))
+
+    def stop() -> bool:
+        if run.counters["updates"] == 0:
+            return False
+        priorities.update(
+            (sample.info.key, sample.info.priority)
+            for sample in run._replay.client.sample_items("sequences", 100)
+        )
+        return True
+
+    priorities = {}
+    described = experiment.parse([TINY], ["PlaNetConfig.replay_sampler = 'return'"])
+    options = described.builder.dataset_options
+    described.builder.dataset_options = options._replace(prioritized=True)
+    run = LocalRun(described, tmp_path / "log", SEED, gin.operative_config_str, stop)
+    assert not run.run()
+    (keys,) = seen
+    written = {key for key, priority in priorities.items() if priority == 500.0}
+    assert written == set(keys.numpy())

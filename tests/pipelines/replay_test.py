@@ -102,6 +102,21 @@ def test_the_buffer_keeps_nests_as_they_were_when_they_were_added():
     assert [extras["visits"][0] for extras in (before, after)] == [0, 1]
 
 
+def test_priorities_are_written_by_key_and_items_that_left_are_passed_over():
+    table = episodes.uneven_table(max_size=2, sampler="prioritized", priority_exponent=1.0)
+    replay = Replay([table])
+    episodes.add_uneven(replay.client, priorities=[1.0])
+    gone = replay.client.sample_items(episodes.TABLE)[0].info.key
+    episodes.add_uneven(replay.client, priorities=[0.0, 1.0])
+    kept = replay.client.sample_items(episodes.TABLE)[0].info.key
+    keys = np.array([gone, kept], np.uint64)
+    replay.client.update_priorities(episodes.TABLE, keys, tf.constant([9.0, 2.5]))
+    (item,) = replay.client.sample_items(episodes.TABLE)
+    assert (item.info.key, item.info.priority) == (kept, 2.5)
+    assert replay.size(episodes.TABLE) == 2
+    replay.close()
+
+
 @pytest.mark.parametrize(("terminal", "last_discount"), [(True, 0.0), (False, 1.0)])
 def test_a_short_episode_is_padded_and_says_how_it_ended(replay, terminal, last_discount):
     episodes.add_episode(episodes.buffer(replay.client), actions=2, terminal=terminal, value=10)
@@ -267,6 +282,9 @@ def _read_all(lost):
 LOST_CALLS = {
     "size": lambda lost: lost.replay.size(episodes.TABLE),
     "insert": lambda lost: episodes.add_episode(lost.buffer, actions=6),
+    "write priorities": lambda lost: lost.replay.client.update_priorities(
+        episodes.TABLE, np.uint64([1]), [2.0]
+    ),
     "sample": lambda lost: lost.replay.client.sample_items(episodes.TABLE),
     "iterate": _read_all,
     "make a dataset": lambda lost: make_dataset(
