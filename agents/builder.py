@@ -10,6 +10,7 @@ A launcher (`pipelines/local.py`) wires the parts; it never knows which agent it
 from __future__ import annotations
 
 import abc
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -37,14 +38,20 @@ class Schedule(NamedTuple):
     Attributes:
       seed_episodes: collected by the random policy before the first update.
       updates_per_episode: done for every episode, seed episodes apart, before it is collected.
+      updates_per_step: done for every environment step, those of seed episodes included, after
+        the episode it belongs to.
     """
 
     seed_episodes: int
-    updates_per_episode: int
+    updates_per_episode: int = 0
+    updates_per_step: float = 0.0
 
-    def updates_due(self, episodes: int) -> int:
-        """Updates that come before the next episode, when `episodes` have been collected."""
-        return max(0, episodes - self.seed_episodes + 1) * self.updates_per_episode
+    def updates_due(self, episodes: int, steps: int) -> int:
+        """Updates that come before the next episode, after `episodes` of `steps` in all."""
+        if episodes < self.seed_episodes:
+            return 0
+        per_episode = (episodes - self.seed_episodes + 1) * self.updates_per_episode
+        return per_episode + math.floor(self.updates_per_step * steps)
 
 
 class DatasetOptions(NamedTuple):

@@ -187,7 +187,7 @@ class LocalRun:
             return False
 
     def _updates_due(self) -> int:
-        due = self._builder.schedule.updates_due(self._state.episodes)
+        due = self._builder.schedule.updates_due(self._state.episodes, self._state.step)
         return max(0, due - self._state.updates)
 
     def _learn(self) -> None:

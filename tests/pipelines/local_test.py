@@ -15,6 +15,7 @@ import pytest
 import tensorflow as tf
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
+from agents.builder import Schedule
 from agents.planet.learning import PlaNetLearner
 from pipelines import experiment
 from pipelines.checkpointing import find_latest
@@ -186,3 +187,13 @@ def test_priorities_that_a_learner_wants_are_in_the_table_after_its_step(tmp_pat
     (keys,) = seen
     written = {key for key, priority in priorities.items() if priority == 500.0}
     assert written == set(keys.numpy())
+
+
+def test_updates_may_follow_the_steps(tmp_path):
+    described = experiment.parse([TINY], ["Experiment.num_episodes = 3"])
+    described.builder.schedule = Schedule(seed_episodes=2, updates_per_step=0.12)
+    run = LocalRun(described, tmp_path / "log", SEED, gin.operative_config_str)
+    assert run.run()
+    assert run.counters["step"] == 3 * 20
+    assert run.counters["updates"] == 7
+    assert [int(row["updates"]) for row in rows(tmp_path / "log")] == [0, 0, 4, 4, 7]
