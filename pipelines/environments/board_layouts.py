@@ -61,8 +61,8 @@ LAYOUTS = {
         paint=((200, 40, 40), (40, 80, 200)),
     ),
     "connect_four": Layout(
-        (1,),
         (0,),
+        (1,),
         (2,),
         upwards=True,
         parameters=("rows", "columns", "x_in_row"),

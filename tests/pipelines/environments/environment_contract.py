@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import Any
 
 import dm_env
 import numpy as np
+import tree
 from acme import specs as acme_specs
 from dm_env import specs
 
@@ -15,19 +17,35 @@ from pipelines.environments import make_environment_spec
 Episode = list[dm_env.TimeStep]
 
 
-def random_action(spec: specs.Array, rng: np.random.RandomState) -> np.ndarray:
+def random_action(
+    spec: specs.Array, rng: np.random.RandomState, observation: Any = None
+) -> np.ndarray:
+    """Draws from the whole spec, or from the legal actions that an observation names."""
+    if isinstance(observation, dict):
+        return np.asarray(rng.choice(np.flatnonzero(observation["legal_actions"])), spec.dtype)
     if isinstance(spec, specs.DiscreteArray):
         return np.asarray(rng.randint(spec.num_values), spec.dtype)
     return rng.uniform(spec.minimum, spec.maximum, spec.shape).astype(spec.dtype)
 
 
 def play(environment: Any, action_seed: int) -> Episode:
-    """Plays one episode of uniformly random actions, begun by `step` where the last one is over."""
+    """Plays one episode of uniformly random (legal) actions."""
     rng = np.random.RandomState(action_seed)
+    spec = environment.action_spec()
     timesteps = [environment.reset()]
     while not timesteps[-1].last():
-        timesteps.append(environment.step(random_action(environment.action_spec(), rng)))
+        action = random_action(spec, rng, timesteps[-1].observation)
+        timesteps.append(environment.step(action))
     return timesteps
+
+
+def assert_equal_observations(actual: Any, expected: Any) -> None:
+    tree.map_structure(np.testing.assert_array_equal, actual, expected)
+
+
+def differ(actual: Any, expected: Any) -> bool:
+    pairs = zip(tree.flatten(actual), tree.flatten(expected), strict=True)
+    return any(np.any(ours != theirs) for ours, theirs in pairs)
 
 
 def assert_same_episode(actual: Episode, expected: Episode) -> None:
@@ -36,7 +54,7 @@ def assert_same_episode(actual: Episode, expected: Episode) -> None:
         assert ours.step_type == theirs.step_type
         assert ours.reward == theirs.reward
         assert ours.discount == theirs.discount
-        np.testing.assert_array_equal(ours.observation, theirs.observation)
+        assert_equal_observations(ours.observation, theirs.observation)
 
 
 class EnvironmentContract:
@@ -50,18 +68,21 @@ class EnvironmentContract:
     def test_specs_hold_for_what_comes_out(self) -> None:
         environment = self.make(seed=1)
         for timestep in play(environment, action_seed=2):
-            observation = timestep.observation
-            assert isinstance(observation, np.ndarray)
-            environment.observation_spec().validate(observation)
+            tree.map_structure(_validate, environment.observation_spec(), timestep.observation)
             if not timestep.first():
                 assert isinstance(timestep.reward, np.float32)
                 assert isinstance(timestep.discount, np.float32)
                 environment.reward_spec().validate(timestep.reward)
                 environment.discount_spec().validate(timestep.discount)
 
-    def test_observations_are_pixels_or_float32(self) -> None:
+    def test_observations_are_pixels_or_float32_or_a_board_with_legal_actions(self) -> None:
         spec = self.make(seed=1).observation_spec()
-        assert (spec.dtype, len(spec.shape)) in ((np.uint8, 3), (np.float32, 1))
+        if isinstance(spec, dict):
+            board, legal = spec["board"], spec["legal_actions"]
+            assert (board.dtype, len(board.shape)) == (np.float32, 3)
+            assert (legal.dtype, legal.shape) == (bool, (self.make(1).action_spec().num_values,))
+        else:
+            assert (spec.dtype, len(spec.shape)) in ((np.uint8, 3), (np.float32, 1))
 
     def test_action_spec_is_discrete_or_normalised(self) -> None:
         spec = self.make(seed=1).action_spec()
@@ -86,28 +107,31 @@ class EnvironmentContract:
 
     def test_a_step_before_reset_or_after_last_begins_an_episode(self) -> None:
         environment = self.make(seed=1)
-        action = random_action(environment.action_spec(), np.random.RandomState(0))
-        assert environment.step(action).first()
+        spec, rng = environment.action_spec(), np.random.RandomState(0)
+        first = environment.step(spec.generate_value())
+        assert first.first()
         play(environment, action_seed=2)
-        assert environment.step(action).first()
-        assert environment.step(action).mid()
+        first = environment.step(spec.generate_value())
+        assert first.first()
+        assert environment.step(random_action(spec, rng, first.observation)).mid()
 
     def test_reset_in_mid_episode_begins_another(self) -> None:
         environment = self.make(seed=1)
-        action = random_action(environment.action_spec(), np.random.RandomState(0))
-        environment.reset()
-        environment.step(action)
-        assert environment.reset().first()
-        assert environment.step(action).mid()
+        spec, rng = environment.action_spec(), np.random.RandomState(0)
+        environment.step(random_action(spec, rng, environment.reset().observation))
+        first = environment.reset()
+        assert first.first()
+        assert environment.step(random_action(spec, rng, first.observation)).mid()
 
     def test_an_observation_stays_as_it_was_returned(self) -> None:
         environment = self.make(seed=1)
-        observation = environment.reset().observation
-        kept = observation.copy()
+        timestep = environment.reset()
+        observation, kept = timestep.observation, copy.deepcopy(timestep.observation)
         rng = np.random.RandomState(0)
-        for _ in range(5):
-            environment.step(random_action(environment.action_spec(), rng))
-        np.testing.assert_array_equal(observation, kept)
+        for _ in range(2):  # No game is over so soon.
+            action = random_action(environment.action_spec(), rng, timestep.observation)
+            timestep = environment.step(action)
+        assert_equal_observations(observation, kept)
 
     def test_the_same_seed_gives_the_same_episodes(self) -> None:
         ours, theirs = self.make(seed=3), self.make(seed=3)
@@ -117,8 +141,8 @@ class EnvironmentContract:
     def test_another_seed_or_another_episode_starts_elsewhere(self) -> None:
         environment = self.make(seed=3)
         start = environment.reset().observation
-        assert np.any(self.make(seed=4).reset().observation != start)
-        assert np.any(environment.reset().observation != start)
+        assert differ(self.make(seed=4).reset().observation, start)
+        assert differ(environment.reset().observation, start)
 
     def test_a_restored_random_state_gives_the_uninterrupted_episodes(self) -> None:
         environment = self.make(seed=5)
@@ -135,8 +159,7 @@ class EnvironmentContract:
         environment = self.make(seed=5)
         environment.reset()
         environment.set_random_state(environment.random_state())
-        action = random_action(environment.action_spec(), np.random.RandomState(0))
-        assert environment.step(action).first()
+        assert environment.step(environment.action_spec().generate_value()).first()
 
     def test_render_draws_a_picture_of_the_size_asked_for(self) -> None:
         environment = self.make(seed=1)
@@ -156,3 +179,8 @@ class EnvironmentContract:
         assert start.first()
         assert self.make(seed=1).reset().first()
         assert np.any(open_.render(48, 64) > 0)
+
+
+def _validate(spec: specs.Array, value: Any) -> None:
+    assert isinstance(value, np.ndarray)
+    spec.validate(value)
