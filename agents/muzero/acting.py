@@ -1,0 +1,223 @@
+"""MuZero's policy: a tree search in the learned model at every move (paper, appendix B)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import tensorflow as tf
+
+from agents.muzero.config import MuZeroConfig
+from agents.muzero.networks import MuZeroNetwork
+from agents.muzero.trajectories import split
+from agents.policy import Policy
+from ops import mcts
+from ops.mcts.qtransforms import QTransform
+from ops.mcts.search import RecurrentFn
+
+
+def search(
+    config: MuZeroConfig,
+    network: MuZeroNetwork,
+    observations: tf.Tensor,
+    past_actions: tf.Tensor,
+    legal_actions: tf.Tensor | None,
+    seed: tf.Tensor,
+    *,
+    num_simulations: int,
+    explore: bool,
+    backend: str | None = None,
+) -> mcts.PolicyOutput:
+    """Searches from observations [B, S, …]; `explore` adds noise at the root.
+
+    Its `action` is the most visited one (of a Gumbel search: its own choice).
+    """
+    root = network.initial_inference(observations, past_actions)
+    value = network.to_number(root.value)
+    output = mcts.RootFnOutput(root.prior_logits, value, root.latent)
+    invalid = None
+    if legal_actions is not None:
+        # A row behind a game's end has none; what is found there is not used.
+        over = tf.logical_not(tf.reduce_any(legal_actions, axis=1, keepdims=True))
+        invalid = tf.logical_not(legal_actions | over)
+    shared = {
+        "invalid_actions": invalid,
+        "max_depth": config.max_depth,
+        "seed": seed,
+        "backend": backend or config.search_backend,
+    }
+    model = recurrent_fn(config, network)
+    if config.search == "gumbel":
+        return mcts.gumbel_muzero_policy(
+            output,
+            model,
+            num_simulations,
+            max_num_considered_actions=config.max_considered_actions,
+            gumbel_scale=1.0 if explore else 0.0,
+            **shared,
+        )
+    return mcts.muzero_policy(
+        output,
+        model,
+        num_simulations,
+        qtransform=_q_transform(config),
+        dirichlet_fraction=config.dirichlet_fraction if explore else 0.0,
+        dirichlet_alpha=config.dirichlet_alpha,
+        pb_c_init=config.pb_c_init,
+        pb_c_base=config.pb_c_base,
+        temperature=0.0,
+        **shared,
+    )
+
+
+def recurrent_fn(config: MuZeroConfig, network: MuZeroNetwork) -> RecurrentFn:
+    """The learned model as the search asks for it."""
+
+    def step(action: tf.Tensor, latent: tf.Tensor) -> tuple[mcts.RecurrentFnOutput, tf.Tensor]:
+        prediction = network.recurrent_inference(latent, action)
+        value = network.to_number(prediction.value)
+        reward = network.to_number(prediction.reward)
+        discount = tf.fill(tf.shape(value), tf.constant(config.discount, tf.float32))
+        output = mcts.RecurrentFnOutput(reward, discount, prediction.prior_logits, value)
+        return output, prediction.latent
+
+    return step
+
+
+class MuZeroPolicy(Policy):
+    """Searches at every step; what the search found goes to replay.
+
+    The state carries the number of moves made and, where the representation sees several
+    observations, the last ones with the actions that led to them.
+    """
+
+    def __init__(
+        self,
+        config: MuZeroConfig,
+        network: MuZeroNetwork,
+        observation_spec: Any,
+        action_spec: tf.TensorSpec,
+        evaluation: bool,
+    ) -> None:
+        super().__init__(name="muzero_policy")
+        self.observation_spec, self.action_spec = observation_spec, action_spec
+        self._config, self._network, self._evaluation = config, network, evaluation
+        self._seen, _ = split(observation_spec)
+        simulations = config.evaluation_simulations if evaluation else None
+        self.num_simulations = simulations or config.num_simulations
+
+    def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:
+        """`moves` int32 [B]; with a stack `observations` [B, S, …] and `actions` int32 [B, S]."""
+        state = {"moves": tf.zeros([batch_size], tf.int32)}
+        if (size := self._config.frame_stack) > 1:
+            shape = [batch_size, size, *self._seen.shape]
+            state["observations"] = tf.zeros(shape, self._seen.dtype)
+            # One more than there are frames in between: the action to come takes the last place.
+            state["actions"] = tf.zeros([batch_size, size], tf.int32)
+        return state
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def step(
+        self, observation: Any, state: dict[str, tf.Tensor], seed: tf.Tensor
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """Searches and moves: action int32 [B]; see `Policy.step`.
+
+        `info` holds `search_policy` [B, A], the root's `search_value` [B], and `searched_at`, the
+        updates that the network had seen.
+        """
+        seen, legal = split(observation)
+        observations, past = self._stack(seen, state)
+        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        found = search(
+            self._config,
+            self._network,
+            observations,
+            past,
+            legal,
+            seeds[0],
+            num_simulations=self.num_simulations,
+            explore=not self._evaluation,
+        )
+        action = self._choose(found, state["moves"], seeds[1])
+        following = {"moves": state["moves"] + 1}
+        if self._config.frame_stack > 1:
+            following["observations"] = observations
+            following["actions"] = tf.concat([past[:, 1:], action[:, None]], axis=1)
+        info = {
+            "search_policy": found.action_weights,
+            "search_value": found.search_tree.summary().value,
+            "searched_at": tf.zeros_like(action) + self._network.training_step,
+        }
+        return action, following, info
+
+    def _stack(
+        self, seen: tf.Tensor, state: Mapping[str, tf.Tensor]
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        if self._config.frame_stack == 1:
+            return seen[:, None], tf.zeros_like(state["moves"])[:, None]
+        newest = tf.concat([state["observations"][:, 1:], seen[:, None]], axis=1)
+        return newest, state["actions"]
+
+    def _choose(self, found: mcts.PolicyOutput, moves: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        """Draws by visits ** (1 / temperature); 0 takes the most visited."""
+        config = self._config
+        if self._evaluation or config.search == "gumbel":
+            return found.action
+        temperature = _temperature(config, self._network.training_step, moves)[:, None]
+        weights = tf.maximum(found.action_weights, 1e-30)
+        logits = tf.math.log(weights) / tf.maximum(temperature, 1e-3)
+        drawn = tf.random.stateless_categorical(logits, 1, seed, tf.int32)[:, 0]
+        return tf.where(temperature[:, 0] > 0, drawn, found.action)
+
+
+class UniformPolicy(Policy):
+    """Plays legal actions at random, and records so: for the games before learning."""
+
+    def __init__(self, observation_spec: Any, action_spec: tf.TensorSpec, num_actions: int) -> None:
+        super().__init__(name="uniform_policy")
+        self.observation_spec, self.action_spec = observation_spec, action_spec
+        self._num_actions = num_actions
+
+    def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:
+        """No state."""
+        return {}
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def step(
+        self, observation: Any, state: Any, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
+        """Draws actions [B]; `info` is that of `MuZeroPolicy`, with values of 0."""
+        seen, legal = split(observation)
+        batch = tf.shape(seen)[0]
+        if legal is None:
+            legal = tf.ones([batch, self._num_actions], tf.bool)
+        weights = tf.cast(legal, tf.float32)
+        # Rows at a game's end have no legal action, and their action is not used.
+        weights /= tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
+        logits = tf.math.log(tf.maximum(weights, 1e-30))
+        action = tf.random.stateless_categorical(logits, 1, seed, tf.int32)[:, 0]
+        info = {
+            "search_policy": weights,
+            "search_value": tf.zeros([batch]),
+            "searched_at": tf.zeros_like(action),
+        }
+        return action, state, info
+
+
+def _temperature(config: MuZeroConfig, updates: tf.Tensor, moves: tf.Tensor) -> tf.Tensor:
+    """The temperature [B] after so many updates, at so many moves into a game."""
+    passed = tf.reduce_sum(
+        tf.cast(updates >= tf.constant(config.temperature_updates, tf.int32), tf.int32)
+    )
+    temperature = tf.gather(tf.constant(config.temperatures, tf.float32), passed)
+    if config.temperature_moves is None:
+        return tf.fill(tf.shape(moves), temperature)
+    return tf.where(moves < config.temperature_moves, temperature, 0.0)
+
+
+def _q_transform(config: MuZeroConfig) -> QTransform:
+    if config.q_scale == "bounds":
+        return mcts.qtransform_by_min_max(-1.0, 1.0)
+    if config.q_scale == "siblings":
+        return mcts.qtransform_by_parent_and_siblings()
+    return mcts.qtransform_by_tree_min_max()

@@ -1,0 +1,110 @@
+"""Makes MuZero's parts, with Reanalyze where the configuration asks for it."""
+
+from __future__ import annotations
+
+import gin
+import numpy as np
+import reverb
+import tensorflow as tf
+import tree
+from acme import specs
+
+from agents.builder import Builder, DatasetOptions, DatasetTransform, Schedule, tensor_spec
+from agents.muzero.acting import MuZeroPolicy, UniformPolicy
+from agents.muzero.config import MuZeroConfig
+from agents.muzero.learning import MuZeroLearner
+from agents.muzero.networks import MuZeroNetwork
+from agents.muzero.reanalyze import Reanalyzer
+from agents.muzero.trajectories import PositionAdder, signature, split
+from agents.tables import make_table
+
+_TABLE = "positions"
+
+
+@gin.configurable
+class MuZeroBuilder(Builder):
+    """Schrittwieser et al. 2020; every setting is in `MuZeroConfig`."""
+
+    name = "muzero"
+    extras = ("search_policy", "search_value", "searched_at")
+
+    def __init__(self, config: MuZeroConfig | None = None) -> None:
+        self.config = config = config or MuZeroConfig()
+        self.schedule = Schedule(
+            config.seed_episodes, config.updates_per_episode, config.updates_per_step
+        )
+        self.dataset_options = DatasetOptions(
+            _TABLE, config.batch_size, prioritized=config.replay_sampler == "prioritized"
+        )
+
+    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> MuZeroNetwork:
+        """Makes representation, dynamics and prediction for an environment of discrete actions."""
+        self._check(spec)
+        tf.random.set_seed(seed)
+        seen, _ = split(spec.observations)
+        return MuZeroNetwork(self.config, spec.actions.num_values, tensor_spec(seen))
+
+    def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
+        """One table; an item is a position with what followed."""
+        config = self.config
+        return [
+            make_table(
+                _TABLE,
+                signature(spec, config),
+                config.replay_capacity,
+                sampler=config.replay_sampler,
+                priority_exponent=config.priority_exponent,
+            )
+        ]
+
+    def make_adder(self, client: reverb.Client) -> PositionAdder:
+        """See `PositionAdder`."""
+        return PositionAdder(client, _TABLE, self.config)
+
+    def make_learner(self, networks: MuZeroNetwork, seed: int) -> MuZeroLearner:
+        """See `MuZeroLearner`."""
+        return MuZeroLearner(self.config, networks, seed)
+
+    def make_dataset_transform(self, learner: MuZeroLearner) -> DatasetTransform | None:
+        """Reanalyze, as a stage between replay and learner."""
+        if learner.target_network is None:
+            return None
+        return Reanalyzer(self.config, learner.network, learner.target_network, learner.seed)
+
+    def make_policy(
+        self, networks: MuZeroNetwork, spec: specs.EnvironmentSpec, evaluation: bool
+    ) -> MuZeroPolicy:
+        """See `MuZeroPolicy`; evaluation takes the best move, and adds no noise."""
+        observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)
+        return MuZeroPolicy(self.config, networks, observations, actions, evaluation)
+
+    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> UniformPolicy:
+        """Plays at random among the legal actions."""
+        observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)
+        return UniformPolicy(observations, actions, spec.actions.num_values)
+
+    def _check(self, spec: specs.EnvironmentSpec) -> None:
+        if not isinstance(spec.actions, specs.DiscreteArray):
+            raise ValueError(f"MuZero needs discrete actions, got {spec.actions}")
+        seen, _ = split(spec.observations)
+        if not isinstance(seen, specs.Array):
+            names = sorted(map(str, tree.flatten(spec.observations)))
+            raise ValueError(f"MuZero needs one array to look at, got {names}")
+        rank = 1 if self.config.torso == "mlp" else 3
+        if len(seen.shape) != rank:
+            raise ValueError(
+                f"MuZeroConfig.torso = {self.config.torso!r} takes observations of rank {rank}, "
+                f"got shape {seen.shape}"
+            )
+        self._check_actions(spec.actions.num_values, seen.shape)
+
+    def _check_actions(self, num_actions: int, shape: tuple[int, ...]) -> None:
+        """Checks that actions fit the board as `action_planes` lays them out."""
+        kind = self.config.action_planes
+        cells = int(np.prod(shape[:2]))
+        fits = {"columns": num_actions == shape[-2:][0], "cells": num_actions >= cells}
+        if self.config.torso == "board" and not fits.get(kind, True):
+            raise ValueError(
+                f"MuZeroConfig.action_planes = {kind!r} does not fit {num_actions} actions on a "
+                f"board of {shape[0]}×{shape[1]}; 'tiled' fits every game"
+            )

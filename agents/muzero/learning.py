@@ -1,0 +1,162 @@
+"""MuZero's learner: unrolls the model along what was done and fits its predictions (equation 1)."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from agents.learner import Learner
+from agents.muzero import losses
+from agents.muzero.config import MuZeroConfig
+from agents.muzero.networks import MuZeroNetwork, Prediction
+from agents.muzero.trajectories import Positions, positions
+from agents.optimizers import FusedAdam, FusedMomentum
+from agents.types import Sample, Trajectory
+
+
+class MuZeroLearner(Learner):
+    """One call of `step` is one update.
+
+    Attributes:
+      network: that learns.
+      target_network: a copy of it, renewed now and then, for Reanalyze; None without.
+    """
+
+    def __init__(self, config: MuZeroConfig, network: MuZeroNetwork, seed: int) -> None:
+        super().__init__(network, seed)
+        self._config, self.network, self.seed = config, network, seed
+        self.target_network = copy.deepcopy(network) if config.reanalyze_fraction > 0 else None
+        self._variables = network.trainable_variables
+        self._optimizer = (
+            FusedAdam(self._variables, config.learning_rate)
+            if config.optimizer == "adam"
+            else FusedMomentum(self._variables, config.learning_rate, config.momentum)
+        )
+        self._priorities: tuple[tf.Tensor, tf.Tensor] | None = None
+
+    def step(self, batch: Sample | Trajectory) -> Mapping[str, tf.Tensor]:
+        """Does one update; the priorities that come of it wait in `take_priorities`."""
+        metrics = dict(super().step(batch))
+        errors = metrics.pop("errors")
+        if isinstance(batch, Sample) and self._config.update_priorities:
+            self._priorities = batch.key, errors + self._config.min_priority
+        return metrics
+
+    def take_priorities(self) -> tuple[tf.Tensor, tf.Tensor] | None:
+        """Keys and |predicted − target value| of the last batch, once; None: nothing to write."""
+        priorities, self._priorities = self._priorities, None
+        return priorities
+
+    @tf.function(autograph=False)
+    def _update(self, batch: Sample | Trajectory, seed: tf.Tensor) -> Mapping[str, tf.Tensor]:
+        trajectory, weights = batch, None
+        if isinstance(batch, Sample):
+            trajectory = batch.trajectory
+            weights = losses.importance_weights(
+                batch.probability, batch.table_size, self._config.importance_exponent
+            )
+        data = positions(trajectory, self._config, self.network.num_actions, seed)
+        if weights is None:
+            weights = tf.ones([tf.shape(data.rewards)[0]])
+        gradients, metrics = self._gradients(data, weights)
+        if self._config.gradient_clip is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._config.gradient_clip)
+        self._apply(gradients)
+        self._renew_target(self.network.training_step.assign_add(1))
+        age = self.network.training_step - data.searched_at
+        return {**metrics, "replay/target_age": tf.reduce_mean(tf.cast(age, tf.float32))}
+
+    def _gradients(
+        self, data: Positions, weights: tf.Tensor
+    ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+        function = tf.function(self.gradients, autograph=False, jit_compile=True)
+        return (function if self._config.jit_compile else self.gradients)(data, weights)
+
+    def gradients(
+        self, data: Positions, weights: tf.Tensor
+    ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+        """The gradients of the loss, in the variables' order, and the metrics."""
+        with tf.GradientTape() as tape:
+            loss, metrics = self.loss(data, weights)
+        gradients = tape.gradient(loss, self._variables)
+        return gradients, {**metrics, "learner/gradient_norm": tf.linalg.global_norm(gradients)}
+
+    def _apply(self, gradients: list[tf.Tensor]) -> None:
+        """The optimiser's step and the weight decay, of weights alone: not of offsets or scales."""
+        config = self._config
+        rate = losses.learning_rate(
+            self.network.training_step, config.learning_rate, config.decay_rate, config.decay_steps
+        )
+        if config.optimizer == "adam":
+            for variable in filter(_decays, self._variables):
+                variable.assign_sub(rate * config.weight_decay * variable)
+        else:
+            gradients = [
+                gradient + config.weight_decay * variable if _decays(variable) else gradient
+                for gradient, variable in zip(gradients, self._variables, strict=True)
+            ]
+        self._optimizer.apply(gradients, rate)
+
+    def _renew_target(self, updates: tf.Tensor) -> None:
+        if self.target_network is None:
+            return
+        pairs = zip(self.target_network.variables, self.network.variables, strict=True)
+
+        def copy_all() -> tf.Tensor:
+            for target, source in pairs:
+                target.assign(source)
+            return updates
+
+        tf.cond(updates % self._config.target_period == 0, copy_all, lambda: updates)
+
+    def loss(self, data: Positions, weights: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """The loss of a batch, weighted by `weights` [B], and its parts.
+
+        `errors` [B] among them are |v⁰ − z| of the positions themselves, for the priorities.
+        """
+        config = self._config
+        predictions = self.unroll(data)
+        scales = losses.step_weights(config.unroll_steps, config.loss_weights)
+        policy = value = reward = tf.zeros_like(weights)
+        for k, (prediction, scale) in enumerate(zip(predictions, scales, strict=True)):
+            policy_loss = losses.cross_entropy(data.policy_targets[:, k], prediction.prior_logits)
+            policy += scale * data.policy_weights[:, k] * policy_loss
+            target = self.network.to_raw(data.value_targets[:, k])
+            known = scale * data.value_weights[:, k]
+            value += known * losses.number_loss(target, prediction.value)
+            if k > 0:
+                target = self.network.to_raw(data.rewards[:, k - 1])
+                known = scale * data.value_weights[:, k - 1]
+                reward += known * losses.number_loss(target, prediction.reward)
+        total = config.policy_scale * policy
+        total += config.value_scale * value + config.reward_scale * reward
+        loss = tf.reduce_mean(weights * total)
+        errors = tf.abs(self.network.to_number(predictions[0].value) - data.value_targets[:, 0])
+        return loss, {
+            "loss/total": loss,
+            "loss/policy": tf.reduce_mean(weights * policy),
+            "loss/value": tf.reduce_mean(weights * value),
+            "loss/reward": tf.reduce_mean(weights * reward),
+            "model/value_error": tf.reduce_mean(errors),
+            "errors": errors,
+        }
+
+    def unroll(self, data: Positions) -> list[Prediction]:
+        """K + 1 predictions: at the position, and after each action done there."""
+        prediction = self.network.initial_inference(
+            data.observations, data.past_actions, is_training=True
+        )
+        predictions = [prediction]
+        for k in range(self._config.unroll_steps):
+            latent = losses.scale_gradient(prediction.latent, self._config.latent_gradient)
+            prediction = self.network.recurrent_inference(
+                latent, data.actions[:, k], is_training=True
+            )
+            predictions.append(prediction)
+        return predictions
+
+
+def _decays(variable: tf.Variable) -> bool:
+    return variable.shape.rank > 1

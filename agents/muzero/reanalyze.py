@@ -1,0 +1,118 @@
+"""MuZero Reanalyze: what was replayed is searched again with fresh parameters (paper, appendix H).
+
+    replay → [ search with the newest parameters → policy targets
+               target network at t + n → n-step value targets ] → learner
+
+It is a stage of the dataset, so that it runs beside the learner, in the dataset's threads.
+"""
+
+from __future__ import annotations
+
+import sonnet as snt
+import tensorflow as tf
+
+from agents.muzero.acting import search
+from agents.muzero.config import MuZeroConfig
+from agents.muzero.networks import MuZeroNetwork
+from agents.muzero.trajectories import split, stacks
+from agents.returns import n_step_returns
+from agents.types import Sample, Trajectory
+
+
+class Reanalyzer:
+    """Gives the first positions of each batch, as many as their share says, fresh targets.
+
+    Batches are drawn at random, so that the first positions are as good as any. Where a time limit
+    cut an episode, the bootstrap is the last observation's.
+    """
+
+    def __init__(
+        self,
+        config: MuZeroConfig,
+        network: MuZeroNetwork,
+        target_network: MuZeroNetwork,
+        seed: int,
+    ) -> None:
+        self._config, self._network, self._target = config, network, target_network
+        self._seed = seed
+        self._calls = tf.Variable(0, trainable=False)
+        self._count = round(config.reanalyze_fraction * config.batch_size)
+
+    def __call__(self, batch: Sample | Trajectory) -> Sample | Trajectory:
+        """Replaces targets of a batch [B, T, …]; shapes and types stay."""
+        if isinstance(batch, Sample):
+            return batch._replace(trajectory=self(batch.trajectory))
+        part = tf.nest.map_structure(lambda values: values[: self._count], batch)
+        fresh = self.targets(part, tf.stack([self._seed, self._calls.assign_add(1)]))
+        rest = tf.nest.map_structure(lambda values: values[self._count :], batch.extras)
+        joined = {
+            name: tf.concat([fresh.get(name, part.extras[name]), rest[name]], axis=0)
+            for name in batch.extras
+        }
+        return batch._replace(extras=joined)
+
+    def targets(self, part: Trajectory, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Fresh entries of `extras` for a batch [M, T, …]; what lies outside t … t + K stays."""
+        extras, start = part.extras, self._config.context
+        policies = self._policies(part, seed) * self._known(extras["policy_weight"])[..., None]
+        fresh = {"search_policy": _replaced(extras["search_policy"], start, policies)}
+        if self._config.n_step is not None:
+            values = self._values(part) * self._known(extras["value_weight"])
+            fresh["value_target"] = _replaced(extras["value_target"], start, values)
+        fresh["searched_at"] = tf.zeros_like(extras["searched_at"]) + self._network.training_step
+        return fresh
+
+    def _known(self, weights: tf.Tensor) -> tf.Tensor:
+        start = self._config.context
+        return weights[:, start : start + self._config.unroll_steps + 1]
+
+    def _policies(self, part: Trajectory, seed: tf.Tensor) -> tf.Tensor:
+        """Searches at the K + 1 positions: [M, K + 1, A]."""
+        config = self._config
+        rows = self._rows(part, config.context)
+        observations, past = stacks(part, rows, config.frame_stack)
+        _, legal = split(part.observation)
+        if legal is not None:
+            legal = snt.merge_leading_dims(tf.gather(legal, rows, batch_dims=1), 2)
+        found = search(
+            config,
+            self._network,
+            observations,
+            past,
+            legal,
+            seed,
+            num_simulations=config.num_simulations,
+            explore=True,
+        )
+        return snt.split_leading_dim(found.action_weights, rows, 2)
+
+    def _values(self, part: Trajectory) -> tf.Tensor:
+        """n-step returns of the K + 1 positions, bootstrapped by the target network."""
+        config, start = self._config, self._config.context
+        behind = part.extras["policy_weight"] == 0
+        cut = behind & (part.extras["value_weight"] == 0)
+        cut &= tf.range(config.length) > start  # Rows before an episode are no end of it.
+        last = tf.where(
+            tf.reduce_any(cut, axis=1), tf.argmax(cut, axis=1, output_type=tf.int32), config.length
+        )
+        rows = tf.minimum(self._rows(part, start + config.n_step), last[:, None])
+        observations, past = stacks(part, rows, config.frame_stack)
+        raw = self._target.initial_inference(observations, past).value
+        bootstrap = snt.split_leading_dim(self._target.to_number(raw), rows, 2)
+        # Behind a cut nothing is added or discounted, so that the bootstrap comes through whole.
+        discounts = tf.where(cut, 1.0, config.discount * part.discount)
+        ahead = slice(start, start + config.unroll_steps + config.n_step)
+        values = tf.pad(bootstrap, [[0, 0], [config.n_step, 0]])
+        returns = n_step_returns(part.reward[:, ahead], discounts[:, ahead], values, config.n_step)
+        return returns[:, : config.unroll_steps + 1]
+
+    def _rows(self, part: Trajectory, first: int) -> tf.Tensor:
+        """Rows first … first + K for each element: int32 [M, K + 1]."""
+        rows = tf.range(first, first + self._config.unroll_steps + 1)
+        return tf.tile(rows[None], [tf.shape(part.reward)[0], 1])
+
+
+def _replaced(values: tf.Tensor, start: int, part: tf.Tensor) -> tf.Tensor:
+    """`values` [M, T, …] with `part` [M, P, …] from row `start` on."""
+    end = start + part.shape[1]
+    return tf.concat([values[:, :start], part, values[:, end:]], axis=1)

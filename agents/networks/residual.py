@@ -1,0 +1,81 @@
+"""Residual convolutions over images and boards (He et al. 2016; Silver et al. 2017)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import sonnet as snt
+import tensorflow as tf
+
+
+class Normalisation(snt.Module):
+    """`batch`, `layer` (over all but the batch) or `none`, behind a convolution or dense layer."""
+
+    def __init__(self, kind: str, name: str = "normalisation") -> None:
+        super().__init__(name=name)
+        self._kind = kind
+        if kind == "batch":
+            self._layer = snt.BatchNorm(create_scale=True, create_offset=True, decay_rate=0.99)
+        elif kind == "layer":
+            self._layer = snt.LayerNorm(slice(1, None), create_scale=True, create_offset=True)
+
+    def __call__(self, values: tf.Tensor, is_training: bool) -> tf.Tensor:
+        """Normalises [B, …]; `is_training` tells `batch` to use the batch's own moments."""
+        if self._kind == "batch":
+            return self._layer(values, is_training=is_training)
+        return self._layer(values) if self._kind == "layer" else values
+
+
+class NormalisedConv(snt.Module):
+    """Convolution and normalisation, without a rectifier."""
+
+    def __init__(
+        self, channels: int, kernel: int, normalisation: str, stride: int = 1, name: str = "conv"
+    ) -> None:
+        super().__init__(name=name)
+        with_bias = normalisation == "none"
+        self._conv = snt.Conv2D(channels, kernel, stride=stride, with_bias=with_bias)
+        self._normalisation = Normalisation(normalisation)
+
+    def __call__(self, image: tf.Tensor, is_training: bool) -> tf.Tensor:
+        """[B, H, W, C] → [B, H / stride, W / stride, channels]."""
+        return self._normalisation(self._conv(image), is_training)
+
+
+class ResidualTower(snt.Module):
+    """`blocks` residual blocks of two 3×3 convolutions each, as wide as what comes in."""
+
+    def __init__(self, blocks: int, channels: int, normalisation: str, name: str = "tower") -> None:
+        super().__init__(name=name)
+        self._blocks = [
+            [NormalisedConv(channels, 3, normalisation) for _ in range(2)] for _ in range(blocks)
+        ]
+
+    def __call__(self, image: tf.Tensor, is_training: bool) -> tf.Tensor:
+        """[B, H, W, channels] → the same shape."""
+        for first, second in self._blocks:
+            hidden = tf.nn.relu(first(image, is_training))
+            image = tf.nn.relu(image + second(hidden, is_training))
+        return image
+
+
+class DenseStack(snt.Module):
+    """Dense layers, each with normalisation and a rectifier, and a last plain one."""
+
+    def __init__(
+        self,
+        layers: Sequence[int],
+        output_size: int,
+        normalisation: str,
+        output_init: snt.initializers.Initializer | None = None,
+        name: str = "dense",
+    ) -> None:
+        super().__init__(name=name)
+        self._hidden = [(snt.Linear(size), Normalisation(normalisation)) for size in layers]
+        self._output = snt.Linear(output_size, w_init=output_init)
+
+    def __call__(self, values: tf.Tensor, is_training: bool) -> tf.Tensor:
+        """[B, F] → [B, output_size]."""
+        for linear, normalisation in self._hidden:
+            values = tf.nn.relu(normalisation(linear(values), is_training))
+        return self._output(values)

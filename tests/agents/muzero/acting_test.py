@@ -1,0 +1,124 @@
+"""The policy searches, keeps to the rules, and records what it found."""
+
+from __future__ import annotations
+
+import dataclasses
+import itertools
+
+import numpy as np
+import tensorflow as tf
+
+from agents.muzero import MuZeroConfig
+from agents.muzero.acting import MuZeroPolicy, _temperature
+from agents.policy import Policy
+from tests.agents import policy_contract
+from tests.agents.muzero import tiny
+
+
+def make(config: MuZeroConfig, evaluation: bool = False, seed: int = 0) -> MuZeroPolicy:
+    builder = tiny.builder(config)
+    spec = tiny.spec(config)
+    network = builder.make_networks(spec, seed)
+    rng = np.random.RandomState(seed)
+    for variable in network.trainable_variables:
+        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    return builder.make_policy(network, spec, evaluation)
+
+
+class TestVectors(policy_contract.PolicyContract):
+    low, high = 0, tiny.NUM_ACTIONS - 1
+
+    def make(self) -> Policy:
+        return make(tiny.VECTORS)
+
+
+class TestStackedFrames(policy_contract.PolicyContract):
+    low, high = 0, tiny.NUM_ACTIONS - 1
+
+    def make(self) -> Policy:
+        return make(tiny.ATARI)
+
+
+def test_only_legal_moves_are_searched_played_and_recorded():
+    for search, evaluation in itertools.product(("muzero", "gumbel"), (False, True)):
+        policy = make(dataclasses.replace(tiny.BOARD, search=search), evaluation)
+        rng = np.random.RandomState(3)
+        for call in range(3):
+            observation = tiny.batch_of(tiny.BOARD, rng, 8)
+            action, _, info = policy.step(observation, policy.initial_state(8), [0, call])
+            legal = observation["legal_actions"].numpy()
+            assert np.all(legal[np.arange(8), action])
+            assert not np.any(info["search_policy"].numpy()[~legal])
+            np.testing.assert_allclose(
+                tf.reduce_sum(info["search_policy"], 1), np.ones(8), rtol=1e-5
+            )
+
+
+def test_a_row_whose_game_is_over_does_not_stop_the_others():
+    policy = make(tiny.BOARD)
+    observation = tiny.batch_of(tiny.BOARD, np.random.RandomState(0), 3)
+    legal = observation["legal_actions"].numpy()
+    legal[1] = False
+    observation = {**observation, "legal_actions": tf.constant(legal)}
+    action, _, _ = policy.step(observation, policy.initial_state(3), [0, 0])
+    assert legal[0, action[0]] and legal[2, action[2]]
+
+
+def test_evaluation_plays_the_most_visited_move():
+    policy = make(dataclasses.replace(tiny.VECTORS, num_simulations=20), evaluation=True)
+    observation = tiny.batch_of(tiny.VECTORS, np.random.RandomState(0), 5)
+    action, _, info = policy.step(observation, policy.initial_state(5), [0, 0])
+    np.testing.assert_array_equal(action, np.argmax(info["search_policy"], axis=1))
+    again, _, _ = policy.step(observation, policy.initial_state(5), [9, 9])
+    np.testing.assert_array_equal(action, again)
+
+
+def test_the_temperature_falls_with_updates_and_with_moves():
+    config = dataclasses.replace(
+        tiny.VECTORS, temperatures=(1.0, 0.5, 0.25), temperature_updates=(10, 20)
+    )
+    moves = tf.constant([0, 30])
+    for updates, expected in ((0, 1.0), (9, 1.0), (10, 0.5), (25, 0.25)):
+        np.testing.assert_allclose(
+            _temperature(config, tf.constant(updates), moves), [expected, expected]
+        )
+    config = dataclasses.replace(config, temperature_moves=30)
+    np.testing.assert_allclose(_temperature(config, tf.constant(0), moves), [1.0, 0.0])
+
+
+def test_a_stack_holds_the_last_observations_and_the_actions_between_them():
+    config = tiny.ATARI
+    policy = make(config)
+    rng = np.random.RandomState(5)
+    state, frames, actions = policy.initial_state(2), [], []
+    for call in range(5):
+        frames.append(tiny.batch_of(config, rng, 2))
+        action, state, info = policy.step(frames[-1], state, [0, call])
+        actions.append(action)
+        assert set(info) == set(tiny.builder(config).extras)
+    np.testing.assert_array_equal(state["observations"], np.stack(frames[-3:], axis=1))
+    np.testing.assert_array_equal(state["actions"], np.stack(actions[-3:], axis=1))
+    assert np.all(state["moves"].numpy() == 5)
+
+
+def test_what_is_recorded_says_how_old_the_network_is():
+    policy = make(tiny.VECTORS)
+    policy._network.training_step.assign(17)
+    observation = tiny.batch_of(tiny.VECTORS, np.random.RandomState(0), 2)
+    _, _, info = policy.step(observation, policy.initial_state(2), [0, 0])
+    np.testing.assert_array_equal(info["searched_at"], [17, 17])
+
+
+def test_seed_games_are_uniform_over_the_legal_moves():
+    builder = tiny.builder(tiny.BOARD)
+    policy = builder.make_seed_policy(tiny.spec(tiny.BOARD))
+    observation = tiny.batch_of(tiny.BOARD, np.random.RandomState(1), 4)
+    legal = observation["legal_actions"].numpy()
+    counts = np.zeros([4, tiny.NUM_ACTIONS])
+    for call in range(300):
+        action, _, info = policy.step(observation, {}, [1, call])
+        counts[np.arange(4), action] += 1
+    assert not np.any(counts[~legal])
+    expected = legal / legal.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(info["search_policy"], expected, rtol=1e-6)
+    np.testing.assert_allclose(counts / 300, expected, atol=0.12)

@@ -1,0 +1,165 @@
+"""The update fits what the paper says it fits, and nothing else."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents.muzero import losses
+from agents.muzero.learning import MuZeroLearner
+from agents.muzero.trajectories import positions
+from agents.types import Sample
+from tests.agents.muzero import tiny
+
+
+def make(config) -> MuZeroLearner:
+    builder = tiny.builder(config)
+    return builder.make_learner(builder.make_networks(tiny.spec(config), seed=0), seed=0)
+
+
+def sample(batch, probability=None) -> Sample:
+    size = batch.reward.shape[0]
+    probability = np.full(size, 0.01) if probability is None else probability
+    return Sample(
+        tf.cast(tf.range(size) + 100, tf.uint64),
+        tf.constant(probability, tf.float64),
+        tf.fill([size], tf.constant(1000, tf.int64)),
+        batch,
+    )
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        tiny.VECTORS,
+        tiny.BOARD,
+        dataclasses.replace(tiny.ATARI, normalisation="layer"),
+        dataclasses.replace(tiny.VECTORS, jit_compile=True),
+    ],
+    ids=["vectors", "board", "atari", "compiled"],
+)
+def test_it_overfits_one_batch(config):
+    config = dataclasses.replace(config, learning_rate=1e-2, weight_decay=0.0)
+    learner, batch = make(config), tiny.random_batch(config, size=4)
+    first = learner.step(batch)
+    for _ in range(150):
+        last = learner.step(batch)
+    entropy = -np.sum(
+        batch.extras["search_policy"] * np.log(batch.extras["search_policy"]), axis=-1
+    )
+    scales = losses.step_weights(config.unroll_steps, config.loss_weights)
+    window = slice(config.context, config.context + config.unroll_steps + 1)
+    floor = np.mean(np.sum(scales * entropy[:, window], axis=1))
+    gain = (first["loss/policy"] - last["loss/policy"]) / (first["loss/policy"] - floor)
+    assert gain > 0.8, gain
+    assert last["model/value_error"] < 0.25 * first["model/value_error"]
+    assert last["loss/reward"] < first["loss/reward"]
+
+
+def test_sgd_with_the_papers_settings_lowers_the_loss():
+    config = dataclasses.replace(tiny.VECTORS, optimizer="sgd", learning_rate=0.05)
+    learner, batch = make(config), tiny.random_batch(config)
+    first = learner.step(batch)
+    for _ in range(50):
+        last = learner.step(batch)
+    assert last["loss/total"] < first["loss/total"]
+
+
+def test_what_is_unknown_changes_nothing():
+    """Targets of weight 0 may be anything: the gradient is the same."""
+    config = tiny.VECTORS
+    batch = tiny.random_batch(config)
+    mask = np.ones(batch.reward.shape, np.float32)
+    mask[:, 2:] = 0
+    extras = {**batch.extras, "policy_weight": mask, "value_weight": mask}
+    other = {name: np.array(values) for name, values in extras.items()}
+    other["search_policy"][:, 2:] = 0.25
+    other["value_target"][:, 2:] = 0.77
+    reward = np.array(batch.reward)
+    reward[:, 2:] = -0.3
+    learner = make(config)
+    results = []
+    for changed in (batch._replace(extras=extras), batch._replace(extras=other, reward=reward)):
+        changed = tf.nest.map_structure(tf.constant, changed)
+        data = positions(changed, config, tiny.NUM_ACTIONS, tf.constant([0, 0]))
+        gradients, _ = learner.gradients(data, tf.ones([6]))
+        results.append(gradients)
+    for ours, theirs in zip(*results, strict=True):
+        np.testing.assert_allclose(ours, theirs, atol=1e-6)
+    assert any(np.any(gradient) for gradient in results[0])
+
+
+def test_importance_weights_follow_the_formula():
+    probability = np.array([0.5, 0.25, 0.125])
+    size = tf.constant([8, 8, 8], tf.int64)
+    weights = losses.importance_weights(tf.constant(probability), size, 0.5)
+    expected = (8 * probability) ** -0.5
+    np.testing.assert_allclose(weights, expected / expected.max(), rtol=1e-6)
+    np.testing.assert_allclose(
+        losses.importance_weights(tf.constant(probability), size, 0.0), np.ones(3)
+    )
+
+
+def test_a_rare_position_weighs_more_in_the_loss():
+    config = tiny.VECTORS
+    learner, batch = make(config), tiny.random_batch(config)
+    data = positions(batch, config, tiny.NUM_ACTIONS, tf.constant([0, 0]))
+    parts = [float(learner.loss(data, tf.one_hot(i, 6))[0]) for i in range(6)]
+    weights = tf.constant(np.arange(6), tf.float32)
+    np.testing.assert_allclose(
+        learner.loss(data, weights)[0], np.dot(np.arange(6), parts), rtol=1e-5
+    )
+
+
+def test_priorities_are_the_value_errors_and_are_taken_once():
+    config = tiny.VECTORS
+    learner, batch = make(config), tiny.random_batch(config)
+    learner.step(sample(batch))
+    keys, priorities = learner.take_priorities()
+    np.testing.assert_array_equal(keys, np.arange(6) + 100)
+    # The untrained network says 0.
+    target = batch.extras["value_target"][:, config.context]
+    np.testing.assert_allclose(priorities, np.abs(target) + config.min_priority, atol=1e-5)
+    assert learner.take_priorities() is None
+    learner.step(batch)  # Nothing is known of the table.
+    assert learner.take_priorities() is None
+
+
+def test_gradients_are_scaled_and_values_are_not():
+    x = tf.constant([2.0])
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = losses.scale_gradient(x, 0.5)
+    np.testing.assert_allclose(y, [2.0])
+    np.testing.assert_allclose(tape.gradient(y, x), [0.5])
+
+
+@pytest.mark.parametrize(("kind", "expected"), [("unrolled", 0.25), ("equal", 1.0)])
+def test_the_weight_of_a_later_step(kind: str, expected: float):
+    assert losses.step_weights(4, kind) == [1.0] + [expected] * 4
+
+
+def test_the_learning_rate_decays_exponentially():
+    rates = [losses.learning_rate(tf.constant(step), 0.05, 0.1, 100) for step in (0, 50, 100)]
+    np.testing.assert_allclose(rates, [0.05, 0.05 * 0.1**0.5, 0.005], rtol=1e-6)
+
+
+def test_weight_decay_shrinks_weights_and_spares_offsets():
+    config = dataclasses.replace(
+        tiny.VECTORS, policy_scale=0.0, value_scale=0.0, reward_scale=0.0, weight_decay=0.1
+    )
+    for optimizer in ("adam", "sgd"):
+        learner = make(dataclasses.replace(config, optimizer=optimizer))
+        variables = learner.network.trainable_variables
+        for variable in variables:
+            variable.assign(tf.ones_like(variable))
+        learner.step(tiny.random_batch(config))
+        for variable in variables:
+            if variable.shape.rank > 1:
+                expected = 1 - config.learning_rate * config.weight_decay
+                np.testing.assert_allclose(variable, np.full(variable.shape, expected), rtol=1e-6)
+            else:
+                np.testing.assert_array_equal(variable, np.ones(variable.shape))

@@ -1,0 +1,47 @@
+"""n-step returns equal sums written out one by one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents.returns import n_step_returns
+
+
+def written_out(rewards, discounts, values, n):
+    length = len(rewards)
+    result = np.zeros(length)
+    for t in range(length):
+        factor, end = 1.0, min(t + n, length)
+        for i in range(t, end):
+            result[t] += factor * rewards[i]
+            factor *= discounts[i]
+        result[t] += factor * values[end]
+    return result
+
+
+@pytest.mark.parametrize("n", [1, 3, 7, 20, None])
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_returns_equal_the_sums(n: int | None, sign: float):
+    rng = np.random.RandomState(7)
+    batch, length = 3, 7
+    rewards, values = rng.normal(size=[batch, length]), rng.normal(size=[batch, length + 1])
+    discounts = sign * rng.uniform(0.5, 1, [batch, length])
+    discounts[1, 4] = 0.0  # An episode that ends on the way.
+    actual = n_step_returns(*map(tf.constant, (rewards, discounts, values)), n)
+    expected = [written_out(rewards[b], discounts[b], values[b], n or length) for b in range(batch)]
+    np.testing.assert_allclose(actual, expected, rtol=1e-12)
+
+
+def test_players_in_turn_see_the_outcome_with_opposite_signs():
+    rewards, discounts = tf.constant([[0.0, 0, 0, 1]]), tf.constant([[-1.0, -1, -1, 0]])
+    np.testing.assert_array_equal(
+        n_step_returns(rewards, discounts, tf.zeros([1, 5]), None), [[-1, 1, -1, 1]]
+    )
+
+
+@pytest.mark.parametrize(("n", "values", "message"), [(0, 4, "n is 0"), (1, 3, "3 values")])
+def test_wrong_arguments_are_named(n: int, values: int, message: str):
+    with pytest.raises(ValueError, match=message):
+        n_step_returns(tf.zeros([1, 3]), tf.zeros([1, 3]), tf.zeros([1, values]), n)
