@@ -8,6 +8,7 @@ from typing import Any
 import dm_env
 import numpy as np
 import tensorflow as tf
+import tree
 
 from agents.policy import Policy
 
@@ -63,10 +64,10 @@ class Actor:
         first = [timestep.first() for timestep in timesteps]
         if any(first):
             self._state = _reset_rows(self._state, self._initial, np.array(first))
-        observation = np.stack([timestep.observation for timestep in timesteps])
+        observation = stack([timestep.observation for timestep in timesteps])
         seed = np.array([self._seed, self.calls], np.int32)
         action, self._state, info = self._policy.step(
-            tf.constant(observation), self._state, tf.constant(seed)
+            tree.map_structure(tf.constant, observation), self._state, tf.constant(seed)
         )
         self._recorded = {name: info[name].numpy() for name in self._extras}
         self.calls += 1
@@ -92,6 +93,11 @@ class Actor:
         self._state = self._initial
         for adder in self._adders:
             adder.reset()
+
+
+def stack(nests: Sequence[Any]) -> Any:
+    """Joins nests of arrays [...] to one nest of [len(nests), ...]."""
+    return tree.map_structure(lambda *leaves: np.stack(leaves), *nests)
 
 
 def _reset_rows(state: Any, initial: Any, rows: np.ndarray) -> Any:

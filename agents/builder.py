@@ -18,6 +18,7 @@ import numpy as np
 import reverb
 import sonnet as snt
 import tensorflow as tf
+import tree
 from acme import specs
 
 from agents.learner import Learner
@@ -27,9 +28,13 @@ from agents.types import Sample, Trajectory
 # (frames uint8 [T, H, W, 3], actions [T, ...], context) → frames uint8 [T, H, W, 3]
 OpenLoopPredictor = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
-# (observations [L + 1, …] and actions [L, …] of episodes that nothing was learned from) → pictures
-# uint8 [H, W, 3] by name
-FigureMaker = Callable[[Sequence[np.ndarray], Sequence[np.ndarray]], dict[str, np.ndarray]]
+# (observations [L + 1, …], or nests of them, and actions [L, …] of episodes that nothing was
+# learned from) → pictures uint8 [H, W, 3] by name
+FigureMaker = Callable[[Sequence[Any], Sequence[np.ndarray]], dict[str, np.ndarray]]
+
+
+# A batch → a batch of the same nest, shapes and types.
+DatasetTransform = Callable[[Trajectory], Trajectory] | Callable[[Sample], Sample]
 
 
 class Schedule(NamedTuple):
@@ -61,14 +66,12 @@ class DatasetOptions(NamedTuple):
       table: name of the replay table.
       batch_size: B, trajectories a batch; None: each element is the whole table, its items one
         behind the other in the order they were written. Such a table's sampler is `ring`.
-      transform: stage applied to each batch, such as a search with fresh parameters.
-      prioritized: the batches, and what `transform` takes, are `Sample`s: trajectories with their
-        keys and probabilities. Not for whole tables.
+      prioritized: the batches are `Sample`s: trajectories with their keys and probabilities. Not
+        for whole tables.
     """
 
     table: str
     batch_size: int | None
-    transform: Callable[[Trajectory], Any] | Callable[[Sample], Any] | None = None
     prioritized: bool = False
 
 
@@ -103,6 +106,13 @@ class Builder(abc.ABC):
     @abc.abstractmethod
     def make_learner(self, networks: snt.Module, seed: int) -> Learner:
         """Makes the learner of `networks`."""
+
+    def make_dataset_transform(self, learner: Learner) -> DatasetTransform | None:
+        """Makes the stage between replay and learner, such as a search with fresh parameters.
+
+        It is applied to each batch in the dataset's threads, beside the learner.
+        """
+        return None
 
     @abc.abstractmethod
     def make_policy(
@@ -142,6 +152,18 @@ class PlannerBuilder(abc.ABC):
         """
 
 
-def tensor_spec(spec: specs.Array) -> tf.TensorSpec:
-    """The TensorSpec of one array of an environment's spec."""
-    return tf.TensorSpec(spec.shape, spec.dtype, spec.name)
+def tensor_spec(spec: Any) -> Any:
+    """The TensorSpec of each array of an environment's spec, in the same nest."""
+    return tree.map_structure(lambda leaf: tf.TensorSpec(leaf.shape, leaf.dtype, leaf.name), spec)
+
+
+def single_array(spec: Any, agent: str) -> specs.Array:
+    """The observations' spec, for agents that see one array.
+
+    Raises:
+      ValueError: it is a nest of several.
+    """
+    if isinstance(spec, specs.Array):
+        return spec
+    parts = ", ".join("_".join(map(str, path)) for path, _ in tree.flatten_with_path(spec))
+    raise ValueError(f"{agent} needs observations of one array, got several: {parts}")

@@ -15,11 +15,11 @@ class Policy(tf.Module, abc.ABC):
     `seed` is int32 [2]: equal inputs give equal actions.
 
     Attributes:
-      observation_spec: `tf.TensorSpec` of one observation, without B.
+      observation_spec: `tf.TensorSpec` of one observation, without B, or a nest of them.
       action_spec: `tf.TensorSpec` of one action, without B.
     """
 
-    observation_spec: tf.TensorSpec
+    observation_spec: Any
     action_spec: tf.TensorSpec
 
     @abc.abstractmethod
@@ -28,12 +28,12 @@ class Policy(tf.Module, abc.ABC):
 
     @abc.abstractmethod
     def step(
-        self, observation: tf.Tensor, state: Any, seed: tf.Tensor
+        self, observation: Any, state: Any, seed: tf.Tensor
     ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
         """Acts.
 
         Args:
-          observation: [B, …].
+          observation: [B, …], or a nest of them.
           state: what the last step, or `initial_state`, returned.
           seed: int32 [2].
 
@@ -47,7 +47,7 @@ class RandomPolicy(Policy):
     """Uniform over the bounds of the actions, for seed episodes and as the baseline."""
 
     def __init__(
-        self, observation_spec: tf.TensorSpec, action_spec: tf.TensorSpec, low: Any, high: Any
+        self, observation_spec: Any, action_spec: tf.TensorSpec, low: Any, high: Any
     ) -> None:
         super().__init__(name="random_policy")
         self.observation_spec, self.action_spec = observation_spec, action_spec
@@ -61,7 +61,8 @@ class RandomPolicy(Policy):
     @tf.function(autograph=False)
     def step(self, observation, state, seed):
         """Draws actions [B, …] from the half-open interval [low, high); see `Policy.step`."""
-        shape = tf.concat([tf.shape(observation)[:1], self.action_spec.shape], axis=0)
+        batch_size = tf.shape(tf.nest.flatten(observation)[0])[:1]
+        shape = tf.concat([batch_size, self.action_spec.shape], axis=0)
         low = tf.broadcast_to(self._low, shape[1:])
         high = tf.broadcast_to(self._high, shape[1:])
         if self.action_spec.dtype.is_floating:

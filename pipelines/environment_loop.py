@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import dm_env
 import numpy as np
 
-from agents.actor import Actor
+from agents.actor import Actor, stack
 from pipelines.environments import BatchedEnvironment
 from pipelines.errors import UserError
 
@@ -28,7 +28,7 @@ class Episode(NamedTuple):
     Attributes:
       episode_return: sum of its rewards.
       length: L, number of actions.
-      observations: [L + 1, …], or None when not recorded.
+      observations: [L + 1, …], or a nest of them; None when not recorded.
       actions: [L, …], or None when not recorded.
       frames: uint8 [L + 1, H, W, 3], or None when not recorded: the observations themselves, or
         drawn by the environment where something can be drawn.
@@ -36,7 +36,7 @@ class Episode(NamedTuple):
 
     episode_return: float
     length: int
-    observations: np.ndarray | None = None
+    observations: Any = None
     actions: np.ndarray | None = None
     frames: np.ndarray | None = None
 
@@ -68,7 +68,7 @@ class _Row:
     def episode(self) -> Episode:
         if self._observations is None:
             return Episode(self.reward, self.length)
-        observations, actions = np.stack(self._observations), np.stack(self._actions)
+        observations, actions = stack(self._observations), np.stack(self._actions)
         drawn = np.stack(self._frames) if self._frames else None
         frames = observations if _is_frame(self.timestep) else drawn
         return Episode(self.reward, self.length, observations, actions, frames)
@@ -160,7 +160,9 @@ class EnvironmentLoop:
 
 def _is_frame(timestep: dm_env.TimeStep) -> bool:
     observation = timestep.observation
-    return observation.ndim == 3 and observation.dtype == np.uint8
+    if not isinstance(observation, np.ndarray) or observation.dtype != np.uint8:
+        return False
+    return observation.ndim == 3 and observation.shape[-1] == 3
 
 
 def undone_when_interrupted(

@@ -100,9 +100,16 @@ def _play(logdir: pathlib.Path, directory: pathlib.Path) -> tuple[list[Episode],
 
 
 def _check_observation(policy: Any, spec: Any, name: str) -> None:
-    wanted, found = tuple(policy.observation_spec.shape), tuple(spec.shape)
+    wanted, found = _shapes(policy.observation_spec), _shapes(spec)
     if wanted != found:
         raise UserError(f"the policy takes observations of shape {wanted}; {name} has {found}")
+
+
+def _shapes(nest: Any) -> str:
+    import tree
+
+    leaves = tree.flatten_with_path(nest)
+    return ", ".join(" ".join(map(str, [*path, tuple(leaf.shape)])) for path, leaf in leaves)
 
 
 def _statistics(episodes: list[Episode]) -> dict[str, Any]:

@@ -22,8 +22,8 @@ class ServedPolicy(tf.Module):
     """What is saved: `initial_state(batch_size)` and `step(observation, state, seed)`.
 
     Both are there as functions on nests (`tf.saved_model.load(...).step(...)`) and as signatures on
-    flat names: `observation`, `seed`, `state_<name>` in; `action`, `state_<name>`, `info_<name>`
-    out. The batch size is free.
+    flat names: `observation` (of a nest, `observation_<name>` each), `seed`, `state_<name>` in;
+    `action`, `state_<name>`, `info_<name>` out. The batch size is free.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -31,12 +31,8 @@ class ServedPolicy(tf.Module):
         # Not the policy itself: what it traced while it acted may need our native ops.
         self._variables = policy.variables
         self._start = policy.initial_state
-        self._state_spec = tree.map_structure_with_path(
-            lambda path, values: tf.TensorSpec(
-                [None, *values.shape[1:]], values.dtype, _flat_name("state", path)
-            ),
-            policy.initial_state(1),
-        )
+        one = tree.map_structure(lambda values: values[0], policy.initial_state(1))
+        self._state_spec = _batched(one, "state")
         self._observation_spec = _batched(policy.observation_spec, "observation")
         self.initial_state = tf.function(
             self._initial_state, input_signature=[tf.TensorSpec([], tf.int32, "batch_size")]
@@ -49,16 +45,18 @@ class ServedPolicy(tf.Module):
 
     def signatures(self) -> dict[str, Any]:
         """The two functions on flat names, for servers."""
-        flat = tree.flatten(self._state_spec)
+        seen, carried = tree.flatten(self._observation_spec), tree.flatten(self._state_spec)
         batch_size = tf.TensorSpec([], tf.int32, "batch_size")
 
         @tf.function(input_signature=[batch_size])
         def initial_state(batch_size):
             return _flattened("state", self.initial_state(batch_size))
 
-        @tf.function(input_signature=[self._observation_spec, _SEED, *flat], autograph=False)
-        def step(observation, seed, *state):
-            state = tree.unflatten_as(self._state_spec, state)
+        @tf.function(input_signature=[*seen, _SEED, *carried], autograph=False)
+        def step(*flat):
+            observation = tree.unflatten_as(self._observation_spec, flat[: len(seen)])
+            seed = flat[len(seen)]
+            state = tree.unflatten_as(self._state_spec, flat[len(seen) + 1 :])
             action, state, info = self.step(observation, state, seed)
             outputs = {"action": action, **_flattened("state", state), **_flattened("info", info)}
             return outputs
@@ -114,27 +112,35 @@ class SavedPolicy(Policy):
         super().__init__(name="saved_policy")
         try:
             self._loaded = tf.saved_model.load(os.fspath(directory))
-            signature = self._loaded.signatures["step"]
+            action = self._loaded.signatures["step"].structured_outputs["action"]
+            (step,) = self._loaded.step.concrete_functions
         except (OSError, ValueError, AttributeError, KeyError, tf.errors.OpError) as error:
             raise UserError(f"cannot read the policy {directory}: {first_line(error)}") from error
-        observation = signature.structured_input_signature[1]["observation"]
-        action = signature.structured_outputs["action"]
-        self.observation_spec = tf.TensorSpec(observation.shape[1:], observation.dtype)
-        self.action_spec = tf.TensorSpec(action.shape[1:], action.dtype)
+        (observation, *_), _ = step.structured_input_signature
+        self.observation_spec = tf.nest.map_structure(_one, observation)
+        self.action_spec = _one(action)
 
     def initial_state(self, batch_size: int | tf.Tensor) -> Any:
         """See `Policy.initial_state`."""
         return self._loaded.initial_state(tf.convert_to_tensor(batch_size, tf.int32))
 
     def step(
-        self, observation: tf.Tensor, state: Any, seed: tf.Tensor
+        self, observation: Any, state: Any, seed: tf.Tensor
     ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
         """See `Policy.step`."""
         return self._loaded.step(observation, state, seed)
 
 
-def _batched(spec: tf.TensorSpec, name: str) -> tf.TensorSpec:
-    return tf.TensorSpec([None, *spec.shape], spec.dtype, name)
+def _batched(nest: Any, prefix: str) -> Any:
+    """Specs [None, …] of a nest of what has shape and dtype, each named by its path."""
+    return tree.map_structure_with_path(
+        lambda path, leaf: tf.TensorSpec([None, *leaf.shape], leaf.dtype, _flat_name(prefix, path)),
+        nest,
+    )
+
+
+def _one(batched: Any) -> tf.TensorSpec:
+    return tf.TensorSpec(batched.shape[1:], batched.dtype)
 
 
 def _flat_name(prefix: str, path: tuple[Any, ...]) -> str:

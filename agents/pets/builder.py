@@ -9,7 +9,14 @@ import tensorflow as tf
 from acme import specs
 from acme.adders.reverb import episode as adders
 
-from agents.builder import Builder, DatasetOptions, FigureMaker, Schedule, tensor_spec
+from agents.builder import (
+    Builder,
+    DatasetOptions,
+    FigureMaker,
+    Schedule,
+    single_array,
+    tensor_spec,
+)
 from agents.pets.acting import PETSPolicy
 from agents.pets.calibration import make_figure
 from agents.pets.config import PETSConfig
@@ -34,7 +41,7 @@ class PETSBuilder(Builder):
 
     def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> DynamicsModel:
         """Makes the ensemble for state observations and continuous actions in [−1, 1]."""
-        observation, action = spec.observations, spec.actions
+        observation, action = single_array(spec.observations, "PETS"), spec.actions
         if len(observation.shape) != 1 or observation.dtype != np.float32:
             raise ValueError(
                 f"PETS needs states, float32 [n], got observations {observation.dtype} "

@@ -12,7 +12,14 @@ from acme import specs
 from acme.adders.reverb import base as trajectories
 from acme.adders.reverb import sequence as adders
 
-from agents.builder import Builder, DatasetOptions, OpenLoopPredictor, Schedule, tensor_spec
+from agents.builder import (
+    Builder,
+    DatasetOptions,
+    OpenLoopPredictor,
+    Schedule,
+    single_array,
+    tensor_spec,
+)
 from agents.planet.acting import PlaNetPolicy
 from agents.planet.config import PlaNetConfig
 from agents.planet.learning import PlaNetLearner
@@ -39,7 +46,7 @@ class PlaNetBuilder(Builder):
 
     def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> WorldModel:
         """Makes the world model for square images and continuous actions in [−1, 1]."""
-        self.config.check_image(spec.observations.shape)
+        self.config.check_image(single_array(spec.observations, "PlaNet").shape)
         if not isinstance(spec.actions, specs.BoundedArray) or spec.actions.dtype != np.float32:
             raise ValueError(f"PlaNet needs continuous bounded actions, got {spec.actions}")
         tf.random.set_seed(seed)

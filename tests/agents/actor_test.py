@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from agents.actor import Actor
 from agents.policy import Policy
+from tests.agents import board
 
 FIRST, MID, LAST = dm_env.StepType.FIRST, dm_env.StepType.MID, dm_env.StepType.LAST
 
@@ -68,6 +69,21 @@ def test_rows_start_again_where_an_episode_starts():
 def test_observations_reach_the_policy():
     actor = Actor(CountingPolicy(), batch_size=1, seed=4)
     np.testing.assert_array_equal(actor.select_action(timesteps(FIRST, observation=2)), [[201]])
+
+
+def test_nests_of_observations_reach_the_policy_leaf_by_leaf():
+    policy, rng = board.BoardPolicy(), np.random.RandomState(0)
+    rows = [
+        {"board": rng.rand(3, 3, 3).astype(np.float32), "legal_actions": np.arange(9) == row}
+        for row in (2, 7)
+    ]
+    adder = RecordingAdder()
+    actor = Actor(policy, 2, seed=4, adders=[adder, adder], extras=["scores"])
+    np.testing.assert_array_equal(actor.select_action([*map(dm_env.restart, rows)]), [2, 7])
+    actor.observe(1, np.array([7]), timesteps(MID)[0])
+    ((*_, extras),) = adder.calls
+    expected = rows[1]["board"].ravel() @ policy.weights.numpy()
+    np.testing.assert_allclose(extras["scores"], expected, rtol=1e-4)
 
 
 def test_each_call_has_a_seed_of_its_own_that_counter_and_seed_decide():

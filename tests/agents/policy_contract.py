@@ -67,19 +67,41 @@ class PolicyContract:
         observation, state = observe(policy, 3), policy.initial_state(3)
         _, state, _ = policy.step(observation, state, [0, 0])
         alone = policy.step(observation, state, [0, 1])
-        changed = np.array(observation)
-        changed[2] = np.flip(changed[2]) + 1
-        state = tf.nest.map_structure(lambda x: tf.concat([x[:2], x[2:] + 0.5], 0), state)
-        beside = policy.step(tf.constant(changed), state, [0, 1])
+        changed = tf.nest.map_structure(_with_another_last_row, observation)
+        state = tf.nest.map_structure(lambda x: tf.concat([x[:2], x[2:] + _little(x)], 0), state)
+        beside = policy.step(changed, state, [0, 1])
         for ours, theirs in zip(tf.nest.flatten(alone), tf.nest.flatten(beside), strict=True):
             np.testing.assert_allclose(ours[:2], theirs[:2], atol=1e-4)
         if self.reads_observations:
             assert np.any(alone[0][2] != beside[0][2])
 
 
-def observe(policy: Policy, batch_size: int, seed: int = 0) -> tf.Tensor:
-    """Random observations [B, …] of the policy's spec."""
-    rng, spec = np.random.RandomState(seed), policy.observation_spec
-    shape = [batch_size, *spec.shape]
-    values = rng.normal(size=shape) if spec.dtype.is_floating else rng.randint(0, 256, shape)
-    return tf.constant(values, spec.dtype)
+def observe(policy: Policy, batch_size: int, seed: int = 0) -> Any:
+    """Random observations [B, …] of the policy's spec; of truths, one at least holds in a row."""
+    rng = np.random.RandomState(seed)
+    return tf.nest.map_structure(
+        lambda spec: tf.constant(_draw(rng, [batch_size, *spec.shape], spec.dtype), spec.dtype),
+        policy.observation_spec,
+    )
+
+
+def _draw(rng: np.random.RandomState, shape: list[int], dtype: tf.DType) -> np.ndarray:
+    if dtype.is_floating:
+        return rng.normal(size=shape)
+    if not dtype.is_bool:
+        return rng.randint(0, 256, shape)
+    truths = rng.randint(0, 2, shape).reshape([shape[0], -1])
+    truths[np.arange(shape[0]), rng.randint(0, truths.shape[1], shape[0])] = 1
+    return truths.reshape(shape).astype(bool)
+
+
+def _with_another_last_row(observation: tf.Tensor) -> tf.Tensor:
+    changed = np.array(observation)
+    changed[-1] = np.flip(changed[-1])
+    if changed.dtype != bool:
+        changed[-1] += 1
+    return tf.constant(changed)
+
+
+def _little(values: tf.Tensor) -> float | int:
+    return 0.5 if values.dtype.is_floating else 1

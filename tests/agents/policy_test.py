@@ -4,6 +4,7 @@ import numpy as np
 import tensorflow as tf
 
 from agents.policy import Policy, RandomPolicy
+from tests.agents import board
 from tests.agents.policy_contract import PolicyContract, observe
 
 OBSERVATION = tf.TensorSpec([4], tf.float32)
@@ -41,3 +42,22 @@ class TestDiscreteRandomPolicy(PolicyContract):
         policy = self.make()
         actions, _, _ = policy.step(observe(policy, 50), {}, [0, 0])
         assert len(set(actions.numpy())) > 1
+
+
+class TestRandomPolicyOfNests(TestDiscreteRandomPolicy):
+    def make(self) -> Policy:
+        return RandomPolicy(board.SPEC, tf.TensorSpec([], tf.int32), self.low, self.high)
+
+
+class TestPolicyOfNests(PolicyContract):
+    low, high = 0, 8
+
+    def make(self) -> Policy:
+        return board.BoardPolicy()
+
+
+def test_observed_truths_hold_somewhere_in_each_row_and_not_everywhere():
+    observation = observe(board.BoardPolicy(), 500)
+    legal = observation["legal_actions"].numpy()
+    assert observation["board"].shape == (500, 3, 3, 3)
+    assert legal.dtype == bool and legal.any(axis=1).all() and not legal.all()

@@ -6,9 +6,11 @@ import dm_env
 import numpy as np
 import pytest
 
-from pipelines.environment_loop import EnvironmentLoop, Interrupted
-from pipelines.environments import BatchedEnvironment
+from agents.actor import Actor
+from pipelines.environment_loop import FILM_SIZE, EnvironmentLoop, Interrupted
+from pipelines.environments import BatchedEnvironment, board_game
 from pipelines.errors import UserError
+from tests.agents import board
 
 
 class Counting(dm_env.Environment):
@@ -165,3 +167,25 @@ def test_an_episode_that_cannot_be_drawn_is_played_all_the_same(monkeypatch):
     environments, actor = make([[2]])
     (episode,) = EnvironmentLoop(BatchedEnvironment(environments), actor).run(1, record=1)
     assert episode.length == 2 and episode.frames is None and len(episode.observations) == 3
+
+
+def test_nests_of_observations_are_recorded_leaf_by_leaf_and_filmed():
+    game = board_game(seed=0, opponent="random")
+    loop = EnvironmentLoop(BatchedEnvironment([game]), Actor(board.BoardPolicy(), 1, seed=0))
+    (episode,) = loop.run(1, record=1)
+    seen, rows = episode.observations, episode.length + 1
+    assert seen["board"].shape == (rows, 3, 3, 3) and seen["legal_actions"].shape == (rows, 9)
+    assert seen["legal_actions"].dtype == bool
+    for legal, action in zip(seen["legal_actions"][:-1], episode.actions, strict=True):
+        assert legal[action]
+    assert episode.frames.shape == (rows, 96, 96, 3) and episode.frames.dtype == np.uint8
+
+
+def test_only_coloured_pictures_are_their_own_film():
+    for shape, filmed in (([8, 8, 3], [8, 8]), ([8, 8, 4], FILM_SIZE)):
+        environments, actor = make([[1]])
+        environments[0]._frame = lambda shape=shape: np.zeros(shape, np.uint8)
+        actor.select_action = lambda timesteps: np.array([0])
+        actor.observe = actor.observe_first = lambda *_: None
+        (episode,) = EnvironmentLoop(BatchedEnvironment(environments), actor).run(1, record=1)
+        assert episode.frames.shape == (2, *filmed, 3)

@@ -10,7 +10,9 @@ import pytest
 from PIL import Image
 
 from pipelines import evaluate, experiment
+from pipelines.export import Exporter
 from pipelines.local import LocalRun
+from tests.agents import board
 
 TINY = str(pathlib.Path(__file__).parent / "tiny_planet.gin")
 
@@ -101,4 +103,37 @@ def test_another_environment_than_the_policys_is_one_line(logdir, tmp_path, capf
         2,
         "error: the policy takes observations of shape (16, 16, 3); dm_control/cartpole_balance "
         "has (32, 32, 3)\n",
+    )
+
+
+def board_run(directory: pathlib.Path) -> pathlib.Path:
+    """What a run of tic-tac-toe against a random player leaves."""
+    text = (
+        "import agents.planet\nimport pipelines.environments\n"
+        "Experiment.builder = @PlaNetBuilder()\nExperiment.environment = @board_game\n"
+        "board_game.opponent = 'random'\n"
+    )
+    (directory / "config.gin").write_text(text)
+    Exporter(board.BoardPolicy()).save(directory / "policy" / "best")
+    return directory / "config.gin"
+
+
+def test_a_policy_of_nests_plays(tmp_path, capfd):
+    board_run(tmp_path)
+    video = tmp_path / "game.gif"
+    status, out, _ = run(capfd, f"--logdir={tmp_path}", "--episodes=12", f"--video={video}")
+    assert status == 0 and video.is_file()
+    result = json.loads(out.splitlines()[0])
+    assert -1 <= result["min"] <= result["mean"] <= result["max"] <= 1
+    assert (result["episodes"], result["environment"]) == (12, "open_spiel/tic_tac_toe")
+
+
+def test_another_board_than_the_policys_is_one_line(tmp_path, capfd):
+    with open(board_run(tmp_path), "a") as file:
+        file.write("board_game.history = 2\n")
+    status, _, line = run(capfd, f"--logdir={tmp_path}")
+    assert (status, line) == (
+        2,
+        "error: the policy takes observations of shape board (3, 3, 3), legal_actions (9,); "
+        "open_spiel/tic_tac_toe has board (3, 3, 6), legal_actions (9,)\n",
     )

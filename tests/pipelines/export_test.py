@@ -9,7 +9,8 @@ import pytest
 import tensorflow as tf
 
 from agents.policy import RandomPolicy
-from pipelines.export import Exporter
+from pipelines.export import Exporter, SavedPolicy
+from tests.agents import board
 from tests.agents.planet import tiny
 from tests.agents.policy_contract import observe
 
@@ -142,3 +143,24 @@ def test_a_policy_without_state_can_be_exported(tmp_path):
     flat = loaded.signatures["step"](observation=observation, seed=seed)
     np.testing.assert_array_equal(action, expected)
     np.testing.assert_array_equal(flat["action"], expected)
+
+
+def test_a_policy_of_nests_is_served_by_nest_and_by_flat_names(tmp_path):
+    policy = board.BoardPolicy()
+    Exporter(policy).save(tmp_path / "policy")
+    saved = SavedPolicy(tmp_path / "policy")
+    assert tf.nest.map_structure(lambda x: (x.shape, x.dtype), saved.observation_spec) == {
+        "board": ([3, 3, 3], tf.float32),
+        "legal_actions": ([9], tf.bool),
+    }
+    observation, seed = observe(policy, 4), tf.constant([1, 2])
+    expected, _, info = policy.step(observation, policy.initial_state(4), seed)
+    action, state, saved_info = saved.step(observation, saved.initial_state(4), seed)
+    np.testing.assert_array_equal(action, expected)
+    np.testing.assert_array_equal(state["moves"], [1] * 4)
+    np.testing.assert_allclose(saved_info["scores"], info["scores"], rtol=1e-5)
+    flat = {f"observation_{name}": values for name, values in observation.items()}
+    served = tf.saved_model.load(str(tmp_path / "policy")).signatures["step"]
+    outputs = served(**flat, seed=seed, state_moves=tf.zeros([4], tf.int32))
+    np.testing.assert_array_equal(outputs["action"], expected)
+    np.testing.assert_array_equal(outputs["state_moves"], [1] * 4)

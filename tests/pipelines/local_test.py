@@ -23,6 +23,7 @@ from pipelines.errors import UserError
 from pipelines.local import LocalRun
 
 TINY = str(pathlib.Path(__file__).parent / "tiny_planet.gin")
+TINY_PETS = str(pathlib.Path(__file__).parent / "tiny_pets.gin")
 SEED = 3
 
 # These measure this machine, not the run.
@@ -151,6 +152,14 @@ def test_a_start_that_fails_leaves_no_directory(tmp_path):
     with pytest.raises(UserError, match=r"^replay port is 99999"):
         make(tmp_path / "runs" / "log", "Experiment.replay_port = 99999")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("tiny", "name"), [(TINY, "PlaNet"), (TINY_PETS, "PETS")])
+def test_observations_of_several_arrays_are_one_line_where_one_is_needed(tmp_path, tiny, name):
+    described = experiment.parse([tiny], ["Experiment.environment = @board_game"])
+    line = rf"^{name} needs observations of one array, got several: board, legal_actions$"
+    with pytest.raises(UserError, match=line):
+        LocalRun(described, tmp_path / "log", SEED, gin.operative_config_str)
 
 
 def test_episodes_too_short_for_a_sequence_are_named(tmp_path):
