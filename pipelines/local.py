@@ -135,16 +135,17 @@ class LocalRun:
     def _connect(self, parts: Parts) -> None:
         """Wires policies, environments and learner to the replay."""
         options, batch_size = self._builder.dataset_options, parts.environment.batch_size
+        transform = self._builder.make_dataset_transform(parts.learner)
         if options.batch_size is None:
             self._dataset = make_table_dataset(
-                self._replay.client, options.table, transform=options.transform
+                self._replay.client, options.table, transform=transform
             )
         else:
             self._dataset = make_dataset(
                 self._replay.address,
                 options.table,
                 options.batch_size,
-                transform=options.transform,
+                transform=transform,
                 prioritized=options.prioritized,
             )
         adders = [
