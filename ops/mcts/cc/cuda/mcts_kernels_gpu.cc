@@ -88,8 +88,8 @@ class GpuRootOp : public GpuOp {
     std::vector<Embedding> rows;
     LookaheadEmbeddings embeddings;
     TF_RETURN_IF_ERROR(ReadInput(ctx, "value", {forest.batch}, &value));
-    TF_RETURN_IF_ERROR(NewForest(ctx, &forest));
-    TF_RETURN_IF_ERROR(NewEmbeddings(ctx, forest, &rows));
+    TF_RETURN_IF_ERROR(NewForest(ctx, nullptr, &forest));
+    TF_RETURN_IF_ERROR(NewEmbeddings(ctx, nullptr, forest, &rows));
     TF_RETURN_IF_ERROR(ForLaunch(rows, &embeddings));
     return Launched(lookahead_mcts_cuda_plant(StreamOf(ctx), &forest, logits->flat<float>().data(),
                                               value, &embeddings));

@@ -1,16 +1,13 @@
 // The ops' CPU kernels: read the arguments, share the trees out over the
 // device's threads, report the first fault. The search itself is search_cpu.h.
 
-#ifdef __linux__
-#include <sys/mman.h>
-#endif
-
 #include <cstring>
 #include <vector>
 
 #include "ops/mcts/cc/kernels/op_arguments.h"
 #include "ops/mcts/cc/kernels/search_cpu.h"
 #include "ops/mcts/cc/kernels/share_trees.h"
+#include "ops/mcts/cc/kernels/tree_memory.h"
 #include "tensorflow/core/framework/op_kernel.h"
 
 namespace lookahead {
@@ -59,19 +56,6 @@ Status AllocateVector(OpKernelContext* ctx, const char* name, int64_t size, int3
   return OkStatus();
 }
 
-// Asks for huge pages where a tensor in fresh memory is large: its trees are
-// written page by page, and a page fault costs as much as half a simulation.
-void PreferHugePages(const Tensor& tensor) {
-#ifdef MADV_HUGEPAGE
-  constexpr uintptr_t kHugePage = 1 << 21;
-  const uintptr_t start = reinterpret_cast<uintptr_t>(tensor.data());
-  const uintptr_t first = (start + kHugePage - 1) / kHugePage * kHugePage;
-  const uintptr_t last = (start + tensor.TotalBytes()) / kHugePage * kHugePage;
-  // A hint: where it is refused all works as it did.
-  if (first < last) madvise(reinterpret_cast<void*>(first), last - first, MADV_HUGEPAGE);
-#endif
-}
-
 void StoreRows(const std::vector<Embedding>& embeddings, int64_t b, int64_t num_nodes,
                int64_t node) {
   for (const Embedding& e : embeddings) {
@@ -108,10 +92,9 @@ class RootOp : public TreeOp {
     forest.num_actions = logits->dim_size(1);
     const float* value;
     TF_RETURN_IF_ERROR(ReadInput(ctx, "value", {forest.batch}, &value));
-    TF_RETURN_IF_ERROR(NewForest(ctx, &forest));
-    PreferHugePages(*ctx->mutable_output(1));
+    TF_RETURN_IF_ERROR(NewForest(ctx, TreeMemory(), &forest));
     std::vector<Embedding> embeddings;
-    TF_RETURN_IF_ERROR(NewEmbeddings(ctx, forest, &embeddings));
+    TF_RETURN_IF_ERROR(NewEmbeddings(ctx, TreeMemory(), forest, &embeddings));
     const float* rows = logits->flat<float>().data();
     const auto plant = [&](int64_t b, float*) {
       StoreRows(embeddings, b, forest.num_nodes, 0);

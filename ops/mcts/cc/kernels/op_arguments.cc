@@ -11,6 +11,7 @@
 namespace lookahead {
 namespace mcts {
 
+using ::tensorflow::Allocator;
 using ::tensorflow::DataTypeCanUseMemcpy;
 using ::tensorflow::DataTypeSize;
 using ::tensorflow::OkStatus;
@@ -22,6 +23,7 @@ using ::tensorflow::Status;
 using ::tensorflow::Tensor;
 using ::tensorflow::TensorShape;
 using ::tensorflow::errors::InvalidArgument;
+using ::tensorflow::errors::ResourceExhausted;
 
 namespace {
 
@@ -107,6 +109,17 @@ Status CheckEmbedding(const Forest& forest, const Tensor& whole, const Tensor& r
                          wanted.DebugString(), " as updates has ", row.shape().DebugString());
 }
 
+// An output in `memory`, or where the device keeps its tensors if that is null.
+Status AllocateOutput(OpKernelContext* ctx, Allocator* memory, int output, const TensorShape& shape,
+                      Tensor** tensor) {
+  if (memory == nullptr) return ctx->allocate_output(output, shape, tensor);
+  const Tensor fresh(memory, ctx->expected_output_dtype(output), shape);
+  if (!fresh.IsInitialized()) return ResourceExhausted("no memory for ", shape.DebugString());
+  ctx->set_output(output, fresh);
+  *tensor = ctx->mutable_output(output);
+  return OkStatus();
+}
+
 int64_t RowBytes(const Tensor& rows, int64_t batch) {
   return batch == 0 ? 0 : static_cast<int64_t>(rows.TotalBytes()) / batch;
 }
@@ -159,15 +172,15 @@ Status TakeForest(OpKernelContext* ctx, Forest* forest) {
   return TakeNamed(ctx, "stats", "new_stats", &forest->stats);
 }
 
-Status NewForest(OpKernelContext* ctx, Forest* forest) {
+Status NewForest(OpKernelContext* ctx, Allocator* memory, Forest* forest) {
   const int64_t batch = forest->batch, room = forest->num_nodes;
   Tensor *nodes, *edges, *stats;
   TensorShape shape;
   TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({batch, room, kNodeFields}, &shape));
-  TF_RETURN_IF_ERROR(ctx->allocate_output("new_nodes", shape, &nodes));
+  TF_RETURN_IF_ERROR(AllocateOutput(ctx, memory, 0, shape, &nodes));
   TF_RETURN_IF_ERROR(
       TensorShape::BuildTensorShape({batch, room, kEdgeRows, forest->num_actions}, &shape));
-  TF_RETURN_IF_ERROR(ctx->allocate_output("new_edges", shape, &edges));
+  TF_RETURN_IF_ERROR(AllocateOutput(ctx, memory, 1, shape, &edges));
   TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({batch, kStatistics}, &shape));
   TF_RETURN_IF_ERROR(ctx->allocate_output("new_stats", shape, &stats));
   TF_RETURN_IF_ERROR(CheckForest(*nodes, *edges, *stats));
@@ -244,18 +257,18 @@ Status TakeEmbeddings(OpKernelContext* ctx, const Forest& forest, bool gathered,
   return OkStatus();
 }
 
-Status NewEmbeddings(OpKernelContext* ctx, const Forest& forest,
+Status NewEmbeddings(OpKernelContext* ctx, Allocator* memory, const Forest& forest,
                      std::vector<Embedding>* embeddings) {
   OpInputList rows;
-  OpOutputList wholes;
+  int output, end;
   TF_RETURN_IF_ERROR(ctx->input_list("rows", &rows));
-  TF_RETURN_IF_ERROR(ctx->output_list("new_embeddings", &wholes));
+  TF_RETURN_IF_ERROR(ctx->op_kernel().OutputRange("new_embeddings", &output, &end));
   for (int i = 0; i < rows.size(); ++i) {
     if (rows[i].dims() < 1) return InvalidArgument("rows must be [B, ...]");
     TensorShape shape = rows[i].shape();
     TF_RETURN_IF_ERROR(shape.InsertDimWithStatus(1, forest.num_nodes));
     Tensor* whole;
-    TF_RETURN_IF_ERROR(wholes.allocate(i, shape, &whole));
+    TF_RETURN_IF_ERROR(AllocateOutput(ctx, memory, output + i, shape, &whole));
     TF_RETURN_IF_ERROR(CheckEmbedding(forest, *whole, rows[i]));
     embeddings->push_back({static_cast<char*>(whole->data()),
                            static_cast<const char*>(rows[i].data()), nullptr,

@@ -24,8 +24,9 @@ tensorflow::Status ReadForest(tensorflow::OpKernelContext* ctx, ConstForest* for
 // and in a copy where somebody does.
 tensorflow::Status TakeForest(tensorflow::OpKernelContext* ctx, Forest* forest);
 
-// Trees of the given size as outputs, in fresh memory.
-tensorflow::Status NewForest(tensorflow::OpKernelContext* ctx, Forest* forest);
+// Trees of the given size as outputs, in `memory` or, if that is null, the device's.
+tensorflow::Status NewForest(tensorflow::OpKernelContext* ctx, tensorflow::Allocator* memory,
+                             Forest* forest);
 
 // Gumbel's inputs; empty unless the rule is Gumbel's.
 tensorflow::Status ReadNoise(tensorflow::OpKernelContext* ctx, const Rule& rule,
@@ -67,8 +68,8 @@ tensorflow::Status TakeEmbeddings(tensorflow::OpKernelContext* ctx, const Forest
                                   bool gathered, std::vector<Embedding>* embeddings);
 
 // The embeddings of trees that hold `rows` at their roots, the rest zero-free.
-tensorflow::Status NewEmbeddings(tensorflow::OpKernelContext* ctx, const Forest& forest,
-                                 std::vector<Embedding>* embeddings);
+tensorflow::Status NewEmbeddings(tensorflow::OpKernelContext* ctx, tensorflow::Allocator* memory,
+                                 const Forest& forest, std::vector<Embedding>* embeddings);
 
 }  // namespace mcts
 }  // namespace lookahead
