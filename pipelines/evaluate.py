@@ -4,9 +4,9 @@ python pipelines/evaluate.py --logdir=DIR [--policy=best|last] [--episodes=10] [
     [--video=FILE.gif]
 
 Prints one line of JSON (mean, standard_error, min, max, episodes and where they come from) and one
-in words. The policy is the SavedModel in DIR/policy, the environment the one of DIR/config.gin.
-Equal seeds give equal episodes, others than the run itself has seen. Bad input ends with one line
-and status 2.
+in words. The policy is the SavedModel in DIR/policy, the environment the one that DIR/config.gin
+evaluates in. Equal seeds give equal episodes, others than the run itself has seen. Bad input ends
+with one line and status 2.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _play(logdir: pathlib.Path, directory: pathlib.Path) -> tuple[list[Episode],
     # Far from the small seeds that runs give their environments, one after the other.
     seeds = np.random.SeedSequence(_SEED.value).generate_state(2) & 0x3FFFFFFF
     count = min(_EPISODES.value, parts.MAX_EVALUATION_ENVIRONMENTS)
-    environment = parts.make_environments(described, count, int(seeds[0]))
+    environment = parts.make_environments(described, count, int(seeds[0]), evaluation=True)
     _check_observation(policy, environment.observation_spec(), environment.name)
     loop = EnvironmentLoop(environment, Actor(policy, count, int(seeds[1])))
     episodes = loop.run(_EPISODES.value, record=0 if _VIDEO.value is None else 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import dm_env
 import gin
@@ -23,6 +24,8 @@ class Experiment:
     Attributes:
       builder: makes the agent's parts.
       environment: factory, called with `seed=`.
+      evaluation_environment: factory of where evaluations play, such as games against a known
+        opponent; its observations and actions are those of `environment`. None: `environment`.
       num_episodes: episodes to collect, seed episodes included.
       num_environments: B, environments that act side by side.
       evaluation_interval: episodes between evaluations.
@@ -41,6 +44,7 @@ class Experiment:
 
     builder: Builder | PlannerBuilder | None = None
     environment: Callable[..., dm_env.Environment] | None = None
+    evaluation_environment: Callable[..., dm_env.Environment] | None = None
     num_episodes: int = 1000
     num_environments: int = 1
     evaluation_interval: int = 50
@@ -60,15 +64,26 @@ class Experiment:
                 f"Experiment.builder is {self.builder!r}; expected a builder, as in "
                 "@PlaNetBuilder()"
             )
-        if not callable(self.environment):
-            raise ValueError(
-                f"Experiment.environment is {self.environment!r}; expected an environment's "
-                "factory, as in @control_suite"
-            )
+        _check_factory("environment", self.environment)
+        if self.evaluation_environment is not None:
+            _check_factory("evaluation_environment", self.evaluation_environment)
+            if isinstance(self.builder, PlannerBuilder):
+                raise ValueError(
+                    f"Experiment.evaluation_environment is set, but {self.builder.name} learns "
+                    "nothing and is evaluated where it plays; expected Experiment.environment alone"
+                )
         check_types(self)
         counts = ("num_episodes", "num_environments", "evaluation_interval", "evaluation_episodes")
         check_at_least(self, 1, (*counts, "context_frames", "imagined_frames", "replay_timeout"))
         check_at_least(self, 0, ("evaluation_videos", "checkpoint_minutes"))
+
+
+def _check_factory(field: str, factory: Any) -> None:
+    if not callable(factory):
+        raise ValueError(
+            f"Experiment.{field} is {factory!r}; expected an environment's factory, as in "
+            "@control_suite"
+        )
 
 
 def parse(gin_files: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:

@@ -60,9 +60,14 @@ def make_parts(experiment: Experiment, seed: int) -> Parts:
         raise UserError(first_line(error)) from error
 
 
-def make_environments(experiment: Experiment, count: int, seed: int) -> BatchedEnvironment:
+def make_environments(
+    experiment: Experiment, count: int, seed: int, evaluation: bool = False
+) -> BatchedEnvironment:
     """Makes `count` environments; each has a seed of its own, from `seed` upwards."""
-    return BatchedEnvironment([experiment.environment(seed=seed + i) for i in range(count)])
+    factory = experiment.environment
+    if evaluation and experiment.evaluation_environment is not None:
+        factory = experiment.evaluation_environment
+    return BatchedEnvironment([factory(seed=seed + i) for i in range(count)])
 
 
 def _make_parts(experiment: Experiment, seed: int) -> Parts:
@@ -70,12 +75,14 @@ def _make_parts(experiment: Experiment, seed: int) -> Parts:
     num_evaluation = min(experiment.evaluation_episodes, MAX_EVALUATION_ENVIRONMENTS)
     environment = make_environments(experiment, experiment.num_environments, seed)
     spec = make_environment_spec(environment.environments[0])
+    evaluation_environment = make_environments(
+        experiment, num_evaluation, seed + experiment.num_environments, evaluation=True
+    )
+    _check_equal_specs(environment, evaluation_environment)
     networks = builder.make_networks(spec, seeds["networks"])
     return Parts(
         environment=environment,
-        evaluation_environment=make_environments(
-            experiment, num_evaluation, seed + experiment.num_environments
-        ),
+        evaluation_environment=evaluation_environment,
         learner=builder.make_learner(networks, seeds["learner"]),
         tables=builder.make_tables(spec),
         policy=builder.make_policy(networks, spec, evaluation=False),
@@ -85,6 +92,16 @@ def _make_parts(experiment: Experiment, seed: int) -> Parts:
         figure_maker=builder.make_figure_maker(networks),
         seeds=seeds,
     )
+
+
+def _check_equal_specs(environment: BatchedEnvironment, evaluation: BatchedEnvironment) -> None:
+    for name in ("observation_spec", "action_spec"):
+        expected, found = getattr(environment, name)(), getattr(evaluation, name)()
+        if found != expected:
+            raise UserError(
+                f"{name} of Experiment.evaluation_environment ({evaluation.name}) is {found}; "
+                f"expected that of Experiment.environment ({environment.name}), {expected}"
+            )
 
 
 def stream_seeds(seed: int) -> dict[str, int]:

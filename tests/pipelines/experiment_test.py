@@ -89,6 +89,11 @@ def test_nothing_is_left_of_what_was_parsed_before():
             "is wanted",
         ),
         (
+            "Experiment.evaluation_environment = 'x'",
+            "Experiment.evaluation_environment is 'x'; expected an environment's factory, as in "
+            "@control_suite",
+        ),
+        (
             "PlaNetConfig.batch_size = foo",
             "--gin_bindings, line 1: not a value; expected a number, a quoted 'text', a list, "
             "@name or @name()",
@@ -106,6 +111,15 @@ def test_nothing_is_left_of_what_was_parsed_before():
 )
 def test_a_wrong_binding_is_one_line(binding, line):
     assert line_for([TINY], [binding]) == line
+
+
+def test_what_learns_nothing_is_evaluated_where_it_plays():
+    tiny = str(pathlib.Path(__file__).parent / "tiny_simulator_cem.gin")
+    line = line_for([tiny], ["Experiment.evaluation_environment = @control_suite"])
+    assert line == (
+        "Experiment.evaluation_environment is set, but simulator_cem learns nothing and is "
+        "evaluated where it plays; expected Experiment.environment alone"
+    )
 
 
 def test_the_second_of_two_bindings_is_named():
