@@ -90,11 +90,10 @@ class MuZeroBuilder(Builder):
         if not isinstance(seen, specs.Array):
             names = sorted(map(str, tree.flatten(spec.observations)))
             raise ValueError(f"MuZero needs one array to look at, got {names}")
-        rank = 1 if self.config.torso == "mlp" else 3
-        if len(seen.shape) != rank:
+        if self.config.torso != "mlp" and len(seen.shape) != 3:
             raise ValueError(
-                f"MuZeroConfig.torso = {self.config.torso!r} takes observations of rank {rank}, "
-                f"got shape {seen.shape}"
+                f"MuZeroConfig.torso = {self.config.torso!r} takes images or boards [height, "
+                f"width, planes], got shape {list(seen.shape)}; 'mlp' takes every shape"
             )
         self._check_actions(spec.actions.num_values, seen.shape)
 

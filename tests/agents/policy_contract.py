@@ -73,7 +73,8 @@ class PolicyContract:
         for ours, theirs in zip(tf.nest.flatten(alone), tf.nest.flatten(beside), strict=True):
             np.testing.assert_allclose(ours[:2], theirs[:2], atol=1e-4)
         if self.reads_observations:
-            assert np.any(alone[0][2] != beside[0][2])
+            said = zip(*(tf.nest.flatten([step[0], step[2]]) for step in (alone, beside)), strict=True)
+            assert any(np.any(ours[2] != theirs[2]) for ours, theirs in said)
 
 
 def observe(policy: Policy, batch_size: int, seed: int = 0) -> Any:
