@@ -30,7 +30,7 @@ from absl import flags
 
 from pipelines.errors import UserError, nearest
 
-_AGENT = flags.DEFINE_string("agent", "planet", "Agent: gin/<agent>.gin is measured.")
+_AGENT = flags.DEFINE_string("agent", "planet", "Agent or gin file: gin/<agent>.gin is measured.")
 _SIZE = flags.DEFINE_enum("size", "planet", ["planet"], "Sizes that `cem` plans with.")
 _BACKEND = flags.DEFINE_enum(
     "backend", "auto", ["auto", "native", "tensorflow"], "Backend of `cem` and `mcts`."
@@ -43,7 +43,10 @@ _GIN_BINDINGS = flags.DEFINE_multi_string("gin_bindings", [], "Bindings over the
 
 Result = dict[str, Any]
 
-# Rows of the table that a learner of whole tables is measured with.
+# Agents of which no gin file has the name alone, and the file that is measured then.
+_GIN_FILES = {"muzero": "muzero_cartpole_small"}
+
+# Rows of the table that learners are measured with which read all of it, or ask for its size.
 _ROWS = 2001
 
 
@@ -63,7 +66,7 @@ def bench_learn() -> Iterator[Result]:
         "benchmark": "learn",
         "agent": builder.name,
         "batch": builder.dataset_options.batch_size,
-        "length": int(batch.reward.shape[-1]),
+        "length": _length(batch),
         **_spread("milliseconds", [1e3 * s for s in seconds]),
         "first_seconds": first,
         "gigaflop": gigaflop,
@@ -77,9 +80,9 @@ def bench_act() -> Iterator[Result]:
     """Times the acting policy for a batch of environments."""
     import tensorflow as tf
 
-    policy, spec, name = _acting_policy()
+    policy, name = _acting_policy()
     state = policy.initial_state(_BATCH.value)
-    observation = tf.zeros([_BATCH.value, *spec.observations.shape], spec.observations.dtype)
+    observation = tf.nest.map_structure(_shown, policy.observation_spec)
     seed = tf.constant([0, 0])
     seconds = _timed(lambda: policy.step(observation, state, seed)[0].numpy())
     yield {
@@ -110,6 +113,7 @@ def bench_cem() -> Iterator[Result]:
 def bench_replay() -> Iterator[Result]:
     """Times batches of real episodes through table and dataset, with nobody learning."""
     import numpy as np
+    import tree
 
     from agents.actor import Actor
     from pipelines.datasets import make_dataset
@@ -119,23 +123,28 @@ def bench_replay() -> Iterator[Result]:
 
     builder, spec, environment = _agent(with_environment=True)
     tables, options = builder.make_tables(spec), builder.dataset_options
+    if options.batch_size is None:
+        raise UserError(f"{builder.name} reads whole tables; expected an agent that reads batches")
     replay = Replay(tables)
     adder = EpisodeBuffer(builder.make_adder(replay.client))
-    actor = Actor(builder.make_seed_policy(spec), 1, 0, [adder])
+    actor = Actor(builder.make_seed_policy(spec), 1, 0, [adder], builder.extras)
     EnvironmentLoop(BatchedEnvironment([environment]), actor).run(10)
-    dataset = make_dataset(replay.address, options.table, options.batch_size)
+    dataset = make_dataset(
+        replay.address, options.table, options.batch_size, prioritized=options.prioritized
+    )
     iterator = iter(dataset)
     next(iterator)
     count = 10
     seconds = _timed(lambda: [next(iterator) for _ in range(count)])
     batch = next(iterator)
-    megabytes = np.prod(batch.observation.shape) * batch.observation.dtype.size / 1e6
+    frames = tree.flatten(_trajectory(batch).observation)
+    megabytes = sum(np.prod(leaf.shape) * leaf.dtype.size for leaf in frames) / 1e6
     rates = [count / s for s in seconds]
     yield {
         "benchmark": "replay",
         "agent": builder.name,
         "batch": options.batch_size,
-        "length": int(batch.reward.shape[1]),
+        "length": _length(batch),
         **_spread("batches_per_second", rates),
         "megabytes_per_second": float(statistics.median(rates) * megabytes),
     }
@@ -177,6 +186,10 @@ def main(argv: list[str]) -> int:
     return 0
 
 
+def _gin_file(agent: str) -> str:
+    return f"gin/{_GIN_FILES.get(agent, agent)}.gin"
+
+
 def _agent(
     name: str | None = None, bindings: Sequence[str] = (), with_environment: bool = False
 ) -> tuple:
@@ -184,7 +197,7 @@ def _agent(
     from pipelines import experiment
     from pipelines.environments import make_environment_spec
 
-    gin_file = f"gin/{name or _AGENT.value}.gin"
+    gin_file = _gin_file(name or _AGENT.value)
     described = experiment.parse([gin_file], [*bindings, *_GIN_BINDINGS.value])
     environment = described.environment(seed=0)
     spec = make_environment_spec(environment)
@@ -200,29 +213,38 @@ def _work(policy: Any, seconds: float) -> Result:
 
 
 def _acting_policy() -> tuple:
-    """The agent's collecting policy for --batch environments, their spec, the agent's name."""
+    """The agent's collecting policy for --batch environments, and the agent's name."""
     from agents.builder import PlannerBuilder
     from pipelines import experiment, parts
     from pipelines.environments import make_environment_spec
 
-    described = experiment.parse([f"gin/{_AGENT.value}.gin"], _GIN_BINDINGS.value)
+    described = experiment.parse([_gin_file(_AGENT.value)], _GIN_BINDINGS.value)
     builder = described.builder
     plans_only = isinstance(builder, PlannerBuilder)
     environment = parts.make_environments(described, _BATCH.value if plans_only else 1, seed=0)
-    spec = make_environment_spec(environment)
     if plans_only:
         environment.reset()
-        return builder.make_policy(environment.environments), spec, builder.name
+        return builder.make_policy(environment.environments), builder.name
+    spec = make_environment_spec(environment)
     networks = builder.make_networks(spec, seed=0)
-    return builder.make_policy(networks, spec, evaluation=False), spec, builder.name
+    return builder.make_policy(networks, spec, evaluation=False), builder.name
+
+
+def _shown(spec: Any) -> Any:
+    """Zeros for --batch environments; truths, such as legal actions, all hold."""
+    import tensorflow as tf
+
+    fill = tf.ones if spec.dtype.is_bool else tf.zeros
+    return fill([_BATCH.value, *spec.shape], spec.dtype)
 
 
 def _random_batch(builder: Any, spec: Any) -> Any:
+    """A batch as the learner reads it; integers are 0, truths do not hold."""
     import numpy as np
     import tensorflow as tf
     import tree
 
-    from agents.types import Trajectory
+    from agents.types import Sample, Trajectory
 
     rng = np.random.default_rng(0)
 
@@ -237,7 +259,23 @@ def _random_batch(builder: Any, spec: Any) -> Any:
         return tf.zeros(shape, array.dtype)
 
     signature = builder.make_tables(spec)[0].info.signature
-    return Trajectory(*tree.map_structure(draw, signature))
+    trajectory = Trajectory(*tree.map_structure(draw, signature))
+    if not builder.dataset_options.prioritized:
+        return trajectory
+    keys = tf.range(builder.dataset_options.batch_size, dtype=tf.int64)
+    probabilities = tf.fill(keys.shape, tf.constant(1 / _ROWS, tf.float64))
+    sizes = tf.fill(keys.shape, tf.constant(_ROWS, tf.int64))
+    return Sample(tf.cast(keys, tf.uint64), probabilities, sizes, trajectory)
+
+
+def _trajectory(batch: Any) -> Any:
+    from agents.types import Sample
+
+    return batch.trajectory if isinstance(batch, Sample) else batch
+
+
+def _length(batch: Any) -> int:
+    return int(_trajectory(batch).reward.shape[-1])
 
 
 def _timed(call: Callable[[], Any]) -> list[float]:

@@ -17,12 +17,16 @@ TINY = (
     "SimulatorCEMConfig.planning_candidates = 10",
     "SimulatorCEMConfig.planning_elites = 2",
     "SimulatorCEMConfig.threads = 1",
+    "MuZeroConfig.num_simulations = 2",
+    "MuZeroConfig.batch_size = 4",
+    "MuZeroConfig.unroll_steps = 1",
 )
+CONFIGS = {"pets": "PETSConfig", "simulator": "SimulatorCEMConfig", "muzero": "MuZeroConfig"}
 
 
 def measure(monkeypatch, capfd, benchmark: str, agent: str, *flags: str) -> dict:
     monkeypatch.chdir(ROOT)
-    name = "PETSConfig" if agent.startswith("pets") else "SimulatorCEMConfig"
+    name = CONFIGS[agent.partition("_")[0]]
     bindings = [f"--gin_bindings={binding}" for binding in TINY if binding.startswith(name)]
     arguments = [f"--agent={agent}", "--repeats=1", "--json", *flags, *bindings]
     assert bench.main(["bench.py", benchmark, *arguments]) == 0
@@ -48,3 +52,23 @@ def test_an_epoch_of_pets_is_measured_on_a_whole_table(monkeypatch, capfd):
     found = measure(monkeypatch, capfd, "learn", "pets_small")
     assert found["agent"] == "pets" and found["length"] == 2001
     assert found["batch"] is None and found["gflops"] > 0
+
+
+def test_an_agent_that_sees_nests_is_measured(monkeypatch, capfd):
+    found = measure(monkeypatch, capfd, "act", "muzero_tictactoe_small", "--batch=3")
+    assert (found["agent"], found["batch"]) == ("muzero", 3) and found["actions_per_second"] > 0
+
+
+@pytest.mark.parametrize("benchmark", ["learn", "replay"])
+def test_an_agent_with_prioritised_replay_is_measured_by_its_short_name(
+    monkeypatch, capfd, benchmark
+):
+    found = measure(monkeypatch, capfd, benchmark, "muzero")
+    assert (found["agent"], found["batch"]) == ("muzero", 4) and found["length"] > 1
+
+
+def test_an_agent_of_whole_tables_has_no_batches_to_read(monkeypatch, capfd):
+    monkeypatch.chdir(ROOT)
+    assert bench.main(["bench.py", "replay", "--agent=pets_small"]) == 2
+    line = "error: pets reads whole tables; expected an agent that reads batches\n"
+    assert capfd.readouterr().err.endswith(line)
