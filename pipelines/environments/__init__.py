@@ -5,6 +5,7 @@ every environment has beyond dm_env, and a new one needs too, tests' shared cont
 `render(height, width)`, `random_state()` and `set_random_state(state)`.
 """
 
+from pipelines.environments.atari import atari
 from pipelines.environments.batch import BatchedEnvironment
 from pipelines.environments.board_game import board_game
 from pipelines.environments.classic_control import classic_control
@@ -14,6 +15,7 @@ from pipelines.environments.specs import make_environment_spec
 
 __all__ = [
     "BatchedEnvironment",
+    "atari",
     "board_game",
     "classic_control",
     "control_suite",
