@@ -12,13 +12,14 @@ with one line and status 2.
 from __future__ import annotations
 
 import json
+import os
 import pathlib
 import sys
 from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from pipelines import command_line
+from pipelines import command_line, saved_run
 from pipelines.errors import UserError
 
 if TYPE_CHECKING:
@@ -44,10 +45,10 @@ def main(argv: list[str]) -> int:
 
 
 def _evaluate() -> None:
-    logdir, directory = _find_policy()
+    directory = saved_run.find_policy(_LOGDIR.value, _POLICY.value)
     if _VIDEO.value is not None and not _VIDEO.value.endswith(".gif"):
         raise UserError(f"--video is '{_VIDEO.value}'; expected a file name that ends in .gif")
-    episodes, environment = _play(logdir, directory)
+    episodes, environment = _play(directory)
     result = {**_statistics(episodes), "environment": environment, "policy": str(directory)}
     print(json.dumps({**result, "seed": _SEED.value}))
     error = result["standard_error"]
@@ -58,22 +59,7 @@ def _evaluate() -> None:
     )
 
 
-def _find_policy() -> tuple[pathlib.Path, pathlib.Path]:
-    """Returns the run's directory and its policy's."""
-    if not _LOGDIR.value:
-        raise UserError("--logdir is missing; expected the log directory of a run")
-    logdir = pathlib.Path(_LOGDIR.value)
-    if not (logdir / "config.gin").is_file():
-        raise UserError(f"no run in '{logdir}': it has no config.gin")
-    directory = logdir / "policy" / _POLICY.value
-    if not directory.is_dir():
-        there = [name for name in ("best", "last") if (logdir / "policy" / name).is_dir()]
-        hint = f"--policy={there[0]} is there" if there else "the run has not saved any yet"
-        raise UserError(f"no policy in '{directory}'; {hint}")
-    return logdir, directory
-
-
-def _play(logdir: pathlib.Path, directory: pathlib.Path) -> tuple[list[Episode], str]:
+def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
     """Returns the episodes and the environment's name."""
     import numpy as np
 
@@ -82,13 +68,13 @@ def _play(logdir: pathlib.Path, directory: pathlib.Path) -> tuple[list[Episode],
     from pipelines.environment_loop import EnvironmentLoop
     from pipelines.export import SavedPolicy
 
-    described = experiment.parse([str(logdir / "config.gin")])
+    described = experiment.parse([os.path.join(_LOGDIR.value, "config.gin")])
     policy = SavedPolicy(directory)
     # Far from the small seeds that runs give their environments, one after the other.
     seeds = np.random.SeedSequence(_SEED.value).generate_state(2) & 0x3FFFFFFF
     count = min(_EPISODES.value, parts.MAX_EVALUATION_ENVIRONMENTS)
     environment = parts.make_environments(described, count, int(seeds[0]), evaluation=True)
-    _check_observation(policy, environment.observation_spec(), environment.name)
+    saved_run.check_observation(policy, environment.observation_spec(), environment.name)
     loop = EnvironmentLoop(environment, Actor(policy, count, int(seeds[1])))
     episodes = loop.run(_EPISODES.value, record=0 if _VIDEO.value is None else 1)
     if _VIDEO.value is not None:
@@ -97,19 +83,6 @@ def _play(logdir: pathlib.Path, directory: pathlib.Path) -> tuple[list[Episode],
             raise UserError(f"--video: no frame of {environment.name} can be drawn here")
         video.write_gif(_VIDEO.value, films[0])
     return episodes, environment.name
-
-
-def _check_observation(policy: Any, spec: Any, name: str) -> None:
-    wanted, found = _shapes(policy.observation_spec), _shapes(spec)
-    if wanted != found:
-        raise UserError(f"the policy takes observations of shape {wanted}; {name} has {found}")
-
-
-def _shapes(nest: Any) -> str:
-    import tree
-
-    leaves = tree.flatten_with_path(nest)
-    return ", ".join(" ".join(map(str, [*path, tuple(leaf.shape)])) for path, leaf in leaves)
 
 
 def _statistics(episodes: list[Episode]) -> dict[str, Any]:

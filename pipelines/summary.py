@@ -25,6 +25,8 @@ _PACKAGES = {
     "dm_control": ("dm-control",),
     "mujoco": ("mujoco",),
     "gymnasium": ("gymnasium",),
+    "ale_py": ("ale-py",),
+    "open_spiel": ("open-spiel",),
     "numpy": ("numpy",),
 }
 

@@ -85,8 +85,8 @@ class BatchedEnvironment:
             for environment, action, chosen in zip(self._environments, actions, active, strict=True)
         ]
 
-    def observation_spec(self) -> specs.Array:
-        """The spec of one environment, without the batch dimension; so are the others."""
+    def observation_spec(self) -> Any:
+        """The spec, or nest of specs, of one environment, without the batch dimension."""
         return self._environments[0].observation_spec()
 
     def action_spec(self) -> specs.Array:

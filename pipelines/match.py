@@ -1,0 +1,184 @@
+"""Plays a board game with a policy that a run has saved, against a player from OpenSpiel.
+
+python pipelines/match.py --logdir=DIR --opponent=random|mcts|perfect [--simulations=100]
+    [--policy=best|last] [--games=100] [--seed=N]
+
+Prints one line of JSON and one in words: wins, draws and losses from each seat and in all, the
+score (a win counts 1, a draw 1/2) and its 95 % confidence interval. The policy is the SavedModel in
+DIR/policy, the game the one of DIR/config.gin; the policy moves first in half of the games. Equal
+seeds give equal games. Bad input ends with one line and status 2.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from absl import flags
+
+from pipelines import command_line, saved_run
+from pipelines.environments.opponents import OPPONENTS
+from pipelines.errors import UserError
+
+if TYPE_CHECKING:
+    from agents.actor import Actor
+    from pipelines.environments.board_game import BoardGame
+
+# Games that are played side by side, so that a batch of searches costs little more than one.
+MAX_SIDE_BY_SIDE = 64
+
+_SEATS = ("first", "second")
+# Of the normal distribution, for 95 %.
+_QUANTILE = 1.959964
+
+_FLAGS = flags.FlagValues()
+_LOGDIR = flags.DEFINE_string("logdir", None, "Of the run.", flag_values=_FLAGS)
+_POLICY = flags.DEFINE_enum(
+    "policy", "best", ["best", "last"], "Which of its policies.", flag_values=_FLAGS
+)
+_OPPONENT = flags.DEFINE_enum("opponent", None, OPPONENTS, "The other player.", flag_values=_FLAGS)
+_SIMULATIONS = flags.DEFINE_integer(
+    "simulations", 100, "Of each move of mcts.", lower_bound=1, flag_values=_FLAGS
+)
+_GAMES = flags.DEFINE_integer(
+    "games", 100, "Games to play, an even number.", lower_bound=2, flag_values=_FLAGS
+)
+_SEED = flags.DEFINE_integer(
+    "seed", 0, "Of opponent and policy.", lower_bound=0, flag_values=_FLAGS
+)
+
+
+def main(argv: list[str]) -> int:
+    """Runs the program; returns the exit status, see `command_line`."""
+    return command_line.run_program(argv, _FLAGS, __doc__, _match)
+
+
+def play_match(
+    make_game: Callable[[int], BoardGame],
+    make_actor: Callable[[int, int], Actor],
+    games: int,
+    seed: int,
+) -> list[list[float]]:
+    """Plays `games` games, half from each seat.
+
+    Args:
+      make_game: from its seed; an even one lets the learner move first.
+      make_actor: from the number of games it plays side by side and its seed.
+      games: an even number.
+      seed: of opponents and actors.
+
+    Returns:
+      What the actor got in each game, from the first seat and from the second: 1, 0 or -1.
+    """
+    import numpy as np
+
+    from pipelines.environment_loop import EnvironmentLoop
+    from pipelines.environments import BatchedEnvironment
+
+    seeds = np.random.SeedSequence(seed).generate_state(2) & 0x1FFFFFFF
+    outcomes: list[list[float]] = [[], []]
+    for seat in (0, 1):
+        for start in range(0, games // 2, MAX_SIDE_BY_SIDE):
+            count = min(MAX_SIDE_BY_SIDE, games // 2 - start)
+            # One game each: the seat changes after it.
+            first = 2 * (int(seeds[0]) + start) + seat
+            batch = BatchedEnvironment([make_game(first + 2 * i) for i in range(count)])
+            loop = EnvironmentLoop(batch, make_actor(count, int(seeds[1]) + 2 * start + seat))
+            outcomes[seat] += [episode.episode_return for episode in loop.run(count)]
+    return outcomes
+
+
+def tally(outcomes: Sequence[float]) -> dict[str, Any]:
+    """Returns games, wins, draws, losses, score and the score's interval [low, high]."""
+    games, wins, losses = len(outcomes), *(sum(o == sign for o in outcomes) for sign in (1, -1))
+    draws = games - wins - losses
+    score = (wins + draws / 2) / games
+    counts = {"games": games, "wins": wins, "draws": draws, "losses": losses}
+    return {**counts, "score": score, "interval": list(wilson_interval(score, games))}
+
+
+def wilson_interval(score: float, games: int) -> tuple[float, float]:
+    """Returns Wilson's 95 % interval for the mean of `games` values in [0, 1].
+
+    It is meant for wins and losses; draws make the spread smaller, so that with them it is wider
+    than it need be. Wilson, "Probable inference, the law of succession, and statistical inference",
+    1927.
+    """
+    z = _QUANTILE
+    middle = (score + z * z / (2 * games)) / (1 + z * z / games)
+    variance = score * (1 - score) / games + z * z / (4 * games * games)
+    half = z * math.sqrt(variance) / (1 + z * z / games)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _match() -> None:
+    directory = saved_run.find_policy(_LOGDIR.value, _POLICY.value)
+    if _OPPONENT.value is None:
+        raise UserError(f"--opponent is missing; expected one of {', '.join(OPPONENTS)}")
+    if _GAMES.value % 2:
+        raise UserError(
+            f"--games is '{_GAMES.value}'; expected an even number, half from each seat"
+        )
+    outcomes, environment = _play(directory)
+    simulations = _SIMULATIONS.value if _OPPONENT.value == "mcts" else None
+    result = {
+        "environment": environment,
+        "opponent": _OPPONENT.value,
+        "simulations": simulations,
+        **{seat: tally(rewards) for seat, rewards in zip(_SEATS, outcomes, strict=True)},
+        "all": tally([*outcomes[0], *outcomes[1]]),
+        "policy": str(directory),
+        "seed": _SEED.value,
+    }
+    print(json.dumps(result))
+    print(_words(result))
+
+
+def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:
+    """Returns what `play_match` does, and the environment's name."""
+    from agents.actor import Actor
+    from pipelines import experiment
+    from pipelines.environments.board_game import BoardGame
+    from pipelines.export import SavedPolicy
+
+    described = experiment.parse([os.path.join(_LOGDIR.value, "config.gin")])
+    environment = described.environment(seed=0)
+    if not isinstance(environment, BoardGame):
+        raise UserError(f"the run's environment is {environment.name}; expected a board game")
+
+    def make_game(seed: int) -> BoardGame:
+        return described.environment(
+            seed=seed, opponent=_OPPONENT.value, opponent_simulations=_SIMULATIONS.value
+        )
+
+    make_game(0)  # An opponent that does not play this game is known before the policy is read.
+    policy = SavedPolicy(directory)
+    saved_run.check_observation(policy, environment.observation_spec(), environment.name)
+    outcomes = play_match(
+        make_game, lambda count, seed: Actor(policy, count, seed), _GAMES.value, _SEED.value
+    )
+    return outcomes, environment.name
+
+
+def _words(result: dict[str, Any]) -> str:
+    simulations, whole = result["simulations"], result["all"]
+    against = result["opponent"] + (f" ({simulations} simulations)" if simulations else "")
+    low, high = whole["interval"]
+    seats = ", ".join(f"moving {seat} {_counts(result[seat])}" for seat in _SEATS)
+    return (
+        f"{result['environment']} against {against}: score {whole['score']:.3f} "
+        f"(95 % interval {low:.3f} to {high:.3f}) over {whole['games']} games: "
+        f"{_counts(whole)}; {seats}"
+    )
+
+
+def _counts(tallied: dict[str, Any]) -> str:
+    return f"{tallied['wins']} won {tallied['draws']} drawn {tallied['losses']} lost"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv))
