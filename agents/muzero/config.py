@@ -95,7 +95,8 @@ class MuZeroConfig:
       min_priority: added to |search value − n-step return|.
       update_priorities: whether priorities are written back, as |predicted − target value|.
       seed_episodes: of uniformly random moves, before the first update.
-      updates_per_episode, updates_per_step: how much is learned for what is collected.
+      updates_per_episode, updates_per_step: how much is learned for what is collected; the paper
+        draws 0.1 samples for each state, so 0.1 / batch_size.
       search: `muzero` (PUCT, Dirichlet noise) or `gumbel` (Danihelka et al. 2022).
       num_simulations: N of a move; evaluation_simulations: None: as many.
       max_depth: of a walk; None: no limit.
@@ -151,7 +152,7 @@ class MuZeroConfig:
     update_priorities: bool = True
     seed_episodes: int = 1
     updates_per_episode: int = 0
-    updates_per_step: float = 0.1
+    updates_per_step: float = 0.1 / 1024
     search: Literal["muzero", "gumbel"] = "muzero"
     num_simulations: int = 50
     evaluation_simulations: int | None = None

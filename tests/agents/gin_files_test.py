@@ -13,7 +13,7 @@ import tree
 
 from agents.builder import PlannerBuilder
 from agents.policy import Policy
-from agents.types import Trajectory
+from agents.types import Sample, Trajectory
 from pipelines import experiment
 from pipelines.environments import make_environment_spec
 
@@ -38,6 +38,11 @@ TINY = {
         "PETSConfig.planning_iterations = 2",
         "PETSConfig.planning_candidates = 4",
         "PETSConfig.planning_elites = 2",
+    ),
+    "muzero": (
+        f"MuZeroConfig.batch_size = {BATCH_SIZE}",
+        "MuZeroConfig.num_simulations = 2",
+        "MuZeroConfig.unroll_steps = 1",
     ),
     "simulator_cem": (
         "SimulatorCEMConfig.planning_horizon = 2",
@@ -69,6 +74,13 @@ def random_batch(signature) -> Trajectory:
     return Trajectory(*tree.map_structure(draw, signature))
 
 
+def with_keys(batch: Trajectory) -> Sample:
+    """As a prioritised table's dataset would yield it."""
+    keys = tf.cast(tf.range(BATCH_SIZE), tf.uint64)
+    probability = tf.fill([BATCH_SIZE], tf.constant(0.1, tf.float64))
+    return Sample(keys, probability, tf.fill([BATCH_SIZE], tf.constant(10, tf.int64)), batch)
+
+
 def test_there_are_gin_files():
     assert "gin/planet.gin" in FILES
 
@@ -89,7 +101,11 @@ def test_a_gin_file_parses_learns_and_acts(path: str):
 
     learner = builder.make_learner(networks, seed=0)
     before = [variable.numpy() for variable in networks.trainable_variables]
-    metrics = learner.step(random_batch(table.info.signature))
+    batch = random_batch(table.info.signature)
+    batch = with_keys(batch) if builder.dataset_options.prioritized else batch
+    if (transform := builder.make_dataset_transform(learner)) is not None:
+        batch = transform(batch)
+    metrics = learner.step(batch)
     assert all(np.isfinite(value) for value in metrics.values()), metrics
     assert any(
         np.any(old != new.numpy())
@@ -102,7 +118,9 @@ def test_a_gin_file_parses_learns_and_acts(path: str):
 def acts(policy: Policy, environment: dm_env.Environment) -> None:
     observation = environment.reset().observation
     action, _, _ = policy.step(
-        tf.constant(observation[None]), policy.initial_state(1), tf.constant([0, 0])
+        tree.map_structure(lambda leaf: tf.constant(leaf[None]), observation),
+        policy.initial_state(1),
+        tf.constant([0, 0]),
     )
     environment.action_spec().validate(action.numpy()[0])
     environment.close()
