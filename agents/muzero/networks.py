@@ -13,7 +13,12 @@ import sonnet as snt
 import tensorflow as tf
 
 from agents.muzero.config import MuZeroConfig
-from agents.networks.residual import DenseStack, NormalisedConv, ResidualTower
+from agents.networks.residual import (
+    DenseStack,
+    NormalisedConv,
+    ResidualTower,
+    start_from_unit_variance,
+)
 from agents.value_transforms import from_categories, squash, to_categories, unsquash
 
 
@@ -58,6 +63,7 @@ class MuZeroNetwork(snt.Module):
         actions = tf.zeros([1, stack], tf.int32)
         root = self.initial_inference(tf.zeros([1, stack, *seen.shape], seen.dtype), actions)
         self.recurrent_inference(root.latent, actions[:, 0])
+        start_from_unit_variance(self)
 
     def initial_inference(
         self, observations: tf.Tensor, actions: tf.Tensor, is_training: bool = False

@@ -26,6 +26,16 @@ class Normalisation(snt.Module):
         return self._layer(values) if self._kind == "layer" else values
 
 
+def start_from_unit_variance(module: snt.Module) -> None:
+    """Makes untrained batch normalisations inside `module` leave their input as it is.
+
+    Sonnet's begin with a moving variance of 0: some dozens of layers deep, that overflows.
+    """
+    for layer in module.submodules:
+        if isinstance(layer, snt.BatchNorm):
+            layer.moving_variance.average.assign(tf.ones_like(layer.moving_variance.average))
+
+
 class NormalisedConv(snt.Module):
     """Convolution and normalisation, without a rectifier."""
 

@@ -73,7 +73,9 @@ class PolicyContract:
         for ours, theirs in zip(tf.nest.flatten(alone), tf.nest.flatten(beside), strict=True):
             np.testing.assert_allclose(ours[:2], theirs[:2], atol=1e-4)
         if self.reads_observations:
-            said = zip(*(tf.nest.flatten([step[0], step[2]]) for step in (alone, beside)), strict=True)
+            said = zip(
+                *(tf.nest.flatten([step[0], step[2]]) for step in (alone, beside)), strict=True
+            )
             assert any(np.any(ours[2] != theirs[2]) for ours, theirs in said)
 
 
