@@ -15,6 +15,7 @@
 #include <thread>
 #include <vector>
 
+#include "ops/mcts/cc/kernels/crew.h"
 #include "ops/mcts/cc/kernels/formulas.h"
 #include "ops/mcts/cc/kernels/in_flight.h"
 #include "ops/mcts/cc/kernels/numbers.h"
@@ -132,19 +133,20 @@ Fault RunTree(const Job& job, const Tree& tree, int64_t b, bool fused) {
   return fault;
 }
 
-// The same batch by one thread and by four, by single steps and fused ones.
+// The same batch by one thread and, job after job, by a crew of four.
 bool SameOnThreads(Random* random) {
   const int64_t batch = 8, num_nodes = 2 + Below(random, 60), num_actions = 1 + Below(random, 40);
   const Job job(random, num_nodes, num_actions, false);
   Grove alone(batch, num_nodes, num_actions), shared(batch, num_nodes, num_actions);
   for (int64_t b = 0; b < batch; ++b) RunTree(job, alone.At(b), b, true);
-  std::vector<std::thread> threads;
-  for (int64_t t = 0; t < 4; ++t) {
-    threads.emplace_back([&, t] {
-      for (int64_t b = t; b < batch; b += 4) RunTree(job, shared.At(b), b, true);
-    });
+  Crew crew;
+  std::vector<std::thread> helpers;
+  for (int64_t t = 0; t < 3; ++t) {
+    helpers.emplace_back([&crew] { crew.Help(std::chrono::milliseconds(1)); });
   }
-  for (std::thread& thread : threads) thread.join();
+  const Crew::Job grow = [&](int64_t b) { RunTree(job, shared.At(b), b, true); };
+  for (int64_t parts : {batch, batch / 2, batch}) crew.Run(parts, grow);
+  for (std::thread& helper : helpers) helper.join();
   const auto same = [](const auto& one, const auto& other, int64_t floats) {
     return std::memcmp(one.get(), other.get(), floats * sizeof(float)) == 0;
   };

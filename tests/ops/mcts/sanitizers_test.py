@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[3]
-KERNELS = ("in_flight", "search_cpu", "search_portable", "search_avx2")
+KERNELS = ("crew", "in_flight", "search_cpu", "search_portable", "search_avx2")
 SOURCES = (
     "tests/ops/mcts/kernels_fuzz.cc",
     *(f"ops/mcts/cc/kernels/{name}.cc" for name in KERNELS),

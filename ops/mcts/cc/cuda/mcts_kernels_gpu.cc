@@ -52,13 +52,6 @@ LookaheadAnswers ForLaunch(const Answers& said) {
   return {said.parent, said.action, said.reward, said.discount, said.prior_logits, said.value};
 }
 
-Status AllocateVector(OpKernelContext* ctx, const char* name, int64_t size, int32_t** data) {
-  Tensor* tensor;
-  TF_RETURN_IF_ERROR(ctx->allocate_output(name, TensorShape({size}), &tensor));
-  *data = tensor->flat<int32_t>().data();
-  return OkStatus();
-}
-
 // An op whose Run is all there is to do.
 class GpuOp : public OpKernel {
  public:
@@ -77,22 +70,12 @@ class GpuRootOp : public GpuOp {
 
  private:
   Status Run(OpKernelContext* ctx) override {
-    const Tensor* logits;
-    TF_RETURN_IF_ERROR(ctx->input("prior_logits", &logits));
-    if (logits->dims() != 2) {
-      return InvalidArgument("prior_logits must be [B, A], got ", logits->shape().DebugString());
-    }
-    Forest forest = {
-        nullptr, nullptr, nullptr, logits->dim_size(0), num_nodes_, logits->dim_size(1)};
-    const float* value;
-    std::vector<Embedding> rows;
+    RootArguments a;
     LookaheadEmbeddings embeddings;
-    TF_RETURN_IF_ERROR(ReadInput(ctx, "value", {forest.batch}, &value));
-    TF_RETURN_IF_ERROR(NewForest(ctx, nullptr, &forest));
-    TF_RETURN_IF_ERROR(NewEmbeddings(ctx, nullptr, forest, &rows));
-    TF_RETURN_IF_ERROR(ForLaunch(rows, &embeddings));
-    return Launched(lookahead_mcts_cuda_plant(StreamOf(ctx), &forest, logits->flat<float>().data(),
-                                              value, &embeddings));
+    TF_RETURN_IF_ERROR(Take(ctx, num_nodes_, nullptr, &a));
+    TF_RETURN_IF_ERROR(ForLaunch(a.embeddings, &embeddings));
+    return Launched(
+        lookahead_mcts_cuda_plant(StreamOf(ctx), &a.forest, a.prior_logits, a.value, &embeddings));
   }
 
   int64_t num_nodes_;
@@ -106,16 +89,11 @@ class GpuSimulateOp : public GpuOp {
 
  private:
   Status Run(OpKernelContext* ctx) override {
-    ConstForest forest;
-    RootNoise noise;
+    SimulateArguments a;
     const LookaheadEmbeddings none = {};
-    int32_t *parent, *action;
-    TF_RETURN_IF_ERROR(ReadForest(ctx, &forest));
-    TF_RETURN_IF_ERROR(ReadNoise(ctx, rule_, forest, &noise));
-    TF_RETURN_IF_ERROR(AllocateVector(ctx, "parent", forest.batch, &parent));
-    TF_RETURN_IF_ERROR(AllocateVector(ctx, "action", forest.batch, &action));
-    return Launched(lookahead_mcts_cuda_simulate(StreamOf(ctx), &forest, &rule_, &noise, &none,
-                                                 parent, action));
+    TF_RETURN_IF_ERROR(Take(ctx, rule_, &a));
+    return Launched(lookahead_mcts_cuda_simulate(StreamOf(ctx), &a.forest, &rule_, &a.noise, &none,
+                                                 a.parent, a.action));
   }
 
   Rule rule_;
@@ -127,19 +105,13 @@ class GpuExpandOp : public GpuOp {
 
  private:
   Status Run(OpKernelContext* ctx) override {
-    Forest forest;
-    Answers said;
-    std::vector<Embedding> rows;
+    ExpandArguments a;
     LookaheadEmbeddings embeddings;
-    int32_t* leaf;
-    TF_RETURN_IF_ERROR(TakeForest(ctx, &forest));
-    TF_RETURN_IF_ERROR(ReadAnswers(ctx, forest, &said));
-    TF_RETURN_IF_ERROR(TakeEmbeddings(ctx, forest, false, &rows));
-    TF_RETURN_IF_ERROR(ForLaunch(rows, &embeddings));
-    TF_RETURN_IF_ERROR(AllocateVector(ctx, "leaf", forest.batch, &leaf));
-    const LookaheadAnswers answers = ForLaunch(said);
+    TF_RETURN_IF_ERROR(Take(ctx, &a));
+    TF_RETURN_IF_ERROR(ForLaunch(a.embeddings, &embeddings));
+    const LookaheadAnswers answers = ForLaunch(a.answers);
     return Launched(
-        lookahead_mcts_cuda_expand(StreamOf(ctx), &forest, &answers, &embeddings, 0, leaf));
+        lookahead_mcts_cuda_expand(StreamOf(ctx), &a.forest, &answers, &embeddings, 0, a.leaf));
   }
 };
 
@@ -149,11 +121,9 @@ class GpuBackwardOp : public GpuOp {
 
  private:
   Status Run(OpKernelContext* ctx) override {
-    Forest forest;
-    const int32_t* leaf;
-    TF_RETURN_IF_ERROR(TakeForest(ctx, &forest));
-    TF_RETURN_IF_ERROR(ReadInput(ctx, "leaf", {forest.batch}, &leaf));
-    return Launched(lookahead_mcts_cuda_backward(StreamOf(ctx), &forest, leaf));
+    BackwardArguments a;
+    TF_RETURN_IF_ERROR(Take(ctx, &a));
+    return Launched(lookahead_mcts_cuda_backward(StreamOf(ctx), &a.forest, a.leaf));
   }
 };
 
@@ -166,32 +136,21 @@ class GpuStepOp : public GpuOp {
 
  private:
   Status Run(OpKernelContext* ctx) override {
-    Forest forest;
-    ConstForest read;
-    RootNoise noise;
-    Answers said;
-    std::vector<Embedding> rows;
+    StepArguments a;
     LookaheadEmbeddings embeddings;
-    int32_t *parent, *action;
-    TF_RETURN_IF_ERROR(ReadForest(ctx, &read));
-    TF_RETURN_IF_ERROR(ReadNoise(ctx, rule_, read, &noise));
-    TF_RETURN_IF_ERROR(TakeForest(ctx, &forest));
-    TF_RETURN_IF_ERROR(ReadAnswers(ctx, forest, &said));
-    TF_RETURN_IF_ERROR(TakeEmbeddings(ctx, forest, true, &rows));
-    TF_RETURN_IF_ERROR(ForLaunch(rows, &embeddings));
-    TF_RETURN_IF_ERROR(AllocateVector(ctx, "next_parent", read.batch, &parent));
-    TF_RETURN_IF_ERROR(AllocateVector(ctx, "next_action", read.batch, &action));
     Tensor leaf;
+    TF_RETURN_IF_ERROR(Take(ctx, rule_, &a));
+    TF_RETURN_IF_ERROR(ForLaunch(a.embeddings, &embeddings));
     TF_RETURN_IF_ERROR(
-        ctx->allocate_temp(::tensorflow::DT_INT32, TensorShape({read.batch}), &leaf));
-    const LookaheadAnswers answers = ForLaunch(said);
+        ctx->allocate_temp(::tensorflow::DT_INT32, TensorShape({a.forest.batch}), &leaf));
+    const LookaheadAnswers answers = ForLaunch(a.answers);
     CUstream_st* stream = StreamOf(ctx);
-    TF_RETURN_IF_ERROR(Launched(lookahead_mcts_cuda_expand(stream, &forest, &answers, &embeddings,
+    TF_RETURN_IF_ERROR(Launched(lookahead_mcts_cuda_expand(stream, &a.forest, &answers, &embeddings,
                                                            1, leaf.flat<int32_t>().data())));
-    read = {forest.nodes, forest.edges,     forest.stats,
-            forest.batch, forest.num_nodes, forest.num_actions};
-    return Launched(
-        lookahead_mcts_cuda_simulate(stream, &read, &rule_, &noise, &embeddings, parent, action));
+    const ConstForest read = {a.forest.nodes, a.forest.edges,     a.forest.stats,
+                              a.forest.batch, a.forest.num_nodes, a.forest.num_actions};
+    return Launched(lookahead_mcts_cuda_simulate(stream, &read, &rule_, &a.noise, &embeddings,
+                                                 a.parent, a.action));
   }
 
   Rule rule_;

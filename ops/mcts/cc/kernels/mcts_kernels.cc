@@ -1,6 +1,7 @@
 // The ops' CPU kernels: read the arguments, share the trees out over the
 // device's threads, report the first fault. The search itself is search_cpu.h.
 
+#include <algorithm>
 #include <cstring>
 #include <vector>
 
@@ -15,13 +16,10 @@ namespace mcts {
 namespace {
 
 using ::tensorflow::DEVICE_CPU;
-using ::tensorflow::OkStatus;
 using ::tensorflow::OpKernel;
 using ::tensorflow::OpKernelConstruction;
 using ::tensorflow::OpKernelContext;
 using ::tensorflow::Status;
-using ::tensorflow::Tensor;
-using ::tensorflow::TensorShape;
 
 // Runs inline: the executor hands an "expensive" kernel to another thread where
 // it has anything else to do, which costs more than a step.
@@ -49,13 +47,6 @@ RootNoise NoiseOf(const RootNoise& noise, int64_t b, int64_t num_actions) {
   return own;
 }
 
-Status AllocateVector(OpKernelContext* ctx, const char* name, int64_t size, int32_t** data) {
-  Tensor* tensor;
-  TF_RETURN_IF_ERROR(ctx->allocate_output(name, TensorShape({size}), &tensor));
-  *data = tensor->flat<int32_t>().data();
-  return OkStatus();
-}
-
 void StoreRows(const std::vector<Embedding>& embeddings, int64_t b, int64_t num_nodes,
                int64_t node) {
   for (const Embedding& e : embeddings) {
@@ -80,27 +71,13 @@ class RootOp : public TreeOp {
 
  private:
   Status Run(OpKernelContext* ctx) override {
-    const Tensor* logits;
-    TF_RETURN_IF_ERROR(ctx->input("prior_logits", &logits));
-    if (logits->dims() != 2) {
-      return ::tensorflow::errors::InvalidArgument("prior_logits must be [B, A], got ",
-                                                   logits->shape().DebugString());
-    }
-    Forest forest = {};
-    forest.batch = logits->dim_size(0);
-    forest.num_nodes = num_nodes_;
-    forest.num_actions = logits->dim_size(1);
-    const float* value;
-    TF_RETURN_IF_ERROR(ReadInput(ctx, "value", {forest.batch}, &value));
-    TF_RETURN_IF_ERROR(NewForest(ctx, TreeMemory(), &forest));
-    std::vector<Embedding> embeddings;
-    TF_RETURN_IF_ERROR(NewEmbeddings(ctx, TreeMemory(), forest, &embeddings));
-    const float* rows = logits->flat<float>().data();
+    RootArguments a;
+    TF_RETURN_IF_ERROR(Take(ctx, num_nodes_, TreeMemory(), &a));
     const auto plant = [&](int64_t b, float*) {
-      StoreRows(embeddings, b, forest.num_nodes, 0);
-      return PlantRoot(forest.At(b), rows + b * forest.num_actions, value[b]);
+      StoreRows(a.embeddings, b, num_nodes_, 0);
+      return PlantRoot(a.forest.At(b), a.prior_logits + b * a.forest.num_actions, a.value[b]);
     };
-    return ForEachTree(ctx, forest, plant);
+    return ForEachTree(ctx, a.forest, plant);
   }
 
   int64_t num_nodes_;
@@ -114,18 +91,13 @@ class SimulateOp : public TreeOp {
 
  private:
   Status Run(OpKernelContext* ctx) override {
-    ConstForest forest;
-    RootNoise noise;
-    int32_t *parent, *action;
-    TF_RETURN_IF_ERROR(ReadForest(ctx, &forest));
-    TF_RETURN_IF_ERROR(ReadNoise(ctx, rule_, forest, &noise));
-    TF_RETURN_IF_ERROR(AllocateVector(ctx, "parent", forest.batch, &parent));
-    TF_RETURN_IF_ERROR(AllocateVector(ctx, "action", forest.batch, &action));
+    SimulateArguments a;
+    TF_RETURN_IF_ERROR(Take(ctx, rule_, &a));
     const auto walk = [&](int64_t b, float* scratch) {
-      return Simulate(forest.At(b), rule_, NoiseOf(noise, b, forest.num_actions), scratch,
-                      parent + b, action + b);
+      return Simulate(a.forest.At(b), rule_, NoiseOf(a.noise, b, a.forest.num_actions), scratch,
+                      a.parent + b, a.action + b);
     };
-    return ForEachTree(ctx, forest, walk);
+    return ForEachTree(ctx, a.forest, walk);
   }
 
   Rule rule_;
@@ -137,23 +109,17 @@ class ExpandOp : public TreeOp {
 
  private:
   Status Run(OpKernelContext* ctx) override {
-    Forest forest;
-    Answers answers;
-    std::vector<Embedding> embeddings;
-    int32_t* leaf;
-    TF_RETURN_IF_ERROR(TakeForest(ctx, &forest));
-    TF_RETURN_IF_ERROR(ReadAnswers(ctx, forest, &answers));
-    TF_RETURN_IF_ERROR(TakeEmbeddings(ctx, forest, false, &embeddings));
-    TF_RETURN_IF_ERROR(AllocateVector(ctx, "leaf", forest.batch, &leaf));
+    ExpandArguments a;
+    TF_RETURN_IF_ERROR(Take(ctx, &a));
     const auto expand = [&](int64_t b, float* scratch) {
-      const Fault fault = Expand(forest.At(b), answers.parent[b], answers.action[b],
-                                 answers.At(b, forest.num_actions), scratch, leaf + b);
+      const Fault fault = Expand(a.forest.At(b), a.answers.parent[b], a.answers.action[b],
+                                 a.answers.At(b, a.forest.num_actions), scratch, a.leaf + b);
       if (fault == kNoFault) {
-        StoreRows(embeddings, b, forest.num_nodes, leaf[b]);
+        StoreRows(a.embeddings, b, a.forest.num_nodes, a.leaf[b]);
       }
       return fault;
     };
-    return ForEachTree(ctx, forest, expand);
+    return ForEachTree(ctx, a.forest, expand);
   }
 };
 
@@ -163,12 +129,10 @@ class BackwardOp : public TreeOp {
 
  private:
   Status Run(OpKernelContext* ctx) override {
-    Forest forest;
-    const int32_t* leaf;
-    TF_RETURN_IF_ERROR(TakeForest(ctx, &forest));
-    TF_RETURN_IF_ERROR(ReadInput(ctx, "leaf", {forest.batch}, &leaf));
-    const auto back = [&](int64_t b, float*) { return Backward(forest.At(b), leaf[b]); };
-    return ForEachTree(ctx, forest, back);
+    BackwardArguments a;
+    TF_RETURN_IF_ERROR(Take(ctx, &a));
+    const auto back = [&](int64_t b, float*) { return Backward(a.forest.At(b), a.leaf[b]); };
+    return ForEachTree(ctx, a.forest, back);
   }
 };
 
@@ -183,44 +147,38 @@ class StepOp : public TreeOp {
   // Visit counts whose exploration rates are worked out beforehand.
   static constexpr int64_t kRates = 2048;
 
-  struct Arguments {
-    Forest forest;
-    Answers answers;
-    RootNoise noise;
-    std::vector<Embedding> embeddings;
-    int32_t* parent;
-    int32_t* action;
-  };
-
   Status Run(OpKernelContext* ctx) override {
-    Arguments a;
-    ConstForest read;
-    TF_RETURN_IF_ERROR(ReadForest(ctx, &read));
-    TF_RETURN_IF_ERROR(ReadNoise(ctx, rule_, read, &a.noise));
-    TF_RETURN_IF_ERROR(TakeForest(ctx, &a.forest));
-    TF_RETURN_IF_ERROR(ReadAnswers(ctx, a.forest, &a.answers));
-    TF_RETURN_IF_ERROR(TakeEmbeddings(ctx, a.forest, true, &a.embeddings));
-    TF_RETURN_IF_ERROR(AllocateVector(ctx, "next_parent", read.batch, &a.parent));
-    TF_RETURN_IF_ERROR(AllocateVector(ctx, "next_action", read.batch, &a.action));
+    StepArguments a;
+    TF_RETURN_IF_ERROR(Take(ctx, rule_, &a));
     const auto step = [&](int64_t b, float* scratch) { return OneStep(a, b, scratch); };
     return ForEachTree(ctx, a.forest, step);
   }
 
-  Fault OneStep(const Arguments& a, int64_t b, float* scratch) const {
-    const int64_t num_actions = a.forest.num_actions;
-    const int64_t num_nodes = a.forest.num_nodes;
-    const Tree tree = a.forest.At(b);
+  // On a copy of the tree's statistics: they share a cache line with those of
+  // its neighbours, which another thread may be writing.
+  Fault OneStep(const StepArguments& a, int64_t b, float* scratch) const {
+    Tree tree = a.forest.At(b);
+    float* const shared = tree.stats;
+    float own[kStatistics];
+    std::copy_n(shared, kStatistics, own);
+    tree.stats = own;
+    const Fault fault = StepTree(a, b, tree, scratch);
+    std::copy_n(own, kStatistics, shared);
+    return fault;
+  }
+
+  Fault StepTree(const StepArguments& a, int64_t b, const Tree& tree, float* scratch) const {
     int32_t leaf;
     Fault fault = Expand(tree, a.answers.parent[b], a.answers.action[b],
-                         a.answers.At(b, num_actions), scratch, &leaf);
+                         a.answers.At(b, tree.num_actions), scratch, &leaf);
     if (fault != kNoFault) return fault;
-    StoreRows(a.embeddings, b, num_nodes, leaf);
+    StoreRows(a.embeddings, b, tree.num_nodes, leaf);
     const Search search = {rule_,
-                           NoiseOf(a.noise, b, num_actions),
+                           NoiseOf(a.noise, b, tree.num_actions),
                            {rates_.data(), static_cast<int64_t>(rates_.size())}};
     fault = Advance(tree, leaf, search, scratch, a.parent + b, a.action + b);
     if (fault != kNoFault) return fault;
-    GatherRows(a.embeddings, b, num_nodes, a.parent[b]);
+    GatherRows(a.embeddings, b, tree.num_nodes, a.parent[b]);
     return kNoFault;
   }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <initializer_list>
 
 #include "tensorflow/core/framework/tensor.h"
 #include "tensorflow/core/framework/tensor_shape.h"
@@ -18,7 +19,6 @@ using ::tensorflow::OkStatus;
 using ::tensorflow::OpInputList;
 using ::tensorflow::OpKernelConstruction;
 using ::tensorflow::OpKernelContext;
-using ::tensorflow::OpOutputList;
 using ::tensorflow::Status;
 using ::tensorflow::Tensor;
 using ::tensorflow::TensorShape;
@@ -26,6 +26,13 @@ using ::tensorflow::errors::InvalidArgument;
 using ::tensorflow::errors::ResourceExhausted;
 
 namespace {
+
+// Places of the trees among the inputs and the outputs of each op that has them
+// (cc/ops/mcts_ops.cc). Looking arguments up by name takes as long as a walk.
+enum TreePlace { kNodes, kEdges, kStats, kTreeTensors };
+
+// Of the model's answer among the inputs that follow the embeddings.
+enum AnswerPlace { kParentAt, kActionAt, kRewardAt, kDiscountAt, kLogitsAt, kValueAt, kUpdatesAt };
 
 Status CheckShape(const char* name, const Tensor& tensor, std::initializer_list<int64_t> shape) {
   bool same = tensor.dims() == static_cast<int>(shape.size());
@@ -54,12 +61,20 @@ Status CheckForest(const Tensor& nodes, const Tensor& edges, const Tensor& stats
   return OkStatus();
 }
 
-Status CheckForestInputs(OpKernelContext* ctx) {
-  const Tensor *nodes, *edges, *stats;
-  TF_RETURN_IF_ERROR(ctx->input("nodes", &nodes));
-  TF_RETURN_IF_ERROR(ctx->input("edges", &edges));
-  TF_RETURN_IF_ERROR(ctx->input("stats", &stats));
-  return CheckForest(*nodes, *edges, *stats);
+template <typename T>
+Status ReadInput(OpKernelContext* ctx, int input, const char* name,
+                 std::initializer_list<int64_t> shape, const T** data) {
+  const Tensor& tensor = ctx->input(input);
+  TF_RETURN_IF_ERROR(CheckShape(name, tensor, shape));
+  *data = tensor.flat<T>().data();
+  return OkStatus();
+}
+
+Status AllocateVector(OpKernelContext* ctx, int output, int64_t size, int32_t** data) {
+  Tensor* tensor;
+  TF_RETURN_IF_ERROR(ctx->allocate_output(output, TensorShape({size}), &tensor));
+  *data = tensor->flat<int32_t>().data();
+  return OkStatus();
 }
 
 // A GPU has a device context, whose stream orders the copy; a CPU has none.
@@ -83,12 +98,9 @@ Status TakeInput(OpKernelContext* ctx, int input, int output, Tensor** taken) {
   return OkStatus();
 }
 
-Status TakeNamed(OpKernelContext* ctx, const char* name, const char* new_name, float** data) {
-  int input, end, output;
-  TF_RETURN_IF_ERROR(ctx->op_kernel().InputRange(name, &input, &end));
-  TF_RETURN_IF_ERROR(ctx->op_kernel().OutputRange(new_name, &output, &end));
+Status TakeFloats(OpKernelContext* ctx, TreePlace place, float** data) {
   Tensor* taken;
-  TF_RETURN_IF_ERROR(TakeInput(ctx, input, output, &taken));
+  TF_RETURN_IF_ERROR(TakeInput(ctx, place, place, &taken));
   *data = taken->flat<float>().data();
   return OkStatus();
 }
@@ -124,6 +136,120 @@ int64_t RowBytes(const Tensor& rows, int64_t batch) {
   return batch == 0 ? 0 : static_cast<int64_t>(rows.TotalBytes()) / batch;
 }
 
+Status ReadForest(OpKernelContext* ctx, ConstForest* forest) {
+  const Tensor &nodes = ctx->input(kNodes), &edges = ctx->input(kEdges);
+  const Tensor& stats = ctx->input(kStats);
+  TF_RETURN_IF_ERROR(CheckForest(nodes, edges, stats));
+  *forest = {nodes.flat<float>().data(), edges.flat<float>().data(), stats.flat<float>().data(),
+             nodes.dim_size(0),          nodes.dim_size(1),          edges.dim_size(3)};
+  return OkStatus();
+}
+
+Status TakeForest(OpKernelContext* ctx, Forest* forest) {
+  ConstForest read;
+  TF_RETURN_IF_ERROR(ReadForest(ctx, &read));
+  *forest = {nullptr, nullptr, nullptr, read.batch, read.num_nodes, read.num_actions};
+  TF_RETURN_IF_ERROR(TakeFloats(ctx, kNodes, &forest->nodes));
+  TF_RETURN_IF_ERROR(TakeFloats(ctx, kEdges, &forest->edges));
+  return TakeFloats(ctx, kStats, &forest->stats);
+}
+
+Status NewForest(OpKernelContext* ctx, Allocator* memory, Forest* forest) {
+  const int64_t batch = forest->batch, room = forest->num_nodes;
+  Tensor *nodes, *edges, *stats;
+  TensorShape shape;
+  TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({batch, room, kNodeFields}, &shape));
+  TF_RETURN_IF_ERROR(AllocateOutput(ctx, memory, kNodes, shape, &nodes));
+  TF_RETURN_IF_ERROR(
+      TensorShape::BuildTensorShape({batch, room, kEdgeRows, forest->num_actions}, &shape));
+  TF_RETURN_IF_ERROR(AllocateOutput(ctx, memory, kEdges, shape, &edges));
+  TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({batch, kStatistics}, &shape));
+  TF_RETURN_IF_ERROR(ctx->allocate_output(kStats, shape, &stats));
+  TF_RETURN_IF_ERROR(CheckForest(*nodes, *edges, *stats));
+  forest->nodes = nodes->flat<float>().data();
+  forest->edges = edges->flat<float>().data();
+  forest->stats = stats->flat<float>().data();
+  return OkStatus();
+}
+
+Status ReadNoise(OpKernelContext* ctx, const Rule& rule, int64_t batch, int64_t num_actions,
+                 RootNoise* noise) {
+  *noise = {};
+  if (rule.kind != kGumbel) return OkStatus();
+  OpInputList gumbel, considered;
+  TF_RETURN_IF_ERROR(ctx->input_list("gumbel", &gumbel));
+  TF_RETURN_IF_ERROR(ctx->input_list("considered", &considered));
+  if (gumbel.size() != 1) {
+    return InvalidArgument("gumbel and considered must be one tensor each, got ", gumbel.size());
+  }
+  if (considered[0].dims() != 2 || considered[0].NumElements() == 0) {
+    return InvalidArgument("considered must be a matrix that is not empty");
+  }
+  TF_RETURN_IF_ERROR(CheckShape("gumbel", gumbel[0], {batch, num_actions}));
+  *noise = {gumbel[0].flat<float>().data(), considered[0].flat<float>().data(),
+            considered[0].dim_size(0), considered[0].dim_size(1)};
+  return OkStatus();
+}
+
+// `first`: the place of the answer's first input.
+Status ReadAnswers(OpKernelContext* ctx, int first, const Forest& forest, Answers* said) {
+  const std::initializer_list<int64_t> vector = {forest.batch};
+  TF_RETURN_IF_ERROR(ReadInput(ctx, first + kParentAt, "parent", vector, &said->parent));
+  TF_RETURN_IF_ERROR(ReadInput(ctx, first + kActionAt, "action", vector, &said->action));
+  TF_RETURN_IF_ERROR(ReadInput(ctx, first + kRewardAt, "reward", vector, &said->reward));
+  TF_RETURN_IF_ERROR(ReadInput(ctx, first + kDiscountAt, "discount", vector, &said->discount));
+  TF_RETURN_IF_ERROR(ReadInput(ctx, first + kValueAt, "value", vector, &said->value));
+  return ReadInput(ctx, first + kLogitsAt, "prior_logits", {forest.batch, forest.num_actions},
+                   &said->prior_logits);
+}
+
+// The embeddings as outputs, in place where possible; `gathered`: the place of
+// the first output for the parents' rows, or -1 where the op gives none.
+Status TakeEmbeddings(OpKernelContext* ctx, const Forest& forest, int count, int gathered,
+                      std::vector<Embedding>* embeddings) {
+  for (int i = 0; i < count; ++i) {
+    const int whole_at = kTreeTensors + i;
+    const Tensor& update = ctx->input(kTreeTensors + count + kUpdatesAt + i);
+    TF_RETURN_IF_ERROR(CheckEmbedding(forest, ctx->input(whole_at), update));
+    Tensor *whole, *row = nullptr;
+    TF_RETURN_IF_ERROR(TakeInput(ctx, whole_at, whole_at, &whole));
+    if (gathered >= 0) {
+      TF_RETURN_IF_ERROR(ctx->allocate_output(gathered + i, update.shape(), &row));
+    }
+    embeddings->push_back(
+        {static_cast<char*>(whole->data()), static_cast<const char*>(update.data()),
+         row ? static_cast<char*>(row->data()) : nullptr, RowBytes(update, forest.batch)});
+  }
+  return OkStatus();
+}
+
+// Embeddings of trees that hold `rows` at their roots; the rest is not written.
+Status NewEmbeddings(OpKernelContext* ctx, Allocator* memory, const Forest& forest,
+                     std::vector<Embedding>* embeddings) {
+  OpInputList rows;
+  TF_RETURN_IF_ERROR(ctx->input_list("rows", &rows));
+  for (int i = 0; i < rows.size(); ++i) {
+    if (rows[i].dims() < 1) return InvalidArgument("rows must be [B, ...]");
+    TensorShape shape = rows[i].shape();
+    TF_RETURN_IF_ERROR(shape.InsertDimWithStatus(1, forest.num_nodes));
+    Tensor* whole;
+    TF_RETURN_IF_ERROR(AllocateOutput(ctx, memory, kTreeTensors + i, shape, &whole));
+    TF_RETURN_IF_ERROR(CheckEmbedding(forest, *whole, rows[i]));
+    embeddings->push_back({static_cast<char*>(whole->data()),
+                           static_cast<const char*>(rows[i].data()), nullptr,
+                           RowBytes(rows[i], forest.batch)});
+  }
+  return OkStatus();
+}
+
+// How many embeddings an op that takes the model's answer has.
+Status CountEmbeddings(OpKernelContext* ctx, int* count) {
+  int begin, end;
+  TF_RETURN_IF_ERROR(ctx->op_kernel().InputRange("embeddings", &begin, &end));
+  *count = end - begin;
+  return OkStatus();
+}
+
 }  // namespace
 
 Status ReadRule(OpKernelConstruction* ctx, Rule* rule) {
@@ -152,129 +278,52 @@ Status ReadRule(OpKernelConstruction* ctx, Rule* rule) {
   return OkStatus();
 }
 
-Status ReadForest(OpKernelContext* ctx, ConstForest* forest) {
-  TF_RETURN_IF_ERROR(CheckForestInputs(ctx));
-  const Tensor *nodes, *edges, *stats;
-  TF_RETURN_IF_ERROR(ctx->input("nodes", &nodes));
-  TF_RETURN_IF_ERROR(ctx->input("edges", &edges));
-  TF_RETURN_IF_ERROR(ctx->input("stats", &stats));
-  *forest = {nodes->flat<float>().data(), edges->flat<float>().data(), stats->flat<float>().data(),
-             nodes->dim_size(0),          nodes->dim_size(1),          edges->dim_size(3)};
-  return OkStatus();
-}
-
-Status TakeForest(OpKernelContext* ctx, Forest* forest) {
-  ConstForest read;
-  TF_RETURN_IF_ERROR(ReadForest(ctx, &read));
-  *forest = {nullptr, nullptr, nullptr, read.batch, read.num_nodes, read.num_actions};
-  TF_RETURN_IF_ERROR(TakeNamed(ctx, "nodes", "new_nodes", &forest->nodes));
-  TF_RETURN_IF_ERROR(TakeNamed(ctx, "edges", "new_edges", &forest->edges));
-  return TakeNamed(ctx, "stats", "new_stats", &forest->stats);
-}
-
-Status NewForest(OpKernelContext* ctx, Allocator* memory, Forest* forest) {
-  const int64_t batch = forest->batch, room = forest->num_nodes;
-  Tensor *nodes, *edges, *stats;
-  TensorShape shape;
-  TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({batch, room, kNodeFields}, &shape));
-  TF_RETURN_IF_ERROR(AllocateOutput(ctx, memory, 0, shape, &nodes));
-  TF_RETURN_IF_ERROR(
-      TensorShape::BuildTensorShape({batch, room, kEdgeRows, forest->num_actions}, &shape));
-  TF_RETURN_IF_ERROR(AllocateOutput(ctx, memory, 1, shape, &edges));
-  TF_RETURN_IF_ERROR(TensorShape::BuildTensorShape({batch, kStatistics}, &shape));
-  TF_RETURN_IF_ERROR(ctx->allocate_output("new_stats", shape, &stats));
-  TF_RETURN_IF_ERROR(CheckForest(*nodes, *edges, *stats));
-  forest->nodes = nodes->flat<float>().data();
-  forest->edges = edges->flat<float>().data();
-  forest->stats = stats->flat<float>().data();
-  return OkStatus();
-}
-
-template <typename T>
-Status ReadInput(OpKernelContext* ctx, const char* name, std::initializer_list<int64_t> shape,
-                 const T** data) {
-  const Tensor* tensor;
-  TF_RETURN_IF_ERROR(ctx->input(name, &tensor));
-  TF_RETURN_IF_ERROR(CheckShape(name, *tensor, shape));
-  *data = tensor->flat<T>().data();
-  return OkStatus();
-}
-template Status ReadInput(OpKernelContext*, const char*, std::initializer_list<int64_t>,
-                          const float**);
-template Status ReadInput(OpKernelContext*, const char*, std::initializer_list<int64_t>,
-                          const int32_t**);
-
-Status ReadNoise(OpKernelContext* ctx, const Rule& rule, const ConstForest& forest,
-                 RootNoise* noise) {
-  *noise = {};
-  if (rule.kind != kGumbel) return OkStatus();
-  OpInputList gumbel, considered;
-  TF_RETURN_IF_ERROR(ctx->input_list("gumbel", &gumbel));
-  TF_RETURN_IF_ERROR(ctx->input_list("considered", &considered));
-  if (gumbel.size() != 1) {
-    return InvalidArgument("gumbel and considered must be one tensor each, got ", gumbel.size());
+Status Take(OpKernelContext* ctx, int64_t num_nodes, Allocator* memory, RootArguments* taken) {
+  const Tensor& logits = ctx->input(0);
+  if (logits.dims() != 2) {
+    return InvalidArgument("prior_logits must be [B, A], got ", logits.shape().DebugString());
   }
-  if (considered[0].dims() != 2 || considered[0].NumElements() == 0) {
-    return InvalidArgument("considered must be a matrix that is not empty");
-  }
-  TF_RETURN_IF_ERROR(CheckShape("gumbel", gumbel[0], {forest.batch, forest.num_actions}));
-  *noise = {gumbel[0].flat<float>().data(), considered[0].flat<float>().data(),
-            considered[0].dim_size(0), considered[0].dim_size(1)};
-  return OkStatus();
+  taken->forest = {nullptr, nullptr, nullptr, logits.dim_size(0), num_nodes, logits.dim_size(1)};
+  taken->prior_logits = logits.flat<float>().data();
+  TF_RETURN_IF_ERROR(ReadInput(ctx, 1, "value", {taken->forest.batch}, &taken->value));
+  TF_RETURN_IF_ERROR(NewForest(ctx, memory, &taken->forest));
+  return NewEmbeddings(ctx, memory, taken->forest, &taken->embeddings);
 }
 
-Status ReadAnswers(OpKernelContext* ctx, const Forest& forest, Answers* answers) {
-  const std::initializer_list<int64_t> vector = {forest.batch};
-  TF_RETURN_IF_ERROR(ReadInput(ctx, "parent", vector, &answers->parent));
-  TF_RETURN_IF_ERROR(ReadInput(ctx, "action", vector, &answers->action));
-  TF_RETURN_IF_ERROR(ReadInput(ctx, "reward", vector, &answers->reward));
-  TF_RETURN_IF_ERROR(ReadInput(ctx, "discount", vector, &answers->discount));
-  TF_RETURN_IF_ERROR(ReadInput(ctx, "value", vector, &answers->value));
-  return ReadInput(ctx, "prior_logits", {forest.batch, forest.num_actions}, &answers->prior_logits);
+Status Take(OpKernelContext* ctx, const Rule& rule, SimulateArguments* taken) {
+  TF_RETURN_IF_ERROR(ReadForest(ctx, &taken->forest));
+  const ConstForest& forest = taken->forest;
+  TF_RETURN_IF_ERROR(ReadNoise(ctx, rule, forest.batch, forest.num_actions, &taken->noise));
+  TF_RETURN_IF_ERROR(AllocateVector(ctx, 0, forest.batch, &taken->parent));
+  return AllocateVector(ctx, 1, forest.batch, &taken->action);
 }
 
-Status TakeEmbeddings(OpKernelContext* ctx, const Forest& forest, bool gathered,
-                      std::vector<Embedding>* embeddings) {
-  OpInputList wholes, updates;
-  OpOutputList rows;
-  TF_RETURN_IF_ERROR(ctx->input_list("embeddings", &wholes));
-  TF_RETURN_IF_ERROR(ctx->input_list("updates", &updates));
-  if (gathered) TF_RETURN_IF_ERROR(ctx->output_list("gathered", &rows));
-  int input, output, end;
-  TF_RETURN_IF_ERROR(ctx->op_kernel().InputRange("embeddings", &input, &end));
-  TF_RETURN_IF_ERROR(ctx->op_kernel().OutputRange("new_embeddings", &output, &end));
-  for (int i = 0; i < wholes.size(); ++i) {
-    TF_RETURN_IF_ERROR(CheckEmbedding(forest, wholes[i], updates[i]));
-    Tensor *whole, *row = nullptr;
-    TF_RETURN_IF_ERROR(TakeInput(ctx, input + i, output + i, &whole));
-    if (gathered) {
-      TF_RETURN_IF_ERROR(rows.allocate(i, updates[i].shape(), &row));
-    }
-    embeddings->push_back(
-        {static_cast<char*>(whole->data()), static_cast<const char*>(updates[i].data()),
-         row ? static_cast<char*>(row->data()) : nullptr, RowBytes(updates[i], forest.batch)});
-  }
-  return OkStatus();
+Status Take(OpKernelContext* ctx, ExpandArguments* taken) {
+  int count;
+  TF_RETURN_IF_ERROR(CountEmbeddings(ctx, &count));
+  TF_RETURN_IF_ERROR(TakeForest(ctx, &taken->forest));
+  const Forest& forest = taken->forest;
+  TF_RETURN_IF_ERROR(ReadAnswers(ctx, kTreeTensors + count, forest, &taken->answers));
+  TF_RETURN_IF_ERROR(TakeEmbeddings(ctx, forest, count, -1, &taken->embeddings));
+  return AllocateVector(ctx, kTreeTensors + count, forest.batch, &taken->leaf);
 }
 
-Status NewEmbeddings(OpKernelContext* ctx, Allocator* memory, const Forest& forest,
-                     std::vector<Embedding>* embeddings) {
-  OpInputList rows;
-  int output, end;
-  TF_RETURN_IF_ERROR(ctx->input_list("rows", &rows));
-  TF_RETURN_IF_ERROR(ctx->op_kernel().OutputRange("new_embeddings", &output, &end));
-  for (int i = 0; i < rows.size(); ++i) {
-    if (rows[i].dims() < 1) return InvalidArgument("rows must be [B, ...]");
-    TensorShape shape = rows[i].shape();
-    TF_RETURN_IF_ERROR(shape.InsertDimWithStatus(1, forest.num_nodes));
-    Tensor* whole;
-    TF_RETURN_IF_ERROR(AllocateOutput(ctx, memory, output + i, shape, &whole));
-    TF_RETURN_IF_ERROR(CheckEmbedding(forest, *whole, rows[i]));
-    embeddings->push_back({static_cast<char*>(whole->data()),
-                           static_cast<const char*>(rows[i].data()), nullptr,
-                           RowBytes(rows[i], forest.batch)});
-  }
-  return OkStatus();
+Status Take(OpKernelContext* ctx, BackwardArguments* taken) {
+  TF_RETURN_IF_ERROR(TakeForest(ctx, &taken->forest));
+  return ReadInput(ctx, kTreeTensors, "leaf", {taken->forest.batch}, &taken->leaf);
+}
+
+Status Take(OpKernelContext* ctx, const Rule& rule, StepArguments* taken) {
+  int count;
+  TF_RETURN_IF_ERROR(CountEmbeddings(ctx, &count));
+  TF_RETURN_IF_ERROR(TakeForest(ctx, &taken->forest));
+  const Forest& forest = taken->forest;
+  const int outputs = kTreeTensors + count;  // that come before next_parent
+  TF_RETURN_IF_ERROR(ReadNoise(ctx, rule, forest.batch, forest.num_actions, &taken->noise));
+  TF_RETURN_IF_ERROR(ReadAnswers(ctx, kTreeTensors + count, forest, &taken->answers));
+  TF_RETURN_IF_ERROR(TakeEmbeddings(ctx, forest, count, outputs + 2, &taken->embeddings));
+  TF_RETURN_IF_ERROR(AllocateVector(ctx, outputs, forest.batch, &taken->parent));
+  return AllocateVector(ctx, outputs + 1, forest.batch, &taken->action);
 }
 
 }  // namespace mcts

@@ -4,7 +4,6 @@
 #ifndef LOOKAHEAD_OPS_MCTS_CC_KERNELS_OP_ARGUMENTS_H_
 #define LOOKAHEAD_OPS_MCTS_CC_KERNELS_OP_ARGUMENTS_H_
 
-#include <initializer_list>
 #include <string>
 #include <vector>
 
@@ -16,26 +15,6 @@ namespace mcts {
 
 // The rule that the attributes spell.
 tensorflow::Status ReadRule(tensorflow::OpKernelConstruction* ctx, Rule* rule);
-
-// The trees of the inputs `nodes`, `edges`, `stats`, to be read.
-tensorflow::Status ReadForest(tensorflow::OpKernelContext* ctx, ConstForest* forest);
-
-// The same trees as outputs, in the inputs' memory where nobody else holds it
-// and in a copy where somebody does.
-tensorflow::Status TakeForest(tensorflow::OpKernelContext* ctx, Forest* forest);
-
-// Trees of the given size as outputs, in `memory` or, if that is null, the device's.
-tensorflow::Status NewForest(tensorflow::OpKernelContext* ctx, tensorflow::Allocator* memory,
-                             Forest* forest);
-
-// Gumbel's inputs; empty unless the rule is Gumbel's.
-tensorflow::Status ReadNoise(tensorflow::OpKernelContext* ctx, const Rule& rule,
-                             const ConstForest& forest, RootNoise* noise);
-
-// A vector or matrix input of the named shape.
-template <typename T>
-tensorflow::Status ReadInput(tensorflow::OpKernelContext* ctx, const char* name,
-                             std::initializer_list<int64_t> shape, const T** data);
 
 // The model's answer for a batch.
 struct Answers {
@@ -50,8 +29,6 @@ struct Answers {
     return {reward[b], discount[b], value[b], prior_logits + b * num_actions};
   }
 };
-tensorflow::Status ReadAnswers(tensorflow::OpKernelContext* ctx, const Forest& forest,
-                               Answers* answers);
 
 // One embedding of every node: rows of `row_bytes`, [B, M] of them; and the
 // rows [B] that go in and come out.
@@ -62,14 +39,48 @@ struct Embedding {
   int64_t row_bytes;
 };
 
-// The embeddings as outputs, in place where possible; with `gathered` the op
-// also gives the parents' rows.
-tensorflow::Status TakeEmbeddings(tensorflow::OpKernelContext* ctx, const Forest& forest,
-                                  bool gathered, std::vector<Embedding>* embeddings);
+// What each op takes and gives: arguments checked, outputs allocated. A tree
+// that is changed is given in the input's memory where nobody else holds it,
+// and in a copy where somebody does.
+struct RootArguments {
+  Forest forest;
+  const float* prior_logits;
+  const float* value;
+  std::vector<Embedding> embeddings;
+};
+struct SimulateArguments {
+  ConstForest forest;
+  RootNoise noise;  // empty unless the rule is Gumbel's
+  int32_t* parent;
+  int32_t* action;
+};
+struct ExpandArguments {
+  Forest forest;
+  Answers answers;
+  std::vector<Embedding> embeddings;
+  int32_t* leaf;
+};
+struct BackwardArguments {
+  Forest forest;
+  const int32_t* leaf;
+};
+struct StepArguments {
+  Forest forest;
+  Answers answers;
+  std::vector<Embedding> embeddings;
+  RootNoise noise;
+  int32_t* parent;
+  int32_t* action;
+};
 
-// The embeddings of trees that hold `rows` at their roots, the rest zero-free.
-tensorflow::Status NewEmbeddings(tensorflow::OpKernelContext* ctx, tensorflow::Allocator* memory,
-                                 const Forest& forest, std::vector<Embedding>* embeddings);
+// New trees lie in `memory` or, if that is null, where the device keeps its tensors.
+tensorflow::Status Take(tensorflow::OpKernelContext* ctx, int64_t num_nodes,
+                        tensorflow::Allocator* memory, RootArguments* taken);
+tensorflow::Status Take(tensorflow::OpKernelContext* ctx, const Rule& rule,
+                        SimulateArguments* taken);
+tensorflow::Status Take(tensorflow::OpKernelContext* ctx, ExpandArguments* taken);
+tensorflow::Status Take(tensorflow::OpKernelContext* ctx, BackwardArguments* taken);
+tensorflow::Status Take(tensorflow::OpKernelContext* ctx, const Rule& rule, StepArguments* taken);
 
 }  // namespace mcts
 }  // namespace lookahead

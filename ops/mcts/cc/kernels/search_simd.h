@@ -35,8 +35,10 @@ struct EdgeBlock {
 
 // At least two rows follow each of the four that are read here, so from three
 // actions on a whole vector may be read past the end of each.
+LOOKAHEAD_INLINE bool HasWideRows(const NodeEdges& e) { return e.num_actions >= 3; }
+
 LOOKAHEAD_INLINE Floats LoadRow(const NodeEdges& e, EdgeRow row, int64_t first) {
-  if (e.num_actions >= 3) return Load(e.Row(row) + first);
+  if (HasWideRows(e)) return Load(e.Row(row) + first);
   return LoadPart(e.Row(row) + first, e.num_actions - first, 0.0f);
 }
 
@@ -115,11 +117,24 @@ struct PuctScores {
   }
 };
 
-// The edges [0, end) of a node all in one vector: nothing is read twice.
-LOOKAHEAD_INLINE int64_t SelectPuctInBlock(const ConstTree& tree, int64_t node, const Rule& rule,
-                                           const NodeEdges& edges, int64_t end, float rate) {
+// The first eight edges of a node whose rows are wide.
+LOOKAHEAD_INLINE EdgeBlock LoadBlock(const NodeEdges& edges) {
+  return {Load(edges.Row(kQvalue)), Load(edges.Row(kEdgeVisits)), Load(edges.Row(kProb))};
+}
+
+// Whether all that PUCT reads of a node is in its block.
+LOOKAHEAD_INLINE bool IsBlock(const NodeEdges& edges) {
+  return edges.expanded < kLanes && HasWideRows(edges);
+}
+
+// The slot that PUCT takes at a node that is a block: nothing is read twice.
+LOOKAHEAD_INLINE int64_t SelectInBlock(const ConstTree& tree, int64_t node, const Rule& rule,
+                                       const Rates& rates, const NodeEdges& edges,
+                                       const EdgeBlock& block) {
+  const int64_t end = Min(edges.expanded + 1, edges.num_actions);
+  const EdgeBlock e = {block.q, Where(FirstLanes(edges.expanded), block.visits, Floats{}),
+                       Where(FirstLanes(end), block.prob, Floats{} + kIllegalProb)};
   EdgeSums sums = {};
-  const EdgeBlock e = LoadEdges(edges, 0, end);
   if (rule.qtransform == kCompletedByMixValue) {
     sums = SumEdges(edges);
   } else if (rule.qtransform == kParentAndSiblings) {
@@ -127,24 +142,26 @@ LOOKAHEAD_INLINE int64_t SelectPuctInBlock(const ConstTree& tree, int64_t node, 
     sums.min_q = Least(Where(visited, e.q, Floats{} + kInfinity));
     sums.max_q = Greatest(Where(visited, e.q, Floats{} - kInfinity));
   }
-  const PuctScores scores = {MakeScale(rule, tree.Node(node), tree.stats, sums), rate};
+  const float* record = tree.Node(node);
+  const float rate = RateOf(rates, rule, record[kVisits]);
+  const PuctScores scores = {MakeScale(rule, record, tree.stats, sums), rate};
   const Floats score = scores(e, 0);
-  const float greatest = Greatest(score);
-  const uint32_t winners = BitsOf(score == greatest);
-  if (!(greatest > -kInfinity)) return kNowhere;
-  return (winners & (winners - 1)) == 0 ? __builtin_ctz(winners) : TiedBestOf(edges, end, scores);
+  const uint32_t winners = BitsOf(score == GreatestOf(score));
+  if (IsOneBit(winners)) return __builtin_ctz(winners);
+  return TiedBestOf(edges, end, scores);
 }
 
 // Of the unexpanded edges the first alone can win: they differ in their prior.
 LOOKAHEAD_INLINE int64_t SelectPuct(const ConstTree& tree, int64_t node, const Search& search) {
   const NodeEdges edges = EdgesOf(tree, node);
   if (edges.expanded == 0) return edges.Row(kProb)[0] >= 0.0f ? 0 : kNowhere;
+  if (IsBlock(edges)) {
+    return SelectInBlock(tree, node, search.rule, search.rates, edges, LoadBlock(edges));
+  }
   const float rate = RateOf(search.rates, search.rule, tree.Node(node)[kVisits]);
-  const int64_t end = Min(edges.expanded + 1, edges.num_actions);
-  if (end <= kLanes) return SelectPuctInBlock(tree, node, search.rule, edges, end, rate);
   EdgeSums sums = {};
   const Scale scale = ScaleOf(tree, node, search.rule, edges, &sums);
-  return BestOf(edges, end, PuctScores{scale, rate});
+  return BestOf(edges, Min(edges.expanded + 1, edges.num_actions), PuctScores{scale, rate});
 }
 
 LOOKAHEAD_INLINE int64_t CountLegal(const float* probs, int64_t count) {
@@ -247,13 +264,13 @@ LOOKAHEAD_INLINE int64_t SelectSlot(const ConstTree& tree, int64_t node, const S
   return SelectGumbelInterior(tree, node, search.rule, scratch);
 }
 
-// What a walk does at a node: a value of kNext.
-LOOKAHEAD_INLINE int64_t Choose(const ConstTree& tree, int64_t node, const Search& search,
-                                float* scratch) {
-  const int64_t slot = SelectSlot(tree, node, search, scratch);
+// What a walk that takes a slot does at a node: a value of kNext.
+LOOKAHEAD_INLINE int64_t NextBy(const ConstTree& tree, int64_t node, int64_t slot) {
   if (slot < 0) return kTerminal;
-  const int64_t child = tree.Child(node, slot);
-  return child > 0 ? child : kLeaves + slot;
+  const int64_t child = AsIndex(tree.Edges(node, kChild)[slot], tree.num_nodes);
+  const bool hangs =
+      (slot < tree.Expanded(node)) & (child > 0);  // & : a branch here would be missed
+  return hangs ? child : kLeaves + slot;
 }
 
 // Walks from the root to an edge that leaves the tree. `next` gives what to do
@@ -288,9 +305,9 @@ LOOKAHEAD_INLINE Fault Walk(const ConstTree& tree, int32_t max_depth, const Next
   return kNoFault;
 }
 
-LOOKAHEAD_APART int64_t ChooseAlone(ConstTree tree, int64_t node, const Search& search,
-                                    float* scratch) {
-  return Choose(tree, node, search, scratch);
+// What the search does at a node: a value of kNext.
+LOOKAHEAD_APART int64_t Choose(ConstTree tree, int64_t node, const Search& search, float* scratch) {
+  return NextBy(tree, node, SelectSlot(tree, node, search, scratch));
 }
 
 struct Choosing {
@@ -299,7 +316,7 @@ struct Choosing {
   float* scratch;
 
   LOOKAHEAD_INLINE int64_t operator()(int64_t node) const {
-    return ChooseAlone(tree, node, search, scratch);
+    return Choose(tree, node, search, scratch);
   }
 };
 
@@ -312,37 +329,77 @@ struct Following {
   LOOKAHEAD_INLINE int64_t operator()(int64_t node) const {
     int64_t next = tree.Next(node);
     if (next == kUnknown) {
-      next = ChooseAlone(ReadOnly(tree), node, search, scratch);
+      next = Choose(ReadOnly(tree), node, search, scratch);
       tree.SetNext(node, next);
     }
     return next;
   }
 };
 
-// The rows of a node that a backup did not touch but a choice reads.
-LOOKAHEAD_INLINE void PrefetchChoice(const Tree& tree, int64_t node) {
-  __builtin_prefetch(tree.Edges(node, kProb));
-  __builtin_prefetch(tree.Edges(node, kChild));
+// Calls for the lines of a path's nodes some levels before a backup needs them.
+class PathPrefetch {
+ public:
+  LOOKAHEAD_INLINE PathPrefetch(const Tree& tree, int64_t leaf) : tree_(tree), node_(leaf) {
+    constexpr int kAhead = 4;  // levels, about as long as a line takes to come
+    for (int i = 0; i < kAhead; ++i) Step();
+  }
+  LOOKAHEAD_INLINE void Step() {  // at the root it stays
+    node_ = Max<int64_t>(tree_.Parent(node_), 0);
+    for (EdgeRow row : {kQvalue, kEdgeVisits, kProb, kChild}) {
+      __builtin_prefetch(tree_.Edges(node_, row));
+    }
+  }
+
+ private:
+  const Tree& tree_;
+  int64_t node_;
+};
+
+// One step of a backup, as BackUpEdge, and what the search does at the parent
+// from now on. The block is loaded before the edge is written and the edge read
+// again by itself: a vector that spans a store in flight would wait for it.
+template <RuleKind kind, QTransformKind qtransform>
+LOOKAHEAD_INLINE Fault BackUpChoosing(const Tree& tree, const Search& search, float* scratch,
+                                      int64_t* node, float* value, QRange* range) {
+  const int64_t parent = tree.Parent(*node), slot = tree.Slot(*node);
+  if (parent < 0 || slot < 0) return kBrokenTree;
+  const NodeEdges edges = EdgesOf(ReadOnly(tree), parent);
+  if (kind != kPuct || !IsBlock(edges)) {
+    const Fault fault = BackUpEdge(tree, node, value, range);
+    tree.SetNext(parent, Choose(ReadOnly(tree), parent, search, scratch));
+    return fault;
+  }
+  EdgeBlock block = LoadBlock(edges);
+  const Fault fault = BackUpEdge(tree, node, value, range);
+  const Ints written = kLane == static_cast<int32_t>(slot);
+  block.q = Where(written, Splat(edges.Row(kQvalue)[slot]), block.q);
+  block.visits = Where(written, Splat(edges.Row(kEdgeVisits)[slot]), block.visits);
+  Rule rule = search.rule;
+  rule.qtransform = qtransform;  // known to the compiler
+  const int64_t chosen = SelectInBlock(ReadOnly(tree), parent, rule, search.rates, edges, block);
+  tree.SetNext(parent, NextBy(ReadOnly(tree), parent, chosen));
+  return fault;
 }
 
-// Chooses at the leaf and at every node above it. The tree is as a backup left
-// it: its parents lead to the root.
-LOOKAHEAD_INLINE void ChooseUpwards(const Tree& tree, int64_t leaf, const Search& search,
-                                    float* scratch) {
-  constexpr int kAhead = 4;  // levels, about as long as a line takes to come
-  int64_t ahead = leaf;
-  for (int i = 0; i < kAhead && ahead != 0; ++i) {
-    ahead = tree.Parent(ahead);
-    PrefetchChoice(tree, ahead);
+// As BackUp, and chooses at the leaf and at every node above it.
+template <RuleKind kind, QTransformKind qtransform>
+LOOKAHEAD_INLINE Fault BackUpPath(const Tree& tree, int64_t leaf, const Search& search,
+                                  float* scratch) {
+  if (leaf < 0 || leaf >= tree.num_nodes) return kBadLeaf;
+  PathPrefetch prefetch(tree, leaf);
+  QRange range = RangeOfTree(tree);
+  float value = tree.Node(leaf)[kValue];
+  int64_t node = leaf;
+  tree.SetNext(leaf, Choose(ReadOnly(tree), leaf, search, scratch));
+  for (int64_t steps = 0; node != 0; ++steps) {
+    if (steps > tree.num_nodes) return kBrokenTree;
+    prefetch.Step();
+    const Fault fault =
+        BackUpChoosing<kind, qtransform>(tree, search, scratch, &node, &value, &range);
+    if (fault != kNoFault) return fault;
   }
-  for (int64_t node = leaf;; node = tree.Parent(node)) {
-    if (ahead != 0) {
-      ahead = tree.Parent(ahead);
-      PrefetchChoice(tree, ahead);
-    }
-    tree.SetNext(node, Choose(ReadOnly(tree), node, search, scratch));
-    if (node == 0) return;
-  }
+  StoreRange(tree, range);
+  return kNoFault;
 }
 
 LOOKAHEAD_INLINE void ForgetChoices(const Tree& tree) {
@@ -374,20 +431,42 @@ inline Fault ExpandOne(const Tree& tree, int64_t parent, int64_t action, const E
   return kNoFault;
 }
 
-inline Fault AdvanceOne(const Tree& forest_tree, int64_t leaf, const Search& search, float* scratch,
-                        int32_t* parent, int32_t* action) {
-  const Tree tree = forest_tree;  // known to no one else, so that it stays in registers
-  const float low = tree.stats[kMinQvalue], high = tree.stats[kMaxQvalue];
-  const Fault fault = BackUp(tree, leaf);
+using AdvanceFunction = Fault (*)(Tree, int64_t, const Search&, float*, int32_t*, int32_t*);
+
+// As AdvanceOne, for one rule that the compiler knows.
+template <RuleKind kind, QTransformKind qtransform>
+LOOKAHEAD_APART Fault AdvanceBy(Tree tree, int64_t leaf, const Search& search, float* scratch,
+                                int32_t* parent, int32_t* action) {
+  const QRange before = RangeOfTree(tree);
+  const Fault fault = BackUpPath<kind, qtransform>(tree, leaf, search, scratch);
   if (fault != kNoFault) return fault;
-  const bool same_range = low == tree.stats[kMinQvalue] && high == tree.stats[kMaxQvalue];
-  if (search.rule.qtransform == kTreeMinMax && !same_range) {
-    ForgetChoices(tree);
-  } else {
-    ChooseUpwards(tree, leaf, search, scratch);
-  }
+  const QRange after = RangeOfTree(tree);
+  const bool same_range = before.low == after.low && before.high == after.high;
+  if (qtransform == kTreeMinMax && !same_range) ForgetChoices(tree);
   return Walk(ReadOnly(tree), search.rule.max_depth, Following{tree, search, scratch}, parent,
               action);
+}
+
+template <RuleKind kind>
+LOOKAHEAD_INLINE AdvanceFunction AdvanceByTransform(const Rule& rule) {
+  switch (rule.qtransform) {
+    case kParentAndSiblings:
+      return AdvanceBy<kind, kParentAndSiblings>;
+    case kMinMax:
+      return AdvanceBy<kind, kMinMax>;
+    case kTreeMinMax:
+      return AdvanceBy<kind, kTreeMinMax>;
+    default:
+      return AdvanceBy<kind, kCompletedByMixValue>;
+  }
+}
+
+inline Fault AdvanceOne(const Tree& tree, int64_t leaf, const Search& search, float* scratch,
+                        int32_t* parent, int32_t* action) {
+  const AdvanceFunction advance = search.rule.kind == kPuct
+                                      ? AdvanceByTransform<kPuct>(search.rule)
+                                      : AdvanceByTransform<kGumbel>(search.rule);
+  return advance(tree, leaf, search, scratch, parent, action);
 }
 
 inline Fault PlantOne(const Tree& tree, const float* prior_logits, float value) {

@@ -1,10 +1,7 @@
 #include "ops/mcts/cc/kernels/share_trees.h"
 
 #include <algorithm>
-#include <chrono>
 #include <limits>
-#include <memory>
-#include <thread>
 
 #include "ops/mcts/cc/kernels/faults.h"
 #include "ops/mcts/cc/kernels/search_cpu.h"
@@ -16,9 +13,21 @@ namespace {
 using ::tensorflow::OkStatus;
 using ::tensorflow::OpKernelContext;
 using ::tensorflow::Status;
+using Clock = std::chrono::steady_clock;
+using Nanoseconds = std::chrono::duration<float, std::nano>;
 
-// Nanoseconds of work for which another thread is asked to help: waking one costs about as much.
-constexpr float kWorthAThread = 100000.0f;
+// Work of a thread's own for which it is asked to help: much where it must be
+// woken, little where it is awake, as calls follow each other.
+constexpr float kWorthWaking = 100000.0f;
+constexpr float kWorthSharing = 3000.0f;
+
+// How long a helper stays awake for the next call.
+constexpr float kPatience = 50000.0f;
+
+constexpr float kMostNanoseconds = 1e9f;  // of a tree that are believed
+
+// Blocks a thread: more share the work more evenly, fewer meet less often.
+constexpr int64_t kBlocks = 8;
 
 // The fault of the lowest tree, whichever thread saw it first.
 class FirstFault {
@@ -40,79 +49,70 @@ class FirstFault {
   std::atomic<int64_t> first_{kNone};
 };
 
-// Trees [0, total), which threads take in blocks until none is left. A thread
-// that comes when all are taken touches nothing but the counters, so the caller
-// waits for blocks that are being worked on, never for a thread to wake up.
-class Blocks {
- public:
-  using Range = std::function<void(int64_t begin, int64_t end)>;
-
-  Blocks(int64_t total, int64_t size, const Range* range)
-      : total_(total), size_(size), range_(range), left_(total) {}
-
-  // Gives the number of trees that this thread ran.
-  int64_t Run() {
-    int64_t mine = 0;
-    for (;;) {
-      const int64_t begin = next_.fetch_add(size_, std::memory_order_relaxed);
-      if (begin >= total_) return mine;
-      const int64_t end = std::min(begin + size_, total_);
-      (*range_)(begin, end);
-      mine += end - begin;
-      left_.fetch_sub(end - begin, std::memory_order_release);
-    }
-  }
-
-  void Wait() const {
-    while (left_.load(std::memory_order_acquire) != 0) std::this_thread::yield();
-  }
-
- private:
-  const int64_t total_;
-  const int64_t size_;
-  const Range* const range_;  // the caller's
-  std::atomic<int64_t> next_{0};
-  std::atomic<int64_t> left_;
-};
-
-int64_t RunOn(const ::tensorflow::DeviceBase::CpuWorkerThreads& threads, int64_t shares,
-              int64_t batch, const Blocks::Range& range) {
-  if (shares <= 1) {
-    range(0, batch);
-    return batch;
-  }
-  const int64_t size = std::max<int64_t>(1, batch / (4 * shares));
-  const auto blocks = std::make_shared<Blocks>(batch, size, &range);
-  for (int64_t i = 1; i < shares; ++i) threads.workers->Schedule([blocks] { blocks->Run(); });
-  const int64_t mine = blocks->Run();
-  blocks->Wait();
-  return mine;
+void Learn(Nanoseconds seen, float most, float* lately) {
+  *lately += (std::min(seen.count(), most) - *lately) / 8.0f;
 }
 
 }  // namespace
+
+int64_t TreeSharing::Shares(OpKernelContext* ctx, int64_t batch) const {
+  const float worth = pause_nanoseconds_ < kPatience ? kWorthSharing : kWorthWaking;
+  const int64_t shares = static_cast<int64_t>(batch * tree_nanoseconds_ / worth);
+  const int64_t threads = ctx->device()->tensorflow_cpu_worker_threads()->num_threads;
+  return std::min({shares, threads, batch});
+}
+
+void TreeSharing::AskHelpers(OpKernelContext* ctx, int64_t wanted) {
+  const bool brisk = pause_nanoseconds_ < kPatience;
+  const auto patience = std::chrono::nanoseconds(static_cast<int64_t>(brisk ? kPatience : 0));
+  while (helpers_->count.load() < wanted) {
+    helpers_->count.fetch_add(1);
+    ctx->device()->tensorflow_cpu_worker_threads()->workers->Schedule(
+        [helpers = helpers_, patience] {
+          helpers->crew.Help(patience);
+          helpers->count.fetch_sub(1);
+        });
+  }
+}
+
+// Gives the number of trees that this thread ran.
+int64_t TreeSharing::RunTogether(OpKernelContext* ctx, int64_t shares, int64_t batch,
+                                 const Range& range) {
+  const int64_t size = std::max<int64_t>(1, batch / (kBlocks * shares));
+  const Crew::Job job = [&](int64_t block) {
+    range(block * size, std::min(batch, (block + 1) * size));
+  };
+  AskHelpers(ctx, shares - 1);
+  return size * helpers_->crew.Run((batch + size - 1) / size, job);
+}
+
+void TreeSharing::Run(OpKernelContext* ctx, int64_t batch, const Range& range) {
+  const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return range(0, batch);
+  const Clock::time_point begin = Clock::now();
+  Learn(begin - ended_, 2 * kPatience, &pause_nanoseconds_);
+  const int64_t shares = Shares(ctx, batch);
+  int64_t mine = batch;
+  if (shares > 1) {
+    mine = RunTogether(ctx, shares, batch, range);
+  } else {
+    range(0, batch);
+  }
+  ended_ = Clock::now();
+  if (mine > 0) Learn((ended_ - begin) / mine, kMostNanoseconds, &tree_nanoseconds_);
+}
 
 Status TreeSharing::ForEach(OpKernelContext* ctx, int64_t batch, int64_t num_actions,
                             const OneTree& one_tree) {
   FirstFault first;
   const int64_t scratch_size = ScratchSize(num_actions);
-  const Blocks::Range range = [&](int64_t begin, int64_t end) {
+  Run(ctx, batch, [&](int64_t begin, int64_t end) {
     const std::unique_ptr<float[]> scratch(new float[scratch_size]);
     for (int64_t b = begin; b < end; ++b) {
       const Fault fault = one_tree(b, scratch.get());
       if (fault != kNoFault) first.Report(b, fault);
     }
-  };
-  const auto& threads = *ctx->device()->tensorflow_cpu_worker_threads();
-  const float lately = nanoseconds_.load(std::memory_order_relaxed);
-  const int64_t worth = static_cast<int64_t>(batch * lately / kWorthAThread);
-  const int64_t shares = std::min<int64_t>({worth, threads.num_threads, batch});
-  const auto begin = std::chrono::steady_clock::now();
-  const int64_t mine = RunOn(threads, shares, batch, range);
-  const std::chrono::duration<float, std::nano> spent = std::chrono::steady_clock::now() - begin;
-  if (mine > 0) {
-    const float now = std::min(spent.count() / mine, 1e9f);
-    nanoseconds_.store(lately + (now - lately) / 8.0f, std::memory_order_relaxed);
-  }
+  });
   return first.Result();
 }
 

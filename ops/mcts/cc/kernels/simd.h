@@ -35,6 +35,8 @@ constexpr Ints kLane = {0, 1, 2, 3, 4, 5, 6, 7};
 
 LOOKAHEAD_INLINE Floats Where(Ints mask, Floats a, Floats b) { return mask ? a : b; }
 
+LOOKAHEAD_INLINE Floats Splat(float x) { return Floats{x, x, x, x, x, x, x, x}; }
+
 // The lanes below `count`.
 LOOKAHEAD_INLINE Ints FirstLanes(int64_t count) { return kLane < static_cast<int32_t>(count); }
 
@@ -110,6 +112,9 @@ struct Greater {
 LOOKAHEAD_INLINE float Sum(Floats v) { return FoldLanes(v, Adding())[0]; }
 LOOKAHEAD_INLINE float Least(Floats v) { return FoldLanes(v, Lesser())[0]; }
 LOOKAHEAD_INLINE float Greatest(Floats v) { return FoldLanes(v, Greater())[0]; }
+// In every lane the greatest.
+LOOKAHEAD_INLINE Floats GreatestOf(Floats v) { return FoldLanes(v, Greater()); }
+LOOKAHEAD_INLINE bool IsOneBit(uint32_t bits) { return bits != 0 && (bits & (bits - 1)) == 0; }
 LOOKAHEAD_INLINE bool Any(Ints mask) { return BitsOf(mask) != 0; }
 
 // e^x for x ≤ 0, to 2 units in the last place; 0 below -87. Splits x into

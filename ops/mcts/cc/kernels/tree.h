@@ -25,6 +25,10 @@
 #include <cstdint>
 #include <cstring>
 
+#ifdef __SSE__
+#include <xmmintrin.h>
+#endif
+
 #ifdef __CUDACC__
 #define LOOKAHEAD_HD __host__ __device__
 #else
@@ -84,9 +88,15 @@ enum Fault : int32_t {
   kBrokenTree,
 };
 
-// `x` as an index below `limit`, or -1; NaN and infinities give -1.
+// `x`, its fraction dropped, as an index below `limit`, which is at most 2^31;
+// otherwise -1, as for NaN and infinities.
 LOOKAHEAD_INLINE int64_t AsIndex(float x, int64_t limit) {
-  return x >= 0.0f && x < static_cast<float>(limit) ? static_cast<int64_t>(x) : -1;
+#if defined(__SSE__) && !defined(__CUDA_ARCH__)
+  const uint32_t index = _mm_cvttss_si32(_mm_set_ss(x));  // 2^31 of what does not fit
+  return index < limit ? static_cast<int64_t>(index) : -1;
+#else
+  return x > -1.0f && x < static_cast<float>(limit) ? static_cast<int64_t>(x) : -1;
+#endif
 }
 
 LOOKAHEAD_INLINE bool IsFinite(float x) { return x - x == 0.0f; }
@@ -112,7 +122,7 @@ struct TreeOf {
 
   LOOKAHEAD_INLINE F* Node(int64_t node) const { return nodes + node * kNodeFields; }
   LOOKAHEAD_INLINE F* Edges(int64_t node, EdgeRow row) const {
-    return edges + (node * kEdgeRows + row) * num_actions;
+    return edges + node * (kEdgeRows * num_actions) + row * num_actions;
   }
   // How many of a node's edges are expanded.
   LOOKAHEAD_INLINE int64_t Expanded(int64_t node) const {
