@@ -28,6 +28,24 @@ def search_arguments(num_simulations: int, max_depth: int | None) -> None:
     )
 
 
+def simulations_to_run(simulations: tf.Tensor | int | None, room: int) -> tf.Tensor | int:
+    """`simulations`, an int32 scalar of 1 to `room`; `room` if None.
+
+    What XLA compiles has no checks, so there it is brought into range.
+    """
+    if simulations is None:
+        return room
+    simulations = tf.convert_to_tensor(simulations)
+    require(
+        simulations.dtype.is_integer and simulations.shape.rank == 0,
+        f"simulations is {simulations.dtype.name} {simulations.shape}, expected an integer scalar",
+    )
+    message = f"simulations is not 1 to {room}"
+    check = tf.debugging.Assert((simulations >= 1) & (simulations <= room), [message, simulations])
+    with tf.control_dependencies([check] if check is not None else []):
+        return tf.clip_by_value(tf.cast(simulations, tf.int32), 1, room)
+
+
 def tensor_of(name: str, value: tf.Tensor, like: tf.TensorShape) -> tf.Tensor:
     """`value` as float32 of a shape compatible with `like`."""
     try:
@@ -117,7 +135,11 @@ def _are_logits(logits: tf.Tensor) -> tf.Tensor:
 
 
 def _ensured(name: str, value: tf.Tensor, good: tf.Tensor) -> tf.Tensor:
-    """`value` if `good` holds everywhere; XLA drops the check."""
-    check = tf.debugging.Assert(tf.reduce_all(good), [f"{name} is not valid", value])
+    """`value` if `good` holds everywhere; XLA drops the check.
+
+    The value is not shown: around an Assert of floats TensorFlow builds a conditional, which takes
+    longer than all that a search does before its first simulation.
+    """
+    check = tf.debugging.Assert(tf.reduce_all(good), [f"{name} is not valid"])
     with tf.control_dependencies([check] if check is not None else []):
         return tf.identity(value)

@@ -258,12 +258,17 @@ def _evaluated(record, is_new, parent, action, step):
 
 
 def _take_edge(edges, stats, active, parent, action, qvalue):
-    """Counts one more visit of each active tree's edge and writes its Q."""
-    old_q = tf.gather_nd(edges, _edge_at(parent, t.EDGE_QVALUE, action))
-    old_visits = tf.gather_nd(edges, _edge_at(parent, t.EDGE_VISITS, action))
-    visits = tf.where(active, old_visits + 1.0, old_visits)
-    edges = _set_edge(edges, parent, t.EDGE_QVALUE, action, tf.where(active, qvalue, old_q))
-    edges = _set_edge(edges, parent, t.EDGE_VISITS, action, visits)
+    """Counts one more visit of each active tree's edge and writes its Q.
+
+    One read and one write: XLA copies all edges where a read may follow a write.
+    """
+    at = tf.concat(
+        [_edge_at(parent, row, action) for row in (t.EDGE_QVALUE, t.EDGE_VISITS)], axis=0
+    )
+    old = tf.gather_nd(edges, at)
+    _, old_visits = tf.split(old, 2)
+    taken = tf.concat([qvalue, old_visits + 1.0], axis=0)
+    edges = tf.tensor_scatter_nd_update(edges, at, tf.where(tf.tile(active, [2]), taken, old))
     low = tf.minimum(stats[:, t.MIN_QVALUE], qvalue)
     high = tf.maximum(stats[:, t.MAX_QVALUE], qvalue)
     ranged = tf.stack([stats[:, t.NEXT_NODE], low, high], axis=-1)

@@ -40,13 +40,14 @@ def muzero_policy(
     seed: tf.Tensor | tuple[int, int] | None = None,
     backend: str = "auto",
     search_tree: SearchTree | None = None,
+    simulations: tf.Tensor | int | None = None,
 ) -> PolicyOutput:
     """MuZero's search (Schrittwieser et al. 2020, appendix B): PUCT, the action by visit counts.
 
     Args:
       root: the root's prior_logits [B, A], value [B], embedding; None with `search_tree`.
       recurrent_fn: (action [B], embedding) -> (RecurrentFnOutput, embedding).
-      num_simulations: simulations to add.
+      num_simulations: simulations to add; with `simulations` the most of them, a tree's room.
       invalid_actions: [B, A], not 0 where an action is not allowed at the root.
       max_depth: the longest walk, in actions; None for no limit.
       qtransform: by parent and siblings if None.
@@ -59,6 +60,7 @@ def muzero_policy(
       seed: int32 [2], for noise and action; a fresh one if None.
       backend: 'native', 'tensorflow' or 'auto'.
       search_tree: a tree to continue, from `reroot`.
+      simulations: int32 scalar, how many to run this time, 1 to num_simulations; None: all.
 
     Returns:
       PolicyOutput with the action, the share of visits as action_weights, and the tree.
@@ -67,6 +69,7 @@ def muzero_policy(
       tf.errors.InvalidArgumentError: names the argument that is wrong.
     """
     checks.search_arguments(num_simulations, max_depth)
+    run = checks.simulations_to_run(simulations, num_simulations)
     rule = SelectionRule(
         "puct",
         qtransform or qtransform_by_parent_and_siblings(),
@@ -76,9 +79,10 @@ def muzero_policy(
     )
     noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
     seeds = _split(seed)
+    root = _checked(root, search_tree)
     noisy = _noisy_prior(root, search_tree, invalid_actions, *noise, seeds[0])
     tree = _tree(root, search_tree, noisy, num_simulations, backend)
-    tree = search(tree, recurrent_fn, rule, num_simulations, backend)
+    tree = search(tree, recurrent_fn, rule, run, backend)
     weights = tree.summary().visit_probs
     return PolicyOutput(_sample(seeds[1], weights, temperature), weights, tree)
 
@@ -117,13 +121,14 @@ def gumbel_muzero_policy(
     gumbel_scale: float | tf.Tensor = 1.0,
     seed: tf.Tensor | tuple[int, int] | None = None,
     backend: str = "auto",
+    simulations: tf.Tensor | int | None = None,
 ) -> PolicyOutput:
     """Gumbel MuZero (Danihelka et al. 2022): sequential halving at the root, improved policy below.
 
     Args:
       root: the root's prior_logits [B, A], value [B], embedding.
       recurrent_fn: (action [B], embedding) -> (RecurrentFnOutput, embedding).
-      num_simulations: simulations to run.
+      num_simulations: simulations to run; with `simulations` the most of them, a tree's room.
       invalid_actions: [B, A], not 0 where an action is not allowed at the root.
       max_depth: the longest walk, in actions; None for no limit.
       qtransform: completed by mixed value if None.
@@ -132,6 +137,7 @@ def gumbel_muzero_policy(
       gumbel_scale: factor of the noise; 0 makes a deterministic policy.
       seed: int32 [2]; a fresh one if None.
       backend: 'native', 'tensorflow' or 'auto'.
+      simulations: int32 scalar, how many to run this time, 1 to num_simulations; None: all.
 
     Returns:
       PolicyOutput with the best of the most visited actions and the improved policy as
@@ -143,8 +149,10 @@ def gumbel_muzero_policy(
     checks.search_arguments(num_simulations, max_depth)
     most = max_num_considered_actions
     require(most >= 1, f"max_num_considered_actions is {most}, expected at least 1")
+    run = checks.simulations_to_run(simulations, num_simulations)
     qtransform = qtransform or qtransform_completed_by_mix_value()
-    logits = _masked(_prior_logits(root, None), invalid_actions)
+    root = checks.root_of_model(root)
+    logits = _masked(root.prior_logits, invalid_actions)
     if gumbel is None:
         gumbel = _gumbel(_split(seed)[0], tf.shape(logits))
     gumbel = gumbel_scale * checks.tensor_of("gumbel", gumbel, logits.shape)
@@ -153,22 +161,23 @@ def gumbel_muzero_policy(
         qtransform,
         UNLIMITED_DEPTH if max_depth is None else max_depth,
         gumbel=gumbel,
-        considered=tf.constant(seq_halving.table_of_considered_visits(most, num_simulations)),
+        considered=_considered_visits(most, num_simulations, run),
     )
     tree = _tree(root, None, logits, num_simulations, backend)
-    tree = search(tree, recurrent_fn, rule, num_simulations, backend)
+    tree = search(tree, recurrent_fn, rule, run, backend)
     return _gumbel_decision(tree, logits, gumbel, qtransform)
 
 
 def noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed) -> tf.Tensor:
     """The prior logits with which `muzero_policy` searches, given its arguments: [B, A]."""
     seed = _split(seed)[0]
+    root = _checked(root, search_tree)
     return _noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed)
 
 
 def _noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed):
     """Prior and noise mixed, masked; `noise` is drawn from `seed` if None."""
-    logits = _prior_logits(root, search_tree)
+    logits = search_tree.root_row(t.EDGE_LOGIT) if root is None else root.prior_logits
     probs = tf.nn.softmax(logits)
     if tf.is_tensor(fraction) or fraction != 0:
         if noise is None:
@@ -178,6 +187,13 @@ def _noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, see
     noisy = _log(probs)
     noisy = tf.where(logits > t.LOWEST_LOGIT, noisy, t.LOWEST_LOGIT)
     return _masked(noisy, invalid_actions)
+
+
+def _considered_visits(max_considered, room, simulations):
+    """The halving's table [max_considered + 1, room] for as many simulations as are run."""
+    if tf.is_tensor(simulations):
+        return seq_halving.table_of_fewer(max_considered, room, simulations)
+    return tf.constant(seq_halving.table_of_considered_visits(max_considered, room))
 
 
 def _gumbel_decision(tree, logits, gumbel, qtransform):
@@ -192,21 +208,18 @@ def _gumbel_decision(tree, logits, gumbel, qtransform):
     return PolicyOutput(tf.argmax(score, axis=-1, output_type=tf.int32), weights, tree)
 
 
-def _prior_logits(root, search_tree):
-    """The root's logits as the network gave them, checked."""
+def _checked(root, search_tree):
+    """The root as the network gave it, checked; None where a tree is continued."""
     require(
         (root is None) != (search_tree is None),
         "expected root or search_tree, the other being None",
     )
-    if search_tree is not None:
-        return search_tree.root_row(t.EDGE_LOGIT)
-    return checks.root_of_model(root).prior_logits
+    return None if root is None else checks.root_of_model(root)
 
 
 def _tree(root, search_tree, logits, num_simulations, backend):
     """A fresh tree, or the given one with the root's prior replaced."""
     if search_tree is None:
-        root = checks.root_of_model(root)
         embedding = tf.nest.map_structure(tf.convert_to_tensor, root.embedding)
         return start(RootFnOutput(logits, root.value, embedding), num_simulations, backend)
     return checks.room(reuse.with_root_prior(search_tree, logits), num_simulations)

@@ -47,32 +47,29 @@ def _search_native(tree, recurrent_fn, rule, num_simulations):
     parent, action = native.simulate(tree, rule)
     embedding = native.gather_nodes(tree.embeddings, parent)
 
-    def body(i, tree, parent, action, embedding):
+    def body(tree, parent, action, embedding):
         step, embedding = recurrent_fn(action, embedding)
         step = checks.step_of_model(step, tree)
-        return (i + 1, *native.step(tree, parent, action, step, embedding, rule))
+        return native.step(tree, parent, action, step, embedding, rule)
 
-    state = (tf.constant(0), tree, parent, action, embedding)
-    tree = _loop(body, state, num_simulations)[1]
+    tree = _loop(body, (tree, parent, action, embedding), num_simulations)[0]
     return checks.without_fault(tree) if loader.has_gpu() else tree
 
 
 def _search_reference(tree, recurrent_fn, rule, num_simulations):
-    def body(i, tree):
+    def body(tree):
         parent, action = mcts_reference.simulate(tree, rule)
         embedding = native.gather_nodes(tree.embeddings, parent)
         step, embedding = recurrent_fn(action, embedding)
         step = checks.finite_step(checks.step_of_model(step, tree))
         tree, leaf = mcts_reference.expand(tree, parent, action, step, embedding)
-        return i + 1, mcts_reference.backward(tree, leaf)
+        return (mcts_reference.backward(tree, leaf),)
 
-    return _loop(body, (tf.constant(0), tree), num_simulations)[1]
+    return _loop(body, (tree,), num_simulations)[0]
 
 
 def _loop(body, state, num_simulations):
+    """TensorFlow counts: a counter of our own would be one more tensor to hand on."""
     return tf.while_loop(
-        lambda i, *_: i < num_simulations,
-        body,
-        state,
-        parallel_iterations=1,
+        lambda *_: True, body, state, parallel_iterations=1, maximum_iterations=num_simulations
     )
