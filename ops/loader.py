@@ -63,6 +63,13 @@ def load(name: str, warn: bool = False) -> ModuleType | None:
     return module
 
 
+def load_all() -> None:
+    """Loads what is built of all libraries, for graphs that were saved with native ops."""
+    for directory in sorted(pathlib.Path(__file__).parent.iterdir()):
+        if path_of(directory.name).exists():
+            load(directory.name)
+
+
 def why_missing(name: str) -> str:
     """One line for the user: why `load` gave None."""
     return _load(name)[1]

@@ -9,7 +9,7 @@ from agents.networks.recurrent import GRU
 from agents.planet.config import PlaNetConfig
 from agents.planet.networks import LatentState, WorldModel, preprocess
 from agents.policy import Policy
-from ops import cem
+from ops import cem, loader
 
 
 class PlaNetPolicy(Policy):
@@ -91,6 +91,8 @@ class PlaNetPolicy(Policy):
             seed=seed,
             latents=config.planning_latents,
             stddev_estimator=config.planning_refit,
+            # A SavedModel's plain TensorFlow has no other.
+            precision="float32" if loader.is_portable() else config.planning_precision,
             backend=config.planning_backend,
         )
 

@@ -98,6 +98,8 @@ class PlaNetConfig:
       planning_horizon, planning_iterations, planning_candidates, planning_elites: H, I, J, K.
       planning_latents: whether candidates follow `sample`d latents or the latents' `mean`.
       planning_refit: `mean_absolute_deviation` (Algorithm 2) or `std` (the released code).
+      planning_precision: of the products in a plan: `float32`, or `bfloat16` with float32 sums, for
+        the native op on a processor with AVX512_BF16; a SavedModel plans in float32 all the same.
       planning_backend: of `ops.cem`; `auto` is the native op where it is built, and plain
         TensorFlow in a SavedModel.
     """
@@ -146,6 +148,7 @@ class PlaNetConfig:
     planning_elites: int = 100
     planning_latents: Literal["sample", "mean"] = "sample"
     planning_refit: Literal["std", "mean_absolute_deviation"] = "mean_absolute_deviation"
+    planning_precision: Literal["float32", "bfloat16"] = "float32"
     planning_backend: Literal["auto", "native", "tensorflow"] = "auto"
 
     def __post_init__(self) -> None:
@@ -168,6 +171,11 @@ class PlaNetConfig:
             raise ValueError(
                 f"PlaNetConfig.planning_elites = {self.planning_elites}; expected at most "
                 f"planning_candidates, which is {self.planning_candidates}"
+            )
+        if self.planning_precision != "float32" and self.planning_backend == "tensorflow":
+            raise ValueError(
+                f"PlaNetConfig.planning_precision = {self.planning_precision!r}; "
+                "expected 'float32' with planning_backend 'tensorflow'"
             )
         if self.overshooting_distance >= self.sequence_length:
             raise ValueError(

@@ -9,6 +9,7 @@ from ops.cem.latent_model import LatentModel
 from ops.cem.optimize import CEMResult, check_arguments, check_shape, initial_fit, search
 
 LATENTS = ("sample", "mean")
+PRECISIONS = ("float32", "bfloat16")
 
 
 def plan_latent(
@@ -30,6 +31,7 @@ def plan_latent(
     stddev_estimator: str = "std",
     momentum: float = 0.0,
     min_stddev: float = 0.0,
+    precision: str = "float32",
     backend: str = "auto",
 ) -> CEMResult:
     """Plans from beliefs by the return that the model imagines, Σ_τ E[r_τ | s_τ].
@@ -48,6 +50,8 @@ def plan_latent(
       noise: [I, B, J, H, A] standard normal draws for the candidates; else they come from `seed`.
       latent_noise: [I, H, B, J, S] draws for the latents; else they come from `seed`.
       latents: `sample`, or `mean` for candidates that follow the latents' means.
+      precision: of the factors of the model's products, whose sums are float32. `bfloat16` takes
+        the native op and a processor with AVX512_BF16; on a GPU it stands for tf32.
       backend: `native` (one op), `tensorflow` (the twin) or `auto`.
 
     Returns:
@@ -55,10 +59,13 @@ def plan_latent(
 
     Raises:
       ValueError: an argument is out of its range or of the wrong shape; the message names it.
-      tf.errors.InvalidArgumentError: a row has fewer finite returns than `num_elites`.
+      tf.errors.InvalidArgumentError: a row has fewer finite returns than `num_elites`, or the
+        processor has no products of `precision`.
     """
     if latents not in LATENTS:
         raise ValueError(f"latents is {latents!r}; expected one of {LATENTS}")
+    backend = backends.resolve(backend)
+    _check_precision(precision, backend)
     model = _as_tensors(model)
     deterministic, stochastic = _belief(deterministic, stochastic)
     latent_model.check(model, deterministic.shape[1], stochastic.shape[1])
@@ -84,7 +91,7 @@ def plan_latent(
         shape = [num_iterations, horizon, batch_size, num_candidates, stochastic.shape[1]]
         check_shape("latent_noise has", latent_noise, shape)
     common = dict(action_min=action_min, action_max=action_max, noise=noise, seed=seed)
-    if backends.resolve(backend) == "native":
+    if backend == "native":
         shape = [batch_size, horizon, action_size]
         mean, stddev = initial_fit(initial_mean, initial_stddev, shape)
         mean, stddev, returns = native.plan_latent(
@@ -95,6 +102,7 @@ def plan_latent(
             stddev=stddev,
             latent_noise=latent_noise,
             latents=latents,
+            precision=precision,
             **common,
             **sizes,
             **rule,
@@ -119,6 +127,16 @@ def plan_latent(
         **sizes,
         **rule,
     )
+
+
+def _check_precision(precision: str, backend: str) -> None:
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; expected one of {PRECISIONS}")
+    if precision != "float32" and backend != "native":
+        raise ValueError(
+            f"precision is {precision!r}, which the {backend} backend does not have; "
+            "expected 'float32', or the native backend"
+        )
 
 
 def _as_tensors(model: LatentModel) -> LatentModel:

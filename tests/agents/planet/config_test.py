@@ -74,6 +74,11 @@ def test_scales_are_not_negative(name: str):
             {"decoder_kernels": [5, 5]},
             "decoder_kernels = [5, 5]; expected one for each of decoder_channels and one more: 4",
         ),
+        (
+            {"planning_precision": "bfloat16", "planning_backend": "tensorflow"},
+            "planning_precision = 'bfloat16'; expected 'float32' "
+            "with planning_backend 'tensorflow'",
+        ),
         ({"dynamics": "lstm"}, "dynamics = 'lstm'; expected one of 'rssm', 'ssm', 'rnn'"),
     ],
 )

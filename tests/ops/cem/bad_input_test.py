@@ -131,6 +131,12 @@ def test_any_wrong_shape_is_refused_by_the_name_of_an_argument(op: str):
         ("plan_latent", {"noise": [tf.zeros([2, 3, 20, 4, 2])] * 2}, "noise has 2 tensors"),
         ("plan_latent", {"gru_weights": [], "gru_biases": []}, "deterministic has 13 columns"),
         ("plan_latent", {"instruction_set": "avx1024"}, "instruction_set"),
+        ("plan_latent", {"precision": "float16"}, "precision"),
+        (
+            "plan_latent",
+            {"precision": "bfloat16", "instruction_set": "baseline"},
+            "precision is bfloat16, which takes a processor with AVX512_BF16",
+        ),
         ("sample", {"num_candidates": 0}, "num_candidates"),
         ("refit", {"num_elites": 21}, "num_elites is 21"),
         ("refit", {"returns": tf.fill([3, 20], np.nan)}, "returns: fewer finite returns"),
@@ -146,6 +152,7 @@ def test_a_value_out_of_range_is_refused_by_name(op: str, change: dict, message:
     [
         ({"latents": "median"}, "latents is 'median'; expected one of"),
         ({"backend": "cuda"}, "backend is 'cuda'; expected one of"),
+        ({"precision": "half"}, "precision is 'half'; expected one of"),
         ({"seed": None}, "seed is None; expected an int32"),
         ({"noise": np.zeros([3, 3, 20, 4, 1])}, r"noise has shape \[3, 3, 20, 4, 1\]; expected"),
         ({"latent_noise": np.zeros([3])}, r"latent_noise has shape \[3\]; expected"),

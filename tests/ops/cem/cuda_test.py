@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
 import shutil
 
 import numpy as np
 import pytest
+from tensorflow.python.framework import kernels
 
+from ops import loader
 from tests.gpu import cem_harness as harness
 
 RECORDINGS = sorted(harness.RECORDINGS.glob("*.npz"))
@@ -53,3 +56,11 @@ def test_nvcc_compiles_the_kernels(tmp_path, device):
     command = harness.nvcc_command(tmp_path / "cem_cuda.so")
     library = harness.shared.build([*command[:-2], "-Werror", "all-warnings", *command[-2:]])
     assert library.stat().st_size > 0
+
+
+def test_the_op_plans_on_gpus_where_the_library_holds_the_launchers():
+    loader.load("cem")
+    library = ctypes.CDLL(str(loader.path_of("cem")))
+    registered = kernels.get_registered_kernels_for_op("LookaheadCemPlanLatent").kernel
+    devices = {kernel.device_type for kernel in registered}
+    assert devices == ({"CPU", "GPU"} if hasattr(library, "lookahead_cem_cuda_plan") else {"CPU"})

@@ -8,6 +8,14 @@ import tensorflow as tf
 from ops import cem
 
 KINDS = ("rssm", "ssm", "rnn")
+PLANET = dict(
+    deterministic_size=200,
+    stochastic_size=30,
+    action_size=1,
+    input_layers=(200,),
+    prior_layers=(200,),
+    reward_layers=(200, 200),
+)
 
 
 def make_model(

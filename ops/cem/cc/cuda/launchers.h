@@ -37,6 +37,11 @@ int64_t lookahead_cem_cuda_workspace(const LookaheadLatentPlan* plan);
 // model whose layers do not fit in a block's shared memory.
 int lookahead_cem_cuda_plan(CUstream_st* stream, const LookaheadLatentPlan* plan);
 
+// Copies on the stream, within the device or between it and the host, whose memory
+// must stay until the stream was waited for. They too return a cudaError_t.
+int lookahead_cem_cuda_copy(CUstream_st* stream, const void* from, int64_t bytes, void* to);
+int lookahead_cem_cuda_wait(CUstream_st* stream);
+
 const char* lookahead_cem_cuda_error_text(int error);
 }
 

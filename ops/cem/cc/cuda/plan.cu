@@ -435,6 +435,12 @@ int lookahead_cem_cuda_plan(CUstream_st* stream, const LookaheadLatentPlan* plan
   return error;
 }
 
+int lookahead_cem_cuda_copy(CUstream_st* stream, const void* from, int64_t bytes, void* to) {
+  return cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault, stream);
+}
+
+int lookahead_cem_cuda_wait(CUstream_st* stream) { return cudaStreamSynchronize(stream); }
+
 const char* lookahead_cem_cuda_error_text(int error) {
   return cudaGetErrorString(static_cast<cudaError_t>(error));
 }

@@ -23,13 +23,20 @@ using ::tensorflow::Status;
 using ::tensorflow::Tensor;
 using ::tensorflow::TensorShape;
 
-Status ReadInstructionSet(OpKernelConstruction* ctx, const Kernels** kernels) {
-  std::string name;
+// `with_precision`: whether the op has that attribute too.
+Status ReadInstructionSet(OpKernelConstruction* ctx, bool with_precision, const Kernels** kernels) {
+  std::string name, precision = "float32";
   TF_RETURN_IF_ERROR(ctx->GetAttr("instruction_set", &name));
-  *kernels = FindKernels(name);
+  if (with_precision) TF_RETURN_IF_ERROR(ctx->GetAttr("precision", &precision));
+  *kernels = FindKernels(name, precision == "bfloat16");
   if (*kernels != nullptr) return OkStatus();
-  return ::tensorflow::errors::InvalidArgument("instruction_set is ", name,
-                                               ", which this processor does not have");
+  if (FindKernels(name) == nullptr) {
+    return ::tensorflow::errors::InvalidArgument("instruction_set is ", name,
+                                                 ", which this processor does not have");
+  }
+  return ::tensorflow::errors::InvalidArgument(
+      "precision is bfloat16, which takes a processor with AVX512_BF16, and instruction_set is ",
+      name);
 }
 
 Threads ThreadsOf(OpKernelContext* ctx) {
@@ -68,7 +75,7 @@ Status AllocateFit(OpKernelContext* ctx, const char* const inputs[2], const char
 class PlanLatentOp : public OpKernel {
  public:
   explicit PlanLatentOp(OpKernelConstruction* ctx) : OpKernel(ctx) {
-    OP_REQUIRES_OK(ctx, ReadInstructionSet(ctx, &kernels_));
+    OP_REQUIRES_OK(ctx, ReadInstructionSet(ctx, true, &kernels_));
     OP_REQUIRES_OK(ctx, ReadRefit(ctx, &settings_));
     OP_REQUIRES_OK(ctx, ReadModelAttributes(ctx, &model_));
     OP_REQUIRES_OK(ctx, ctx->GetAttr("num_iterations", &settings_.iterations));
@@ -83,10 +90,7 @@ class PlanLatentOp : public OpKernel {
     Model model = model_;
     Belief belief;
     PlanNoise noise;
-    TF_RETURN_IF_ERROR(ReadPlanShape(ctx, "initial_mean", &settings, &model.action_size));
-    TF_RETURN_IF_ERROR(ReadBounds(ctx, model.action_size, &settings));
-    TF_RETURN_IF_ERROR(ReadModel(ctx, settings, &model, &belief));
-    TF_RETURN_IF_ERROR(ReadAllNoise(ctx, settings, model, &noise));
+    TF_RETURN_IF_ERROR(ReadPlan(ctx, &settings, &model, &belief, &noise));
     Proposal proposal;
     float* returns;
     const char* const inputs[] = {"initial_mean", "initial_stddev"};
@@ -101,17 +105,6 @@ class PlanLatentOp : public OpKernel {
     return ShortageError(shortage, settings);
   }
 
-  static Status ReadAllNoise(OpKernelContext* ctx, const Settings& s, const Model& model,
-                             PlanNoise* noise) {
-    TF_RETURN_IF_ERROR(ReadSeed(ctx, &noise->seed));
-    TF_RETURN_IF_ERROR(
-        ReadNoise(ctx, "noise", {s.iterations, s.batch, s.candidates, s.horizon, model.action_size},
-                  &noise->actions));
-    return ReadNoise(ctx, "latent_noise",
-                     {s.iterations, s.horizon, s.batch, s.candidates, model.stochastic_size},
-                     &noise->latents);
-  }
-
   const Kernels* kernels_;
   Settings settings_ = {};
   Model model_ = {};
@@ -120,7 +113,7 @@ class PlanLatentOp : public OpKernel {
 class SampleOp : public OpKernel {
  public:
   explicit SampleOp(OpKernelConstruction* ctx) : OpKernel(ctx) {
-    OP_REQUIRES_OK(ctx, ReadInstructionSet(ctx, &kernels_));
+    OP_REQUIRES_OK(ctx, ReadInstructionSet(ctx, false, &kernels_));
     OP_REQUIRES_OK(ctx, ctx->GetAttr("num_candidates", &settings_.candidates));
   }
 

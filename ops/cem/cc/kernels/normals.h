@@ -59,7 +59,7 @@ LOOKAHEAD_ALWAYS void Normals(const uint32_t* radius, const uint32_t* angle, flo
 // Draws `first` … `first + count` of the stream, as tf.random.stateless_normal's.
 static void DrawNormals(const Stream& stream, int64_t first, int64_t count, float* out) {
   uint32_t words[4][kGroups];
-  float normals[4][kGroups];
+  float normals[4][kGroups], drawn[4 * kGroups];
   const int64_t end = first + count;
   for (int64_t group = first / 4; group * 4 < end; group += kGroups) {
     DrawWords(stream, group, words);
@@ -67,7 +67,11 @@ static void DrawNormals(const Stream& stream, int64_t first, int64_t count, floa
     Normals(words[2], words[3], normals[2], normals[3]);
     const int64_t begin = group * 4 < first ? first : group * 4;
     const int64_t stop = (group + kGroups) * 4 < end ? (group + kGroups) * 4 : end;
-    for (int64_t e = begin; e < stop; ++e) out[e - first] = normals[e % 4][e / 4 - group];
+    for (int64_t i = 0; i < kGroups; ++i) {
+      for (int64_t word = 0; word < 4; ++word) drawn[4 * i + word] = normals[word][i];
+    }
+    __builtin_memcpy(out + (begin - first), drawn + (begin - group * 4),
+                     (stop - begin) * sizeof(float));
   }
 }
 

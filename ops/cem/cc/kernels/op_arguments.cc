@@ -110,6 +110,33 @@ Status ReadBelief(OpKernelContext* ctx, const Settings& settings, Model* model, 
   return OkStatus();
 }
 
+// The belief and the model's weights; `model` has its attributes and its action
+// size, `settings` its sizes.
+Status ReadModel(OpKernelContext* ctx, const Settings& settings, Model* model, Belief* belief) {
+  TF_RETURN_IF_ERROR(ReadBelief(ctx, settings, model, belief));
+  const int64_t s = model->stochastic_size;
+  TF_RETURN_IF_ERROR(ReadLayers(ctx, "input", s, &model->input));
+  TF_RETURN_IF_ERROR(ReadInput(ctx, "action_weights",
+                               {model->action_size, model->input.layer[0].width},
+                               &model->action_weights));
+  const int64_t hidden = model->input.layer[model->input.count - 1].width;
+  TF_RETURN_IF_ERROR(ReadGru(ctx, hidden, model));
+  const int64_t state = model->has_gru ? model->deterministic_size : hidden;
+  TF_RETURN_IF_ERROR(ReadLayers(ctx, "prior", state, &model->prior));
+  const int64_t outputs = model->prior.layer[model->prior.count - 1].width;
+  if (outputs != s && outputs != 2 * s) {
+    return InvalidArgument("prior_weights end in ", outputs, " outputs, expected ", s, " or ",
+                           2 * s, ", as stochastic has ", s, " columns");
+  }
+  model->prior_stddev = outputs == 2 * s;
+  TF_RETURN_IF_ERROR(ReadLayers(ctx, "reward", model->deterministic_size + s, &model->reward));
+  const int64_t rewards = model->reward.layer[model->reward.count - 1].width;
+  if (rewards != 1) {
+    return InvalidArgument("reward_weights end in ", rewards, " outputs, expected 1");
+  }
+  return OkStatus();
+}
+
 }  // namespace
 
 Status ReadRefit(OpKernelConstruction* ctx, Settings* settings) {
@@ -204,29 +231,19 @@ Status ReadNoise(OpKernelContext* ctx, const char* name, const std::vector<int64
   return OkStatus();
 }
 
-Status ReadModel(OpKernelContext* ctx, const Settings& settings, Model* model, Belief* belief) {
-  TF_RETURN_IF_ERROR(ReadBelief(ctx, settings, model, belief));
-  const int64_t s = model->stochastic_size;
-  TF_RETURN_IF_ERROR(ReadLayers(ctx, "input", s, &model->input));
-  TF_RETURN_IF_ERROR(ReadInput(ctx, "action_weights",
-                               {model->action_size, model->input.layer[0].width},
-                               &model->action_weights));
-  const int64_t hidden = model->input.layer[model->input.count - 1].width;
-  TF_RETURN_IF_ERROR(ReadGru(ctx, hidden, model));
-  const int64_t state = model->has_gru ? model->deterministic_size : hidden;
-  TF_RETURN_IF_ERROR(ReadLayers(ctx, "prior", state, &model->prior));
-  const int64_t outputs = model->prior.layer[model->prior.count - 1].width;
-  if (outputs != s && outputs != 2 * s) {
-    return InvalidArgument("prior_weights end in ", outputs, " outputs, expected ", s, " or ",
-                           2 * s, ", as stochastic has ", s, " columns");
-  }
-  model->prior_stddev = outputs == 2 * s;
-  TF_RETURN_IF_ERROR(ReadLayers(ctx, "reward", model->deterministic_size + s, &model->reward));
-  const int64_t rewards = model->reward.layer[model->reward.count - 1].width;
-  if (rewards != 1) {
-    return InvalidArgument("reward_weights end in ", rewards, " outputs, expected 1");
-  }
-  return OkStatus();
+Status ReadPlan(OpKernelContext* ctx, Settings* settings, Model* model, Belief* belief,
+                PlanNoise* noise) {
+  TF_RETURN_IF_ERROR(ReadPlanShape(ctx, "initial_mean", settings, &model->action_size));
+  TF_RETURN_IF_ERROR(ReadBounds(ctx, model->action_size, settings));
+  TF_RETURN_IF_ERROR(ReadModel(ctx, *settings, model, belief));
+  TF_RETURN_IF_ERROR(ReadSeed(ctx, &noise->seed));
+  const int64_t batch = settings->batch, candidates = settings->candidates;
+  const int64_t horizon = settings->horizon, iterations = settings->iterations;
+  TF_RETURN_IF_ERROR(ReadNoise(
+      ctx, "noise", {iterations, batch, candidates, horizon, model->action_size}, &noise->actions));
+  return ReadNoise(ctx, "latent_noise",
+                   {iterations, horizon, batch, candidates, model->stochastic_size},
+                   &noise->latents);
 }
 
 Status ShortageError(const Shortage& shortage, const Settings& settings) {

@@ -31,15 +31,16 @@ tensorflow::Status ReadPlanShape(tensorflow::OpKernelContext* ctx, const char* n
 tensorflow::Status ReadBounds(tensorflow::OpKernelContext* ctx, int64_t action_size,
                               Settings* settings);
 
+// All inputs of an op that plans but its proposal, of which it reads the shape.
+// `settings` and `model` have what attributes say. Bounds and seed are read here,
+// so they must lie in the host's memory.
+tensorflow::Status ReadPlan(tensorflow::OpKernelContext* ctx, Settings* settings, Model* model,
+                            Belief* belief, PlanNoise* noise);
+
 // The seed, and the noise of the given shape where there is one, else null.
 tensorflow::Status ReadSeed(tensorflow::OpKernelContext* ctx, Seed* seed);
 tensorflow::Status ReadNoise(tensorflow::OpKernelContext* ctx, const char* name,
                              const std::vector<int64_t>& shape, const float** noise);
-
-// The belief and the model's weights; `model` has its attributes and its action
-// size, `settings` its sizes.
-tensorflow::Status ReadModel(tensorflow::OpKernelContext* ctx, const Settings& settings,
-                             Model* model, Belief* belief);
 
 // The error that names a row's shortage of finite returns.
 tensorflow::Status ShortageError(const Shortage& shortage, const Settings& settings);

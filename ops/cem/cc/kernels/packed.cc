@@ -1,6 +1,7 @@
 #include "ops/cem/cc/kernels/packed.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace lookahead {
 namespace cem {
@@ -10,10 +11,18 @@ int64_t WholePanels(int64_t width, int64_t features) {
   return (width + features - 1) / features * features;
 }
 
+// Rounds to the nearest bfloat16, a tie to the even one; a NaN stays one.
+uint16_t ToBfloat16(float x) {
+  uint32_t bits;
+  std::memcpy(&bits, &x, sizeof(bits));
+  if (x != x) return bits >> 16 | 0x40;
+  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
 // Hands out memory, or only counts it where there is none.
 class Packer {
  public:
-  Packer(float* memory, int64_t features) : memory_(memory), features_(features) {}
+  Packer(float* memory, const PanelLayout& layout) : memory_(memory), layout_(layout) {}
 
   int64_t used() const { return used_; }
 
@@ -21,18 +30,20 @@ class Packer {
   // first rows (count_top of them) where they are apart from the others below.
   PackedLayer Columns(const Layer& bottom, const float* top, int64_t count_top, int64_t first,
                       int64_t width) {
-    const int64_t whole = WholePanels(width, features_), depth = count_top + bottom.depth;
+    const int64_t whole = WholePanels(width, layout_.features);
+    const int64_t depth = count_top + bottom.depth, words = layout_.pairs ? (depth + 1) / 2 : depth;
     float* bias = Take(whole);
-    float* panels = Take(whole * depth);
+    float* panels = Take(whole * words);
     if (memory_ != nullptr) {
+      std::fill_n(panels, whole * words, 0.0f);
       for (int64_t n = 0; n < whole; ++n) bias[n] = n < width ? bottom.bias[first + n] : 0.0f;
       for (int64_t k = 0; k < depth; ++k) {
         const float* row = k < count_top ? top + k * bottom.width
                                          : bottom.weights + (k - count_top) * bottom.width;
-        PackRow(row + first, width, panels + k * features_, depth * features_);
+        PackRow(row + first, width, k, words, panels);
       }
     }
-    return {panels, bias, depth, width};
+    return {panels, bias, depth, width, words};
   }
 
   PackedLayer Whole(const Layer& layer) { return Columns(layer, nullptr, 0, 0, layer.width); }
@@ -44,16 +55,29 @@ class Packer {
     return taken;
   }
 
-  void PackRow(const float* row, int64_t width, float* first_panel, int64_t stride) const {
-    for (int64_t n = 0; n < width; n += features_, first_panel += stride) {
-      for (int64_t f = 0; f < features_; ++f) {
-        first_panel[f] = n + f < width ? row[n + f] : 0.0f;
+  // Row k of the weights to its place in all panels.
+  void PackRow(const float* row, int64_t width, int64_t k, int64_t words, float* panels) const {
+    const int64_t features = layout_.features, word = (layout_.pairs ? k / 2 : k) * features;
+    for (int64_t n = 0; n < width; n += features, panels += features * words) {
+      const int64_t count = std::min(features, width - n);
+      if (layout_.pairs) {
+        PackHalves(row + n, count, k % 2, panels + word);
+      } else {
+        std::copy_n(row + n, count, panels + word);
       }
     }
   }
 
+  // The lower or the upper halves of words.
+  static void PackHalves(const float* row, int64_t count, int64_t upper, float* words) {
+    for (int64_t n = 0; n < count; ++n) {
+      const uint16_t half = ToBfloat16(row[n]);
+      std::memcpy(reinterpret_cast<char*>(words + n) + upper * sizeof(half), &half, sizeof(half));
+    }
+  }
+
   float* memory_;
-  int64_t features_;
+  PanelLayout layout_;
   int64_t used_ = 0;
 };
 
@@ -66,8 +90,9 @@ void PackStack(const Layers& layers, Packer* packer, PackedModel* packed, Packed
 }
 
 // Returns the floats used; packs only where `memory` is not null.
-int64_t PackInto(const Model& model, int64_t features, float* memory, PackedModel* packed) {
-  Packer packer(memory, features);
+int64_t PackInto(const Model& model, const PanelLayout& layout, float* memory,
+                 PackedModel* packed) {
+  Packer packer(memory, layout);
   *packed = {};
   packed->action_size = model.action_size;
   packed->stochastic_size = model.stochastic_size;
@@ -99,13 +124,13 @@ int64_t PackInto(const Model& model, int64_t features, float* memory, PackedMode
 
 }  // namespace
 
-int64_t PackedFloats(const Model& model, int64_t features) {
+int64_t PackedFloats(const Model& model, const PanelLayout& layout) {
   PackedModel counted;
-  return PackInto(model, features, nullptr, &counted);
+  return PackInto(model, layout, nullptr, &counted);
 }
 
-void Pack(const Model& model, int64_t features, float* memory, PackedModel* packed) {
-  PackInto(model, features, memory, packed);
+void Pack(const Model& model, const PanelLayout& layout, float* memory, PackedModel* packed) {
+  PackInto(model, layout, memory, packed);
 }
 
 }  // namespace cem

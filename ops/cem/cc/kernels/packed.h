@@ -5,6 +5,9 @@
 //   ┌ 0 … F−1 │ F … 2F−1 │ … ┐        ┌ panel 0: depth rows of F, one run
 //   │         │          │   │   →    ├ panel 1
 //   └         │          │   ┘        └ …, the last one filled up with zeros
+//
+// In bfloat16 a word of a panel is a pair of weights of one column, of rows 2 k
+// and 2 k + 1, so a panel has half as many rows.
 
 #ifndef LOOKAHEAD_OPS_CEM_CC_KERNELS_PACKED_H_
 #define LOOKAHEAD_OPS_CEM_CC_KERNELS_PACKED_H_
@@ -20,6 +23,7 @@ struct PackedLayer {
   const float* panels;
   const float* bias;  // filled up to whole panels
   int64_t depth, width;
+  int64_t words;  // of a column: depth, or half of it, rounded up
 };
 
 struct PackedLayers {
@@ -40,11 +44,17 @@ struct PackedModel {
   int64_t widest;  // greatest width of a layer
 };
 
-// Floats that Pack needs for panels of `features` columns.
-int64_t PackedFloats(const Model& model, int64_t features);
+// How an instruction set reads its panels.
+struct PanelLayout {
+  int64_t features;  // columns of a panel
+  bool pairs;        // words are pairs of bfloat16, not floats
+};
+
+// Floats that Pack needs.
+int64_t PackedFloats(const Model& model, const PanelLayout& layout);
 
 // Packs into `memory`, which `packed` points into afterwards.
-void Pack(const Model& model, int64_t features, float* memory, PackedModel* packed);
+void Pack(const Model& model, const PanelLayout& layout, float* memory, PackedModel* packed);
 
 // One iteration's candidates: from the proposal and the noise to their returns.
 struct Rollout {
@@ -67,8 +77,9 @@ enum Elementwise : int32_t { kExp, kExpMinusOne, kSigmoid, kTanh, kLog, kSoftplu
 // 1 to 3 vectors. A candidate's numbers do not depend on the tile it is in.
 struct Kernels {
   const char* name;
-  int64_t width;     // floats of a vector
-  int64_t features;  // columns of a panel
+  int64_t width;   // floats of a vector
+  double cost[4];  // time of a tile of so many vectors, as measured; the unit is free
+  PanelLayout layout;
   // Floats of scratch that a tile needs.
   int64_t (*scratch)(const PackedModel& model, const Settings& settings, int64_t vectors);
   // Draws, rolls out and judges candidates `first` … of a tile; those behind the

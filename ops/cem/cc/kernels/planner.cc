@@ -1,6 +1,7 @@
 #include "ops/cem/cc/kernels/planner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdlib>
 #include <memory>
@@ -14,20 +15,20 @@ int64_t Aligned(int64_t floats) { return (floats + 15) / 16 * 16; }
 
 int64_t Parts(int64_t total, int64_t size) { return (total + size - 1) / size; }
 
-// The tile that keeps the threads busy for the shortest time. A product of one
-// vector waits for its additions; two and three do not.
-int64_t VectorsOfTile(int64_t candidates, int64_t width, int64_t threads) {
-  constexpr double kCost[] = {0.0, 1.8, 2.1, 3.0};
-  int64_t best = 3;
+// Tiles of at most three vectors that keep the threads busy for the shortest time:
+// as many rounds as are cheapest, and the vectors spread evenly over all of their
+// tiles.
+int64_t CountTiles(const Kernels& kernels, int64_t vectors, int64_t threads) {
+  int64_t best = 0;
   double least = INFINITY;
-  for (int64_t vectors = 3; vectors >= 1; --vectors) {
-    const int64_t rounds = Parts(Parts(candidates, vectors * width), threads);
-    if (rounds * kCost[vectors] < least) {
-      best = vectors;
-      least = rounds * kCost[vectors];
+  for (int64_t most = 3; most >= 1; --most) {
+    const int64_t rounds = Parts(Parts(vectors, most), threads);
+    if (rounds * kernels.cost[most] < least) {
+      best = rounds * threads;
+      least = rounds * kernels.cost[most];
     }
   }
-  return best;
+  return std::min(best, vectors);
 }
 
 // Where the parts of the workspace begin.
@@ -36,7 +37,7 @@ struct Workspace {
 
   Workspace(const Kernels& kernels, const Model& model, const Settings& settings) {
     const int64_t candidates = settings.batch * settings.candidates;
-    packed = Aligned(PackedFloats(model, kernels.features));
+    packed = Aligned(PackedFloats(model, kernels.layout));
     recurrent = Aligned(settings.batch * kGates * model.deterministic_size);
     actions = Aligned(candidates * settings.horizon * model.action_size);
     returns = Aligned(candidates);
@@ -58,7 +59,7 @@ Scratch MakeScratch(int64_t floats) {
 void ShareRecurrent(const Kernels& kernels, const PackedModel& model, int64_t batch,
                     const float* deterministic, float* recurrent) {
   const int64_t d = model.deterministic_size;
-  const Scratch scratch = MakeScratch((2 * d + kernels.features) * kernels.width);
+  const Scratch scratch = MakeScratch((2 * d + kernels.layout.features) * kernels.width);
   for (int64_t b = 0; b < batch; b += kernels.width) {
     kernels.recurrent(model, deterministic + b * d, std::min(kernels.width, batch - b),
                       recurrent + b * kGates * d, scratch.get());
@@ -113,22 +114,23 @@ void RefitOne(const Settings& settings, const std::vector<int32_t>& elites, cons
   *stddev = std::max(keep * *stddev + take * fitted, settings.min_stddev);
 }
 
-// Rolls out all candidates, tile by tile.
+// Rolls out all candidates, tile by tile; a thread takes the next one when it is free.
 void Judge(const Kernels& kernels, const Rollout& rollout, int64_t weights,
            const Threads& threads) {
   const Settings& settings = *rollout.settings;
-  const int64_t candidates = settings.batch * settings.candidates;
-  const int64_t vectors = VectorsOfTile(candidates, kernels.width, threads.count);
-  const int64_t lanes = vectors * kernels.width;
-  const int64_t floats = kernels.scratch(*rollout.model, settings, vectors);
-  const auto range = [&](int64_t begin, int64_t end) {
+  const int64_t vectors = Parts(settings.batch * settings.candidates, kernels.width);
+  const int64_t tiles = CountTiles(kernels, vectors, threads.count);
+  const int64_t floats = kernels.scratch(*rollout.model, settings, Parts(vectors, tiles));
+  std::atomic<int64_t> next{0};
+  const auto work = [&](int64_t, int64_t) {
     const Scratch scratch = MakeScratch(floats);
-    for (int64_t tile = begin; tile < end; ++tile) {
-      kernels.rollout(rollout, vectors, tile * lanes, scratch.get());
+    for (int64_t tile = next++; tile < tiles; tile = next++) {
+      const int64_t begin = tile * vectors / tiles, end = (tile + 1) * vectors / tiles;
+      kernels.rollout(rollout, end - begin, begin * kernels.width, scratch.get());
     }
   };
-  const int64_t cycles = settings.horizon * weights * vectors / 2;
-  threads.parallel_for(Parts(candidates, lanes), cycles, range);
+  const int64_t workers = std::min(threads.count, tiles);
+  threads.parallel_for(workers, settings.horizon * weights * vectors / (2 * workers), work);
 }
 
 }  // namespace
@@ -163,7 +165,7 @@ Shortage Plan(const Kernels& kernels, const Model& model, const Settings& settin
   memory += (64 - reinterpret_cast<uintptr_t>(memory) % 64) % 64 / sizeof(float);
   float* recurrent = memory + places.packed;
   PackedModel packed;
-  Pack(model, kernels.features, memory, &packed);
+  Pack(model, kernels.layout, memory, &packed);
   if (model.has_gru) {
     ShareRecurrent(kernels, packed, settings.batch, belief.deterministic, recurrent);
   }

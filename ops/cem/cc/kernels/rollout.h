@@ -54,7 +54,7 @@ static inline void Activate(Activation activation, int64_t count, float* values)
 // Where a tile's rows lie in its scratch; rows are V · kWidth floats.
 struct Places {
   int64_t lanes;
-  int64_t state_rows, work_rows, gate_rows;
+  int64_t state_rows, work_rows, gate_rows, pair_rows;
   int64_t draws;
 
   Places(const PackedModel& model, const Settings& settings, int64_t vectors)
@@ -62,12 +62,13 @@ struct Places {
         state_rows(model.deterministic_size + model.stochastic_size + model.action_size),
         work_rows(model.widest + kFeatures),
         gate_rows(model.deterministic_size + kFeatures),
+        pair_rows(LOOKAHEAD_PAIRS ? Greater(state_rows, work_rows) / 2 + 1 : 0),
         draws(lanes * Greater(settings.horizon * model.action_size, model.stochastic_size)) {}
 
   static int64_t Greater(int64_t a, int64_t b) { return a > b ? a : b; }
 
   int64_t Total() const {
-    const int64_t rows = 2 * state_rows + 2 * work_rows + kGates * gate_rows;
+    const int64_t rows = 2 * state_rows + 2 * work_rows + kGates * gate_rows + pair_rows;
     return rows * lanes + kGates * kFeatures * lanes + draws + lanes;
   }
 };
@@ -88,6 +89,7 @@ class Tile {
     Take(&scratch, &work_[1], places.work_rows * kLanes);
     for (float*& gate : gates_) Take(&scratch, &gate, places.gate_rows * kLanes);
     Take(&scratch, &products_, kGates * kFeatures * kLanes);
+    Take(&scratch, &pairs_, places.pair_rows * kLanes);
     Take(&scratch, &returns_, kLanes);
     draws_ = scratch;
     for (int64_t lane = 0; lane < kLanes; ++lane) {
@@ -102,8 +104,27 @@ class Tile {
     __builtin_memcpy(r_.returns + first_, returns_, rows_ * sizeof(float));
   }
 
+  // What a product reads of `count` rows: the rows themselves, or their pairs,
+  // which are written to `out`; an odd last row is paired with zeros.
+  static const float* Inputs(const float* rows, int64_t count, float* out) {
+#if LOOKAHEAD_PAIRS
+    for (int64_t k = 0; k < count; k += 2) {
+      for (int64_t v = 0; v < kLanes; v += kWidth) {
+        const float* even = rows + k * kLanes + v;
+        const Floats odd = k + 1 < count ? Load(even + kLanes) : Splat(0.0f);
+        Store(out + k / 2 * kLanes + v, Paired(Load(even), odd));
+      }
+    }
+    return out;
+#else
+    static_cast<void>(count);
+    static_cast<void>(out);
+    return rows;
+#endif
+  }
+
   // Rows of F features each: out = panel's bias + in · panel.
-  LOOKAHEAD_ALWAYS void Product(const float* __restrict in, int64_t depth,
+  LOOKAHEAD_ALWAYS void Product(const float* __restrict in, int64_t words,
                                 const float* __restrict panel, const float* bias,
                                 float* __restrict out) {
     Floats acc[kFeatures][V];
@@ -113,15 +134,16 @@ class Tile {
       for (int v = 0; v < V; ++v) acc[f][v] = Splat(bias[f]);
     }
 #pragma GCC unroll 4
-    for (int64_t k = 0; k < depth; ++k) {
+    for (int64_t k = 0; k < words; ++k) {
       Floats x[V];
+      __builtin_prefetch(panel + (words + k) * kFeatures);  // The next panel.
 #pragma GCC unroll 8
       for (int v = 0; v < V; ++v) x[v] = Load(in + k * kLanes + v * kWidth);
 #pragma GCC unroll 8
       for (int f = 0; f < kFeatures; ++f) {
         const Floats w = Splat(panel[k * kFeatures + f]);
 #pragma GCC unroll 8
-        for (int v = 0; v < V; ++v) acc[f][v] = Fma(x[v], w, acc[f][v]);
+        for (int v = 0; v < V; ++v) acc[f][v] = Accumulated(acc[f][v], x[v], w);
       }
     }
 #pragma GCC unroll 8
@@ -133,12 +155,23 @@ class Tile {
 
   static __attribute__((noinline)) void Panel(const float* in, const PackedLayer& layer, int64_t n,
                                               float* out) {
-    Product(in, layer.depth, layer.panels + n * layer.depth, layer.bias + n, out);
+    Product(in, layer.words, layer.panels + n * layer.words, layer.bias + n, out);
   }
 
   // A whole layer; its last panel may write up to F − 1 rows beyond its width.
   static void Linear(const PackedLayer& layer, const float* in, float* out) {
     for (int64_t n = 0; n < layer.width; n += kFeatures) Panel(in, layer, n, out + n * kLanes);
+  }
+
+  // The same with activation, as inputs of the next product. Each panel is finished
+  // while it is in the first cache.
+  void Hidden(const PackedLayer& layer, const float* in, float* out) {
+    for (int64_t n = 0; n < layer.width; n += kFeatures) {
+      float* rows = LOOKAHEAD_PAIRS ? products_ : out + n * kLanes;
+      Panel(in, layer, n, rows);
+      Activate(m_.activation, kFeatures * kLanes, rows);
+      if (LOOKAHEAD_PAIRS) Inputs(rows, kFeatures, out + n / 2 * kLanes);
+    }
   }
 
  private:
@@ -178,6 +211,11 @@ class Tile {
 
   // rows [count][lane] = from[belief of lane][…]
   void Gather(const float* from, int64_t stride, int64_t count, float* rows) const {
+    if (belief_[0] == belief_[rows_ - 1]) {  // As in most tiles.
+      from += belief_[0] * stride;
+      for (int64_t i = 0; i < count * kLanes; i += kWidth) Store(rows + i, Splat(from[i / kLanes]));
+      return;
+    }
     for (int64_t i = 0; i < count; ++i) {
       for (int64_t lane = 0; lane < kLanes; ++lane) {
         rows[i * kLanes + lane] = from[belief_[lane] * stride + i];
@@ -186,19 +224,20 @@ class Tile {
   }
 
   void Step(int64_t t) {
-    const int64_t d = m_.deterministic_size;
+    const int64_t d = m_.deterministic_size, s = m_.stochastic_size;
     PlaceActions(t);
-    const float* hidden = Stack(m_.input, Row(state_, d), true);
+    const float* in = Inputs(Row(state_, d), s + m_.action_size, pairs_);
+    const float* hidden = Stack(m_.input, in, true);
     if (m_.has_gru) {
       if (t > 0) Recurrent();
       Gru(hidden);
-      hidden = next_;
+      hidden = Inputs(next_, d, pairs_);
     }
     Draw(Stack(m_.prior, hidden, false), t, Row(next_, d));
     float* swapped = state_;
     state_ = next_;
     next_ = swapped;
-    const float* reward = Stack(m_.reward, state_, false);
+    const float* reward = Stack(m_.reward, Inputs(state_, d + s, pairs_), false);
     for (int64_t i = 0; i < kLanes; ++i) returns_[i] += reward[i];
   }
 
@@ -214,28 +253,33 @@ class Tile {
     }
   }
 
-  // Layers with activations between them; behind the last one too if `closed`.
+  // Layers with activations between them; behind the last one too if `closed`, and
+  // then its outputs are a product's inputs, not rows.
   const float* Stack(const PackedLayers& layers, const float* in, bool closed) {
     for (int64_t i = 0; i < layers.count; ++i) {
       const PackedLayer& layer = layers.layer[i];
       float* out = in == work_[0] ? work_[1] : work_[0];
-      Linear(layer, in, out);
-      if (closed || i + 1 < layers.count) Activate(m_.activation, layer.width * kLanes, out);
+      if (closed || i + 1 < layers.count) {
+        Hidden(layer, in, out);
+      } else {
+        Linear(layer, in, out);
+      }
       in = out;
     }
     return in;
   }
 
   void Recurrent() {
-    for (int gate = 0; gate < kGates; ++gate) Linear(m_.gru_recurrent[gate], state_, gates_[gate]);
+    const float* in = Inputs(state_, m_.deterministic_size, pairs_);
+    for (int gate = 0; gate < kGates; ++gate) Linear(m_.gru_recurrent[gate], in, gates_[gate]);
   }
 
   // z = σ(x_z + h_z), r = σ(x_r + h_r), c = tanh(x_c + r h_c), h' = c + z (h − c)
-  void Gru(const float* x) {
+  void Gru(const float* hidden) {
     const int64_t d = m_.deterministic_size;
     for (int64_t n = 0; n < d; n += kFeatures) {
       for (int gate = 0; gate < kGates; ++gate) {
-        Panel(x, m_.gru_input[gate], n, products_ + gate * kFeatures * kLanes);
+        Panel(hidden, m_.gru_input[gate], n, products_ + gate * kFeatures * kLanes);
       }
       const int64_t features = d - n < kFeatures ? d - n : kFeatures;
       for (int64_t i = 0; i < features * kLanes; i += kWidth) {
@@ -265,15 +309,20 @@ class Tile {
       DrawNormals(r_.noise.latent_stream, begin, rows_ * s, draws_);
     }
     for (int64_t i = 0; i < s; ++i) {
-      float* row = out + i * kLanes;
-      for (int64_t lane = 0; lane < kLanes; ++lane) {
-        row[lane] = lane < rows_ ? noise[lane * s + i] : 0.0f;
-      }
+      const float* row = prior + i * kLanes;
       for (int64_t v = 0; v < kLanes; v += kWidth) {
-        const Floats stddev = Softplus(Load(prior + (s + i) * kLanes + v)) + m_.model_stddev;
-        Store(row + v, Fma(stddev, Load(row + v), Load(prior + i * kLanes + v)));
+        const Floats stddev = Softplus(Load(row + s * kLanes + v)) + m_.model_stddev;
+        Store(out + i * kLanes + v, Fma(stddev, LanesOf(noise + i, v, s, rows_), Load(row + v)));
       }
     }
+  }
+
+  // Numbers noise[lane · stride] of lanes `first` …; 0 behind the last candidate.
+  LOOKAHEAD_ALWAYS Floats LanesOf(const float* noise, int64_t first, int64_t stride, int64_t rows) {
+    if (first + kWidth <= rows) return Strided(noise + first * stride, stride);
+    Floats v = Splat(0.0f);
+    for (int64_t lane = first; lane < rows; ++lane) v[lane - first] = noise[lane * stride];
+    return v;
   }
 
   const Rollout& r_;
@@ -281,7 +330,7 @@ class Tile {
   const Settings& settings_;
   int64_t first_, rows_;
   int64_t belief_[kLanes];
-  float *state_, *next_, *work_[2], *gates_[kGates], *products_, *returns_, *draws_;
+  float *state_, *next_, *work_[2], *gates_[kGates], *products_, *pairs_, *returns_, *draws_;
 };
 
 static int64_t Scratch(const PackedModel& model, const Settings& settings, int64_t vectors) {
@@ -294,15 +343,17 @@ static void RolloutTile(const Rollout& rollout, int64_t vectors, int64_t first, 
   if (vectors == 3) Tile<3>(rollout, first, scratch).Run();
 }
 
-// At most kWidth rows; scratch for D + F rows of input and of output each.
+// At most kWidth rows; scratch for two times D rows and F more.
 static void RecurrentProducts(const PackedModel& model, const float* states, int64_t rows,
                               float* out, float* scratch) {
   const int64_t d = model.deterministic_size;
   float* gate_rows = scratch + d * kWidth;
   for (int64_t i = 0; i < d * kWidth; ++i) {
     const int64_t lane = i % kWidth;
-    scratch[i] = lane < rows ? states[lane * d + i / kWidth] : 0.0f;
+    gate_rows[i] = lane < rows ? states[lane * d + i / kWidth] : 0.0f;
   }
+  if (!LOOKAHEAD_PAIRS) __builtin_memcpy(scratch, gate_rows, d * kWidth * sizeof(float));
+  Tile<1>::Inputs(gate_rows, d, scratch);
   for (int gate = 0; gate < kGates; ++gate) {
     Tile<1>::Linear(model.gru_recurrent[gate], scratch, gate_rows);
     for (int64_t i = 0; i < rows * d; ++i) {
@@ -338,8 +389,10 @@ static void Apply(Elementwise function, const float* in, int64_t count, float* o
   }
 }
 
-constexpr Kernels kKernels = {LOOKAHEAD_NAME,    kWidth,      kFeatures, Scratch, RolloutTile,
-                              RecurrentProducts, DrawNormals, Apply};
+constexpr Kernels kKernels = {
+    LOOKAHEAD_NAME, kWidth,      LOOKAHEAD_COST,    {kFeatures, LOOKAHEAD_PAIRS},
+    Scratch,        RolloutTile, RecurrentProducts, DrawNormals,
+    Apply};
 
 }  // namespace LOOKAHEAD_ISA
 }  // namespace cem

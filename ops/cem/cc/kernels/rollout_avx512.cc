@@ -12,6 +12,8 @@
 #define LOOKAHEAD_WIDTH 16
 #define LOOKAHEAD_FEATURES 8
 #define LOOKAHEAD_FUSED 16
+#define LOOKAHEAD_PAIRS 0
+#define LOOKAHEAD_COST {0.0, 1.0, 2.0, 3.0}
 #include "ops/cem/cc/kernels/rollout.h"
 
 namespace lookahead {

@@ -5,6 +5,8 @@
 #define LOOKAHEAD_WIDTH 4
 #define LOOKAHEAD_FEATURES 4
 #define LOOKAHEAD_FUSED 0
+#define LOOKAHEAD_PAIRS 0
+#define LOOKAHEAD_COST {0.0, 1.0, 1.6, 3.0}
 #include "ops/cem/cc/kernels/instruction_sets.h"
 #include "ops/cem/cc/kernels/rollout.h"
 

@@ -37,6 +37,14 @@ LOOKAHEAD_ALWAYS Floats Load(const float* p) {
   return v;
 }
 
+// p[0], p[stride], …
+LOOKAHEAD_ALWAYS Floats Strided(const float* p, int64_t stride) {
+  Floats v;
+#pragma GCC unroll 16
+  for (int i = 0; i < kWidth; ++i) v[i] = p[i * stride];
+  return v;
+}
+
 LOOKAHEAD_ALWAYS void Store(float* p, Floats v) { __builtin_memcpy(p, &v, sizeof(v)); }
 
 LOOKAHEAD_ALWAYS Ints Bits(Floats v) { return reinterpret_cast<Ints>(v); }
@@ -56,7 +64,9 @@ LOOKAHEAD_ALWAYS Floats Fma(Floats a, Floats b, Floats c) {
 }
 
 LOOKAHEAD_ALWAYS Floats Sqrt(Floats v) {
-#if LOOKAHEAD_FUSED == 8
+#if LOOKAHEAD_FUSED == 16
+  return (Floats)_mm512_maskz_sqrt_ps(0xffff, (__m512)v);
+#elif LOOKAHEAD_FUSED == 8
   return (Floats)_mm256_sqrt_ps((__m256)v);
 #else
   for (int i = 0; i < kWidth; ++i) v[i] = __builtin_sqrtf(v[i]);
@@ -64,9 +74,40 @@ LOOKAHEAD_ALWAYS Floats Sqrt(Floats v) {
 #endif
 }
 
+#if LOOKAHEAD_PAIRS
+// Two numbers as bfloat16 in each lane's word, `even` in its lower half; rounded
+// to nearest, a NaN stays one.
+LOOKAHEAD_ALWAYS Floats Paired(Floats even, Floats odd) {
+  const __m512i order =
+      (__m512i)(Ints{0x00100000, 0x00110001, 0x00120002, 0x00130003, 0x00140004, 0x00150005,
+                     0x00160006, 0x00170007, 0x00180008, 0x00190009, 0x001a000a, 0x001b000b,
+                     0x001c000c, 0x001d000d, 0x001e000e, 0x001f000f});
+  const __m512bh halves = _mm512_cvtne2ps_pbh((__m512)odd, (__m512)even);
+  return (Floats)_mm512_permutexvar_epi16(order, (__m512i)halves);
+}
+#endif
+
+// c + a · b, the product's step; of pairs, the sum of their two products.
+LOOKAHEAD_ALWAYS Floats Accumulated(Floats c, Floats a, Floats b) {
+#if LOOKAHEAD_PAIRS
+  return (Floats)_mm512_dpbf16_ps((__m512)c, (__m512bh)a, (__m512bh)b);
+#else
+  return Fma(a, b, c);
+#endif
+}
+
 // A NaN stays one in all of these.
+#if LOOKAHEAD_FUSED == 16  // The second operand where one is a NaN.
+LOOKAHEAD_ALWAYS Floats AtLeast(Floats v, float low) {
+  return (Floats)_mm512_maskz_max_ps(0xffff, (__m512)Splat(low), (__m512)v);
+}
+LOOKAHEAD_ALWAYS Floats AtMost(Floats v, float high) {
+  return (Floats)_mm512_maskz_min_ps(0xffff, (__m512)Splat(high), (__m512)v);
+}
+#else
 LOOKAHEAD_ALWAYS Floats AtLeast(Floats v, float low) { return Where(v < low, Splat(low), v); }
 LOOKAHEAD_ALWAYS Floats AtMost(Floats v, float high) { return Where(v > high, Splat(high), v); }
+#endif
 
 }  // namespace LOOKAHEAD_ISA
 }  // namespace cem

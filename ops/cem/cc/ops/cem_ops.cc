@@ -57,6 +57,8 @@ Status SampleShapes(InferenceContext* c) {
 
 // A whole plan. `noise` is empty or one [I, B, J, H, A], `latent_noise` empty or
 // one [I, H, B, J, S]; what is empty is drawn from `seed`. Weights are [in, out].
+// `precision` is that of the products' factors; sums are float32. On a GPU,
+// bfloat16 means tensor cores with tf32, which is finer. `instruction_set` is for CPUs.
 REGISTER_OP("LookaheadCemPlanLatent")
     .Input("deterministic: float")
     .Input("stochastic: float")
@@ -85,6 +87,7 @@ REGISTER_OP("LookaheadCemPlanLatent")
     .Attr("activation: {'relu', 'elu', 'swish'}")
     .Attr("latents: {'sample', 'mean'}")
     .Attr("model_min_stddev: float")
+    .Attr("precision: {'float32', 'bfloat16'} = 'float32'")
     .Attr("num_iterations: int >= 1")
     .Attr("num_candidates: int >= 1")
     .LOOKAHEAD_REFIT_ATTRS.LOOKAHEAD_INSTRUCTION_SET.Output("mean: float")
