@@ -157,14 +157,13 @@ class TimedIterator:
     """
 
     def __init__(self, dataset: tf.data.Dataset, client: Client | None = None):
-        self._iterator = iter(dataset)
         self._client = client
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._ready: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
         self._waited = 0.0
         self._batches = 0
         self._since = time.perf_counter()
-        arguments = (self._iterator, self._wanted, self._ready)
+        arguments = (iter(dataset), self._wanted, self._ready)
         threading.Thread(target=_pull, args=arguments, daemon=True).start()
 
     def __iter__(self) -> Iterator[Any]:
@@ -210,9 +209,15 @@ class TimedIterator:
 
 
 def _pull(iterator: Any, wanted: queue.SimpleQueue, ready: queue.SimpleQueue) -> None:
-    """Fetches a batch for each True in `wanted`; holds no TimedIterator, so that one can die."""
+    """Fetches a batch for each True in `wanted`; holds no TimedIterator, so that one can die.
+
+    It alone holds the iterator, in no cycle: Reverb takes up to a second to end one, in which the
+    caller would stand still wherever the collector of garbage found it.
+    """
     while wanted.get():
         try:
             ready.put((next(iterator), None))
+        except StopIteration:
+            ready.put((None, StopIteration()))  # The one caught knows the iterator's frames.
         except BaseException as error:
             ready.put((None, error))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple, TypeVar
 
 import dm_env
@@ -87,6 +89,9 @@ class EnvironmentLoop:
 
     Environments that have no further episode to play rest, so that which random numbers they used
     depends on the number of their episodes alone.
+
+    Attributes:
+      seconds: spent so far in the `policy`, in the `environment`, and in writing to `replay`.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class EnvironmentLoop:
         self._environment = environment
         self._actor = actor
         self._should_stop = should_stop
+        self.seconds = dict.fromkeys(("policy", "environment", "replay"), 0.0)
 
     def run(
         self,
@@ -123,10 +129,7 @@ class EnvironmentLoop:
             self._check_stop(episodes)
             for i in batch:
                 if rows[i] is None and started < num_episodes:
-                    timestep = self._environment.reset(i)
-                    environment = self._environment.environments[i]
-                    rows[i] = _Row(timestep, started < record, environment)
-                    self._actor.observe_first(i, rows[i].timestep)
+                    rows[i] = self._begin(i, started < record)
                     last[i] = rows[i].timestep
                     started += 1
             steps += self._step(rows, last)
@@ -143,19 +146,37 @@ class EnvironmentLoop:
             self._actor.abandon()
             raise Interrupted
 
+    def _begin(self, i: int, record: bool) -> _Row:
+        """Starts an episode in environment `i`."""
+        with self._timed("environment"):
+            timestep = self._environment.reset(i)
+        with self._timed("replay"):
+            self._actor.observe_first(i, timestep)
+        return _Row(timestep, record, self._environment.environments[i])
+
     def _step(self, rows: list[_Row | None], last: list[dm_env.TimeStep | None]) -> int:
         """Acts once in every environment with an episode in progress; returns their number."""
         # Resting rows show the policy something of the right shape; their actions are not used.
         filler = next(timestep for timestep in last if timestep is not None)
-        actions = self._actor.select_action([timestep or filler for timestep in last])
+        with self._timed("policy"):
+            actions = self._actor.select_action([timestep or filler for timestep in last])
         active = [row is not None for row in rows]
-        timesteps = self._environment.step(actions, active)
+        with self._timed("environment"):
+            timesteps = self._environment.step(actions, active)
         for i, (row, timestep) in enumerate(zip(rows, timesteps, strict=True)):
             if row is not None:
                 row.add(actions[i], timestep)
-                self._actor.observe(i, actions[i], timestep)
                 last[i] = timestep
+        with self._timed("replay"):
+            for i in np.flatnonzero(active):
+                self._actor.observe(i, actions[i], timesteps[i])
         return sum(active)
+
+    @contextlib.contextmanager
+    def _timed(self, part: str) -> Iterator[None]:
+        start = time.perf_counter()
+        yield
+        self.seconds[part] += time.perf_counter() - start
 
 
 def _is_frame(timestep: dm_env.TimeStep) -> bool:

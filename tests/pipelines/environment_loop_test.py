@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import dm_env
 import numpy as np
 import pytest
@@ -118,6 +120,18 @@ def test_steps_are_counted_as_they_are_made():
     counts = []
     EnvironmentLoop(BatchedEnvironment(environments), actor).run(2, on_step=counts.append)
     assert counts == [2, 4, 5]
+
+
+def test_where_the_time_goes_is_told():
+    environments, actor = make([[3]])
+    actor.select_action = lambda timesteps: (time.sleep(0.01), np.array([0]))[1]
+    loop = EnvironmentLoop(BatchedEnvironment(environments), actor)
+    start = time.perf_counter()
+    loop.run(2)
+    whole = time.perf_counter() - start
+    assert loop.seconds["policy"] >= 6 * 0.01
+    assert loop.seconds["environment"] > 0 and loop.seconds["replay"] > 0
+    assert sum(loop.seconds.values()) <= whole
 
 
 @pytest.mark.parametrize("after", [0, 1, 2])

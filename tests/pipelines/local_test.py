@@ -27,7 +27,15 @@ TINY_PETS = str(pathlib.Path(__file__).parent / "tiny_pets.gin")
 SEED = 3
 
 # These measure this machine, not the run.
-TIMES = {"wall_clock", "actor/steps_per_second", "learner/updates_per_second", "learner/wait_share"}
+TIMES = {
+    "wall_clock",
+    "actor/steps_per_second",
+    "actor/policy_share",
+    "actor/environment_share",
+    "actor/replay_share",
+    "learner/updates_per_second",
+    "learner/wait_share",
+}
 
 
 def make(logdir, *bindings: str, stop: Callable[[], bool] = lambda: False) -> LocalRun:

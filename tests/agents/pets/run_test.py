@@ -19,7 +19,15 @@ from pipelines.local import LocalRun
 from tests.agents.policy_contract import observe
 
 TINY = str(pathlib.Path(__file__).parents[2] / "pipelines" / "tiny_pets.gin")
-TIMES = {"wall_clock", "actor/steps_per_second", "learner/updates_per_second", "learner/wait_share"}
+TIMES = {
+    "wall_clock",
+    "actor/steps_per_second",
+    "actor/policy_share",
+    "actor/environment_share",
+    "actor/replay_share",
+    "learner/updates_per_second",
+    "learner/wait_share",
+}
 
 
 def make(logdir, *bindings: str, stop=lambda: False) -> LocalRun:
