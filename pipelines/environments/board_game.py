@@ -44,7 +44,13 @@ class BoardGame(dm_env.Environment):
     """
 
     def __init__(
-        self, game: Any, seed: int, opponent: Opponent | None, history: int, max_moves: int
+        self,
+        game: Any,
+        seed: int,
+        opponent: Opponent | None,
+        history: int,
+        max_moves: int,
+        random_opening: int,
     ) -> None:
         """Wraps `game` (pyspiel.Game, one of `LAYOUTS`); see `board_game`."""
         self.name = f"open_spiel/{_short(str(game))}"
@@ -53,6 +59,7 @@ class BoardGame(dm_env.Environment):
         self._game = game
         self._opponent = opponent
         self._history, self._max_moves = history, max_moves
+        self._random_opening = random_opening
         self._layout = LAYOUTS[game.get_type().short_name]
         # OpenSpiel's number of who moves first, which is not 0 in chess.
         self._first = self.state.current_player()
@@ -64,8 +71,7 @@ class BoardGame(dm_env.Environment):
     def reset(self) -> dm_env.TimeStep:
         """Starts a game; an opponent that moves first has then moved."""
         self._reset_next_step = False
-        self.state = self._game.new_initial_state()
-        self._positions = [self._planes()]
+        self._open()
         self.seat, self._next_seat = self._next_seat, 1 - self._next_seat
         if self._opponent is not None:
             self._opponent.begin(self._generator)
@@ -135,6 +141,18 @@ class BoardGame(dm_env.Environment):
         self._next_seat = state["seat"]
         self._reset_next_step = True
 
+    def _open(self) -> None:
+        """Sets up the board and plays the random opening; one that ends the game is played anew."""
+        while True:
+            self.state = self._game.new_initial_state()
+            self._positions = [self._planes()]
+            for _ in range(self._generator.integers(self._random_opening + 1)):
+                if self._over():
+                    break
+                self._move(int(self._generator.choice(self.state.legal_actions())))
+            if not self._over():
+                return
+
     def _turn(self) -> int:
         """Whose turn it is, or would be if the game were not over: 0, the first player, or 1."""
         return self.state.move_number() % 2
@@ -186,6 +204,7 @@ def board_game(
     opponent_simulations: int = 100,
     history: int = 1,
     max_moves: int | None = None,
+    random_opening: int = 0,
 ) -> BoardGame:
     """Makes one of OpenSpiel's two-player games.
 
@@ -199,6 +218,8 @@ def board_game(
       history: positions shown, the newest first. Silver et al. 2018 show 8.
       max_moves: of both players together; a game that reaches it is a draw, as in Silver et al.
         2018, who cut chess and shogi at 512. None: OpenSpiel's own limit.
+      random_opening: self-play starts behind 0 to so many uniformly random moves, each number as
+        likely, so that it sees positions that good play does not lead to.
 
     Raises:
       UserError: there is no such game, parameter or opponent, or a value is out of range.
@@ -208,8 +229,14 @@ def board_game(
     moves = longest if max_moves is None else check_integer("board_game.max_moves", max_moves, 1)
     check_integer("board_game.history", history, 1)
     check_integer("board_game.opponent_simulations", opponent_simulations, 1)
+    check_integer("board_game.random_opening", random_opening, 0)
+    if random_opening and opponent is not None:
+        raise UserError(
+            f"board_game.random_opening is {random_opening}, expected 0 with opponent "
+            f"'{opponent}': random moves open self-play alone"
+        )
     player = None if opponent is None else make_opponent(opponent, made, opponent_simulations)
-    return BoardGame(made, seed, player, history, min(moves, longest))
+    return BoardGame(made, seed, player, history, min(moves, longest), random_opening)
 
 
 def _load(text: object) -> Any:

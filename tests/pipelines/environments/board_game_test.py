@@ -42,6 +42,15 @@ class TestSelfPlay(EnvironmentContract):
         assert_equal_observations(environment.reset().observation, start)
 
 
+class TestSelfPlayBehindRandomMoves(EnvironmentContract):
+    """Its contract has games that start elsewhere with another seed and in another episode."""
+
+    name = "open_spiel/connect_four"
+
+    def make(self, seed):
+        return board_game(seed=seed, game="connect_four", random_opening=12)
+
+
 class TestAgainstTreeSearch(EnvironmentContract):
     name = "open_spiel/go(board_size=5)"
 
@@ -304,6 +313,16 @@ def test_history_shows_earlier_positions_as_the_mover_of_now_sees_them():
     assert board[0, 0, 1] == 1 and board[0, 0, 4] == 0
 
 
+def test_a_random_opening_has_any_number_of_moves_up_to_its_length_and_is_never_the_whole_game():
+    environment = board_game(seed=5, game="tic_tac_toe", random_opening=9)
+    numbers = set()
+    for _ in range(300):
+        legal = environment.reset().observation["legal_actions"]
+        assert legal.any()
+        numbers.add(9 - legal.sum())
+    assert numbers == set(range(9))
+
+
 def test_a_game_cut_off_is_a_draw():
     environment = board_game(seed=0, game="connect_four", max_moves=3)
     last = after(environment, (0, 1, 2))
@@ -390,6 +409,11 @@ def test_an_illegal_action_is_named_and_changes_nothing(action):
         ),
         ({"opponent": "mcts", "opponent_simulations": 0}, "is 0, expected an integer at least 1"),
         ({"history": 0}, "board_game.history is 0, expected"),
+        (
+            {"opponent": "random", "random_opening": 2},
+            "random_opening is 2, expected 0 with opponent 'random'",
+        ),
+        ({"random_opening": -1}, "random_opening is -1, expected an integer at least 0"),
         ({"max_moves": 0}, "board_game.max_moves is 0, expected"),
     ],
 )
