@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -17,10 +18,13 @@ class Policy(tf.Module, abc.ABC):
     Attributes:
       observation_spec: `tf.TensorSpec` of one observation, without B, or a nest of them.
       action_spec: `tf.TensorSpec` of one action, without B.
+      options: further inputs of `step` that whoever is served may set, int scalars by name, with
+        what they are by default; `step` takes them behind `seed`, in this order.
     """
 
     observation_spec: Any
     action_spec: tf.TensorSpec
+    options: Mapping[str, int] = {}
 
     @abc.abstractmethod
     def initial_state(self, batch_size: int | tf.Tensor) -> Any:

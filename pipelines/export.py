@@ -1,10 +1,12 @@
-"""Policies as SavedModels, written and read: planner and all, in plain TensorFlow."""
+"""Policies as SavedModels, written and read: planner and all, in plain TensorFlow unless asked."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import shutil
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -24,6 +26,10 @@ class ServedPolicy(tf.Module):
     Both are there as functions on nests (`tf.saved_model.load(...).step(...)`) and as signatures on
     flat names: `observation` (of a nest, `observation_<name>` each), `seed`, `state_<name>` in;
     `action`, `state_<name>`, `info_<name>` out. The batch size is free.
+
+    A policy with options has a third function, `step_with_options(observation, state, seed,
+    *options)`, a signature of that name that takes each by its own, an int32 scalar, and `options`,
+    their defaults by name.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -37,11 +43,17 @@ class ServedPolicy(tf.Module):
         self.initial_state = tf.function(
             self._initial_state, input_signature=[tf.TensorSpec([], tf.int32, "batch_size")]
         )
-        self.step = tf.function(
-            policy.step.python_function,
-            input_signature=[self._observation_spec, self._state_spec, _SEED],
-            autograph=False,
-        )
+        specs = [self._observation_spec, self._state_spec, _SEED]
+        step = policy.step.python_function
+        self._options = [tf.TensorSpec([], tf.int32, name) for name in policy.options]
+        # Variables, since a SavedModel keeps no plain numbers.
+        self.options = {
+            name: tf.Variable(value, trainable=False, dtype=tf.int32)
+            for name, value in policy.options.items()
+        }
+        if self._options:
+            step = self._make_step_with_options(step, specs)
+        self.step = tf.function(step, input_signature=specs, autograph=False)
 
     def signatures(self) -> dict[str, Any]:
         """The two functions on flat names, for servers."""
@@ -52,16 +64,29 @@ class ServedPolicy(tf.Module):
         def initial_state(batch_size):
             return _flattened("state", self.initial_state(batch_size))
 
-        @tf.function(input_signature=[*seen, _SEED, *carried], autograph=False)
-        def step(*flat):
-            observation = tree.unflatten_as(self._observation_spec, flat[: len(seen)])
-            seed = flat[len(seen)]
-            state = tree.unflatten_as(self._state_spec, flat[len(seen) + 1 :])
-            action, state, info = self.step(observation, state, seed)
-            outputs = {"action": action, **_flattened("state", state), **_flattened("info", info)}
-            return outputs
+        def on_flat_names(step, options):
+            @tf.function(input_signature=[*seen, _SEED, *carried, *options], autograph=False)
+            def flat_step(*flat):
+                end = len(seen) + 1 + len(carried)
+                observation = tree.unflatten_as(self._observation_spec, flat[: len(seen)])
+                state = tree.unflatten_as(self._state_spec, flat[len(seen) + 1 : end])
+                action, state, info = step(observation, state, flat[len(seen)], *flat[end:])
+                return {"action": action, **_flattened("state", state), **_flattened("info", info)}
 
-        return {"initial_state": initial_state, "step": step}
+            return flat_step
+
+        signatures = {"initial_state": initial_state, "step": on_flat_names(self.step, [])}
+        if self._options:
+            flat = on_flat_names(self.step_with_options, self._options)
+            signatures["step_with_options"] = flat
+        return signatures
+
+    def _make_step_with_options(self, step, specs):
+        """Makes `step_with_options` and returns the step that calls it with the defaults."""
+        self.step_with_options = tf.function(
+            step, input_signature=[*specs, *self._options], autograph=False
+        )
+        return lambda *inputs: self.step_with_options(*inputs, *self.options.values())
 
     def _initial_state(self, batch_size: tf.Tensor) -> Any:
         # An identity, since signatures may not return their inputs or constants alone.
@@ -73,9 +98,12 @@ class Exporter:
 
     Args:
       policy: whose variables are saved as they are at each call.
+      native: with the native ops of `ops`, which are faster and without which it cannot be loaded;
+        otherwise in plain TensorFlow, which every server loads.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, native: bool = False) -> None:
+        self._ops = contextlib.nullcontext if native else loader.portable
         self._module = ServedPolicy(policy)
         self._signatures = self._module.signatures()
 
@@ -90,7 +118,7 @@ class Exporter:
         old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
         with files.writing(directory):
             shutil.rmtree(fresh, ignore_errors=True)
-            with loader.portable():
+            with self._ops():
                 tf.saved_model.save(self._module, str(fresh), signatures=self._signatures)
             if directory.exists():
                 directory.rename(old)
@@ -103,17 +131,20 @@ class SavedPolicy(Policy):
 
     Args:
       directory: of the SavedModel.
+      **options: values of the policy's options, other than their defaults.
 
     Raises:
-      UserError: there is none, or it cannot be read.
+      UserError: there is none, it cannot be read, or it has no such option.
     """
 
-    def __init__(self, directory: str | os.PathLike[str]) -> None:
+    def __init__(self, directory: str | os.PathLike[str], **options: int) -> None:
         super().__init__(name="saved_policy")
+        loader.load_all()
         try:
             self._loaded = tf.saved_model.load(os.fspath(directory))
             action = self._loaded.signatures["step"].structured_outputs["action"]
             (step,) = self._loaded.step.concrete_functions
+            self._step = self._with_options(options) if options else self._loaded.step
         except (OSError, ValueError, AttributeError, KeyError, tf.errors.OpError) as error:
             raise UserError(f"cannot read the policy {directory}: {first_line(error)}") from error
         (observation, *_), _ = step.structured_input_signature
@@ -128,7 +159,17 @@ class SavedPolicy(Policy):
         self, observation: Any, state: Any, seed: tf.Tensor
     ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
         """See `Policy.step`."""
-        return self._loaded.step(observation, state, seed)
+        return self._step(observation, state, seed)
+
+    def _with_options(self, options: dict[str, int]) -> Callable[..., Any]:
+        """The step with these options, and the defaults of all others."""
+        known = dict(getattr(self._loaded, "options", {}))
+        for name in options:
+            if name not in known:
+                listed = f"one of {', '.join(known)}" if known else "none"
+                raise UserError(f"the saved policy has no option '{name}'; expected {listed}")
+        values = [tf.constant(options.get(name, known[name].numpy()), tf.int32) for name in known]
+        return lambda *inputs: self._loaded.step_with_options(*inputs, *values)
 
 
 def _batched(nest: Any, prefix: str) -> Any:

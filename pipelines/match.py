@@ -1,7 +1,7 @@
 """Plays a board game with a policy that a run has saved, against a player from OpenSpiel.
 
 python pipelines/match.py --logdir=DIR --opponent=random|mcts|perfect [--simulations=100]
-    [--policy=best|last] [--games=100] [--seed=N]
+    [--policy=best|last] [--num_simulations=N] [--games=100] [--seed=N]
 
 Prints one line of JSON and one in words: wins, draws and losses from each seat and in all, the
 score (a win counts 1, a draw 1/2) and its 95 % confidence interval. The policy is the SavedModel in
@@ -39,6 +39,13 @@ _FLAGS = flags.FlagValues()
 _LOGDIR = flags.DEFINE_string("logdir", None, "Of the run.", flag_values=_FLAGS)
 _POLICY = flags.DEFINE_enum(
     "policy", "best", ["best", "last"], "Which of its policies.", flag_values=_FLAGS
+)
+_NUM_SIMULATIONS = flags.DEFINE_integer(
+    "num_simulations",
+    None,
+    "Of each move of the policy, if it was saved with room for so many; by default its own.",
+    lower_bound=1,
+    flag_values=_FLAGS,
 )
 _OPPONENT = flags.DEFINE_enum("opponent", None, OPPONENTS, "The other player.", flag_values=_FLAGS)
 _SIMULATIONS = flags.DEFINE_integer(
@@ -152,11 +159,15 @@ def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:
 
     def make_game(seed: int) -> BoardGame:
         return described.environment(
-            seed=seed, opponent=_OPPONENT.value, opponent_simulations=_SIMULATIONS.value
+            seed=seed,
+            opponent=_OPPONENT.value,
+            opponent_simulations=_SIMULATIONS.value,
+            random_opening=0,
         )
 
     make_game(0)  # An opponent that does not play this game is known before the policy is read.
-    policy = SavedPolicy(directory)
+    number = _NUM_SIMULATIONS.value
+    policy = SavedPolicy(directory, **({} if number is None else {"num_simulations": number}))
     saved_run.check_observation(policy, environment.observation_spec(), environment.name)
     outcomes = play_match(
         make_game, lambda count, seed: Actor(policy, count, seed), _GAMES.value, _SEED.value

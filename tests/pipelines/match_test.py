@@ -148,7 +148,9 @@ def write_run(logdir: pathlib.Path, environment: str = "board_game", bindings: s
 @pytest.fixture(scope="module")
 def logdir(tmp_path_factory) -> pathlib.Path:
     logdir = tmp_path_factory.mktemp("runs") / "log"
-    write_run(logdir, bindings="board_game.game = 'connect_four'")
+    # A match begins on the empty board, whatever the run did.
+    bindings = "board_game.game = 'connect_four'\nboard_game.random_opening = 6"
+    write_run(logdir, bindings=bindings)
     (logdir / "policy").mkdir()
     environment = board_game(seed=0, game="connect_four")
     Exporter(LegalPolicy(environment)).save(logdir / "policy" / "best")
@@ -219,6 +221,10 @@ def test_what_the_run_bound_for_its_opponent_is_overridden(logdir, tmp_path, cap
         (
             ["--logdir=DIR", "--opponent=mcts", "--simulations=0"],
             "--simulations is '0'; expected a positive integer",
+        ),
+        (
+            ["--logdir=DIR", "--opponent=random", "--num_simulations=5"],
+            "the saved policy has no option 'num_simulations'; expected none",
         ),
         (["--oponent=mcts"], "unknown flag '--oponent'; did you mean '--opponent'?"),
     ],

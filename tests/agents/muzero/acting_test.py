@@ -8,40 +8,29 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from agents.muzero import MuZeroConfig
-from agents.muzero.acting import MuZeroPolicy, _temperature
+from agents.muzero.acting import _temperature
 from agents.policy import Policy
 from tests.agents import policy_contract
 from tests.agents.muzero import tiny
-
-
-def make(config: MuZeroConfig, evaluation: bool = False, seed: int = 0) -> MuZeroPolicy:
-    builder = tiny.builder(config)
-    spec = tiny.spec(config)
-    network = builder.make_networks(spec, seed)
-    rng = np.random.RandomState(seed)
-    for variable in network.trainable_variables:
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
-    return builder.make_policy(network, spec, evaluation)
 
 
 class TestVectors(policy_contract.PolicyContract):
     low, high = 0, tiny.NUM_ACTIONS - 1
 
     def make(self) -> Policy:
-        return make(tiny.VECTORS)
+        return tiny.policy(tiny.VECTORS)
 
 
 class TestStackedFrames(policy_contract.PolicyContract):
     low, high = 0, tiny.NUM_ACTIONS - 1
 
     def make(self) -> Policy:
-        return make(tiny.ATARI)
+        return tiny.policy(tiny.ATARI)
 
 
 def test_only_legal_moves_are_searched_played_and_recorded():
     for search, evaluation in itertools.product(("muzero", "gumbel"), (False, True)):
-        policy = make(dataclasses.replace(tiny.BOARD, search=search), evaluation)
+        policy = tiny.policy(dataclasses.replace(tiny.BOARD, search=search), evaluation)
         rng = np.random.RandomState(3)
         for call in range(3):
             observation = tiny.batch_of(tiny.BOARD, rng, 8)
@@ -55,7 +44,7 @@ def test_only_legal_moves_are_searched_played_and_recorded():
 
 
 def test_a_row_whose_game_is_over_does_not_stop_the_others():
-    policy = make(tiny.BOARD)
+    policy = tiny.policy(tiny.BOARD)
     observation = tiny.batch_of(tiny.BOARD, np.random.RandomState(0), 3)
     legal = observation["legal_actions"].numpy()
     legal[1] = False
@@ -65,7 +54,7 @@ def test_a_row_whose_game_is_over_does_not_stop_the_others():
 
 
 def test_evaluation_plays_the_most_visited_move():
-    policy = make(dataclasses.replace(tiny.VECTORS, num_simulations=20), evaluation=True)
+    policy = tiny.policy(dataclasses.replace(tiny.VECTORS, num_simulations=20), evaluation=True)
     observation = tiny.batch_of(tiny.VECTORS, np.random.RandomState(0), 5)
     action, _, info = policy.step(observation, policy.initial_state(5), [0, 0])
     np.testing.assert_array_equal(action, np.argmax(info["search_policy"], axis=1))
@@ -88,7 +77,7 @@ def test_the_temperature_falls_with_updates_and_with_moves():
 
 def test_a_stack_holds_the_last_observations_and_the_actions_between_them():
     config = tiny.ATARI
-    policy = make(config)
+    policy = tiny.policy(config)
     rng = np.random.RandomState(5)
     state, frames, actions = policy.initial_state(2), [], []
     for call in range(5):
@@ -102,7 +91,7 @@ def test_a_stack_holds_the_last_observations_and_the_actions_between_them():
 
 
 def test_what_is_recorded_says_how_old_the_network_is():
-    policy = make(tiny.VECTORS)
+    policy = tiny.policy(tiny.VECTORS)
     policy._network.training_step.assign(17)
     observation = tiny.batch_of(tiny.VECTORS, np.random.RandomState(0), 2)
     _, _, info = policy.step(observation, policy.initial_state(2), [0, 0])

@@ -11,6 +11,7 @@ import tensorflow as tf
 from acme import specs
 
 from agents.muzero import MuZeroBuilder, MuZeroConfig
+from agents.muzero.acting import MuZeroPolicy
 from agents.types import Trajectory
 
 NUM_ACTIONS = 4
@@ -153,3 +154,13 @@ def random_batch(config: MuZeroConfig, size: int = 6, seed: int = 0) -> Trajecto
 
 def builder(config: MuZeroConfig) -> MuZeroBuilder:
     return MuZeroBuilder(config)
+
+
+def policy(config: MuZeroConfig, evaluation: bool = False, seed: int = 0) -> MuZeroPolicy:
+    """A policy whose network has been shaken out of its zeros."""
+    made, environment = builder(config), spec(config)
+    network = made.make_networks(environment, seed)
+    rng = np.random.RandomState(seed)
+    for variable in network.trainable_variables:
+        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+    return made.make_policy(network, environment, evaluation)
