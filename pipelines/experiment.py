@@ -28,11 +28,15 @@ class Experiment:
         opponent; its observations and actions are those of `environment`. None: `environment`.
       num_episodes: episodes to collect, seed episodes included.
       num_environments: B, environments that act side by side.
+      collected_episodes: collected at a time, before it is learned again; None: one in each
+        environment. With more, fewer environments stand idle while the longest episode ends.
       evaluation_interval: episodes between evaluations.
       evaluation_episodes: episodes of one evaluation.
       evaluation_videos: episodes of one evaluation that are filmed.
       context_frames: frames that the model sees before it imagines the rest of a video.
       imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
+      export_native: policies are saved with the native ops: faster, but only a TensorFlow that has
+        loaded this project's libraries can load them.
       checkpoint_minutes: a checkpoint is due after this time; 0: after each episode.
       replay_address: 'host:port' of a replay server elsewhere; None: one in this process.
       replay_timeout: seconds that server may stay silent before it is asked whether it lives, and
@@ -47,11 +51,13 @@ class Experiment:
     evaluation_environment: Callable[..., dm_env.Environment] | None = None
     num_episodes: int = 1000
     num_environments: int = 1
+    collected_episodes: int | None = None
     evaluation_interval: int = 50
     evaluation_episodes: int = 10
     evaluation_videos: int = 1
     context_frames: int = 5
     imagined_frames: int = 45
+    export_native: bool = False
     checkpoint_minutes: float = 10.0
     replay_address: str | None = None
     replay_timeout: float = 20.0
@@ -73,7 +79,8 @@ class Experiment:
                     "nothing and is evaluated where it plays; expected Experiment.environment alone"
                 )
         check_types(self)
-        counts = ("num_episodes", "num_environments", "evaluation_interval", "evaluation_episodes")
+        counts = ("num_episodes", "num_environments", "collected_episodes")
+        counts += ("evaluation_interval", "evaluation_episodes")
         check_at_least(self, 1, (*counts, "context_frames", "imagined_frames", "replay_timeout"))
         check_at_least(self, 0, ("evaluation_videos", "checkpoint_minutes"))
 

@@ -159,7 +159,7 @@ class LocalRun:
             parts.evaluation_environment.batch_size,
             parts.seeds["evaluation_actor"],
         )
-        self._exporter = Exporter(parts.evaluation_policy)
+        self._exporter = Exporter(parts.evaluation_policy, self._experiment.export_native)
         self._evaluator = Evaluator(
             EnvironmentLoop(
                 parts.evaluation_environment, self._evaluation_actor, self._should_stop
@@ -233,11 +233,13 @@ class LocalRun:
         seeding = state.episodes < self._builder.schedule.seed_episodes
         actor = self._seed_actor if seeding else self._actor
         loop = EnvironmentLoop(environment, actor, self._should_stop)
-        count = min(environment.batch_size, self._experiment.num_episodes - state.episodes)
+        at_a_time = self._experiment.collected_episodes or environment.batch_size
+        count = min(at_a_time, self._experiment.num_episodes - state.episodes)
         start = time.monotonic()
         episodes = undone_when_interrupted(
             environment, actor, lambda: loop.run(count, on_step=self._tick)
         )
+        seconds = time.monotonic() - start
         steps = sum(episode.length for episode in episodes)
         state.step += steps
         state.episodes += len(episodes)
@@ -246,7 +248,8 @@ class LocalRun:
             {
                 "episode/return": state.last_return,
                 "episode/length": steps / len(episodes),
-                "actor/steps_per_second": steps / (time.monotonic() - start),
+                "actor/steps_per_second": steps / seconds,
+                **{f"actor/{part}_share": spent / seconds for part, spent in loop.seconds.items()},
             }
         )
         self._report()

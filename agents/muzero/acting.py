@@ -26,10 +26,12 @@ def search(
     *,
     num_simulations: int,
     explore: bool,
+    simulations: tf.Tensor | None = None,
     backend: str | None = None,
 ) -> mcts.PolicyOutput:
     """Searches from observations [B, S, …]; `explore` adds noise at the root.
 
+    With `simulations`, an int32 scalar, so many are run of the `num_simulations` there is room for.
     Its `action` is the most visited one (of a Gumbel search: its own choice).
     """
     root = network.initial_inference(observations, past_actions)
@@ -44,6 +46,7 @@ def search(
         "invalid_actions": invalid,
         "max_depth": config.max_depth,
         "seed": seed,
+        "simulations": simulations,
         "backend": backend or config.search_backend,
     }
     model = recurrent_fn(config, network)
@@ -52,6 +55,7 @@ def search(
             output,
             model,
             num_simulations,
+            qtransform=_gumbel_q_transform(config),
             max_num_considered_actions=config.max_considered_actions,
             gumbel_scale=1.0 if explore else 0.0,
             **shared,
@@ -105,6 +109,8 @@ class MuZeroPolicy(Policy):
         self._seen, _ = split(observation_spec)
         simulations = config.evaluation_simulations if evaluation else None
         self.num_simulations = simulations or config.num_simulations
+        self._room = max(self.num_simulations, config.served_simulations or 0)
+        self.options = {"num_simulations": self.num_simulations}
 
     def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:
         """`moves` int32 [B]; with a stack `observations` [B, S, …] and `actions` int32 [B, S]."""
@@ -118,9 +124,15 @@ class MuZeroPolicy(Policy):
 
     @tf.function(autograph=False, reduce_retracing=True)
     def step(
-        self, observation: Any, state: dict[str, tf.Tensor], seed: tf.Tensor
+        self,
+        observation: Any,
+        state: dict[str, tf.Tensor],
+        seed: tf.Tensor,
+        num_simulations: tf.Tensor | None = None,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """Searches and moves: action int32 [B]; see `Policy.step`.
+
+        `num_simulations` is at most `MuZeroConfig.served_simulations`; None: the policy's own.
 
         `info` holds `search_policy` [B, A], the root's `search_value` [B], and `searched_at`, the
         updates that the network had seen.
@@ -135,8 +147,9 @@ class MuZeroPolicy(Policy):
             past,
             legal,
             seeds[0],
-            num_simulations=self.num_simulations,
+            num_simulations=self.num_simulations if num_simulations is None else self._room,
             explore=not self._evaluation,
+            simulations=num_simulations,
         )
         action = self._choose(found, state["moves"], seeds[1])
         following = {"moves": state["moves"] + 1}
@@ -217,7 +230,15 @@ def _temperature(config: MuZeroConfig, updates: tf.Tensor, moves: tf.Tensor) -> 
 
 def _q_transform(config: MuZeroConfig) -> QTransform:
     if config.q_scale == "bounds":
-        return mcts.qtransform_by_min_max(-1.0, 1.0)
+        return mcts.qtransform_by_min_max(-1.0, 1.0, config.fpu_reduction)
     if config.q_scale == "siblings":
         return mcts.qtransform_by_parent_and_siblings()
     return mcts.qtransform_by_tree_min_max()
+
+
+def _gumbel_q_transform(config: MuZeroConfig) -> QTransform:
+    return mcts.qtransform_completed_by_mix_value(
+        value_scale=config.gumbel_value_scale,
+        maxvisit_init=config.gumbel_maxvisit_init,
+        rescale_values=config.q_scale != "bounds",
+    )

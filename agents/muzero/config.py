@@ -24,6 +24,7 @@ _AT_LEAST_ONE = (
     "decay_steps",
     "num_simulations",
     "evaluation_simulations",
+    "served_simulations",
     "max_considered_actions",
     "target_period",
     "max_depth",
@@ -50,6 +51,9 @@ _AT_LEAST_ZERO = (
     "dirichlet_alpha",
     "pb_c_init",
     "pb_c_base",
+    "fpu_reduction",
+    "gumbel_value_scale",
+    "gumbel_maxvisit_init",
     "temperature_moves",
 )
 
@@ -99,12 +103,17 @@ class MuZeroConfig:
         draws 0.1 samples for each state, so 0.1 / batch_size.
       search: `muzero` (PUCT, Dirichlet noise) or `gumbel` (Danihelka et al. 2022).
       num_simulations: N of a move; evaluation_simulations: None: as many.
+      served_simulations: the most that whoever is served may ask for; None: those of evaluation.
       max_depth: of a walk; None: no limit.
       dirichlet_fraction, dirichlet_alpha: noise at the root, when collecting.
       pb_c_init, pb_c_base: c₁ and c₂ of PUCT.
       q_scale: how values in the tree become comparable with the prior: by the least and greatest of
         the `tree` (the paper), of a node's `siblings` (mctx), or by the known `bounds` −1 and 1.
+      fpu_reduction: first-play urgency, with `bounds`: an action not yet tried counts as its node's
+        value less so much; None: as a loss (the paper's pseudocode).
       max_considered_actions: at the root of a `gumbel` search.
+      gumbel_value_scale, gumbel_maxvisit_init: c_scale and c_visit of a `gumbel` search; its values
+        are rescaled to [0, 1] (as mctx does) unless `q_scale` is `bounds`.
       temperatures, temperature_updates: of the action's choice: the first value until the first
         number of updates is reached, and so on.
       temperature_moves: moves of a game after which the temperature is 0; None: never.
@@ -156,13 +165,17 @@ class MuZeroConfig:
     search: Literal["muzero", "gumbel"] = "muzero"
     num_simulations: int = 50
     evaluation_simulations: int | None = None
+    served_simulations: int | None = None
     max_depth: int | None = None
     dirichlet_fraction: float = 0.25
     dirichlet_alpha: float = 0.25
     pb_c_init: float = 1.25
     pb_c_base: float = 19652.0
     q_scale: Literal["tree", "siblings", "bounds"] = "tree"
+    fpu_reduction: float | None = None
     max_considered_actions: int = 16
+    gumbel_value_scale: float = 0.1
+    gumbel_maxvisit_init: float = 50.0
     temperatures: tuple[float, ...] = (1.0, 0.5, 0.25)
     temperature_updates: tuple[int, ...] = (500_000, 750_000)
     temperature_moves: int | None = None
@@ -197,6 +210,11 @@ class MuZeroConfig:
         if self.gradient_clip is not None and not 0 < self.gradient_clip < math.inf:
             raise ValueError(
                 f"MuZeroConfig.gradient_clip = {self.gradient_clip}; expected a positive number"
+            )
+        if self.fpu_reduction is not None and self.q_scale != "bounds":
+            raise ValueError(
+                f"MuZeroConfig.fpu_reduction = {self.fpu_reduction}; expected None with q_scale "
+                f"{self.q_scale!r}"
             )
         if len(self.temperatures) != len(self.temperature_updates) + 1:
             raise ValueError(
