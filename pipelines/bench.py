@@ -84,7 +84,8 @@ def bench_act() -> Iterator[Result]:
     state = policy.initial_state(_BATCH.value)
     observation = tf.nest.map_structure(_shown, policy.observation_spec)
     seed = tf.constant([0, 0])
-    seconds = _timed(lambda: policy.step(observation, state, seed)[0].numpy())
+    step = lambda: policy.step(observation, state, seed)[0].numpy()  # noqa: E731
+    seconds = _timed(step)
     yield {
         "benchmark": "act",
         "agent": name,
@@ -92,6 +93,7 @@ def bench_act() -> Iterator[Result]:
         **_spread("milliseconds", [1e3 * s for s in seconds]),
         "actions_per_second": _BATCH.value / statistics.median(seconds),
         **_work(policy, statistics.median(seconds)),
+        **_tree(policy, step, lambda: policy.step_without_tree(observation, state).numpy()),
     }
 
 
@@ -210,6 +212,20 @@ def _work(policy: Any, seconds: float) -> Result:
         count = policy.model_evaluations(_BATCH.value)
         return {"model_evaluations": count, "model_evaluations_per_second": count / seconds}
     return policy.measurements() if hasattr(policy, "measurements") else {}
+
+
+def _tree(policy: Any, step: Callable[[], Any], step_without_tree: Callable[[], Any]) -> Result:
+    """Of policies that search a tree: simulations a second, and the tree's share of the time."""
+    from pipelines import bench_mcts
+
+    if not hasattr(policy, "step_without_tree"):
+        return {}
+    calls = (step, step_without_tree)
+    (whole, _), (network, _) = bench_mcts.median_seconds(calls, _REPEATS.value)
+    return {
+        "simulations_per_second": _BATCH.value * policy.num_simulations / whole,
+        "tree_share": max(0.0, 1.0 - network / whole),
+    }
 
 
 def _acting_policy() -> tuple:

@@ -8,7 +8,7 @@ same number of steps.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -67,23 +67,31 @@ class TabularModel:
         return step, after
 
 
-def median_seconds(call: Callable[[], object], repeats: int) -> tuple[float, float]:
-    """Median and half the spread between the quartiles, after half a second to warm up.
+def median_seconds(
+    calls: Sequence[Callable[[], object]], repeats: int, least: float = 1.0
+) -> list[tuple[float, float]]:
+    """Median and half the spread between the quartiles of each call.
 
-    TensorFlow's executor takes about a hundred runs to learn which kernels are not worth another
-    thread.
+    The calls take turns, so that what slows the machine slows all of them, at least `repeats` times
+    and for at least so many seconds. Before that half of these warm up: TensorFlow's executor takes
+    about a hundred runs to learn which kernels are not worth another thread.
     """
-    warm, calls = time.perf_counter() + 0.5, 0
-    while calls < 2 or time.perf_counter() < warm:
-        call()
-        calls += 1
-    seconds = []
-    for _ in range(repeats):
-        begin = time.perf_counter()
-        call()
-        seconds.append(time.perf_counter() - begin)
-    low, median, high = np.percentile(seconds, [25, 50, 75])
-    return float(median), float(high - low) / 2
+    _take_turns(calls, 2, least / 2)
+    seconds = _take_turns(calls, repeats, least)
+    low, median, high = np.percentile(seconds, [25, 50, 75], axis=0)
+    return list(zip(median.tolist(), ((high - low) / 2).tolist(), strict=True))
+
+
+def _take_turns(calls, repeats, least):
+    """Seconds [turns, calls]."""
+    seconds, end = [], time.perf_counter() + least
+    while len(seconds) < repeats or time.perf_counter() < end:
+        times = [time.perf_counter()]
+        for call in calls:
+            call()
+            times.append(time.perf_counter())
+        seconds.append(np.diff(times))
+    return seconds
 
 
 def _searches(model, states, num_simulations, backend, compiled):
@@ -138,8 +146,7 @@ def measure(batch: int, actions: int, simulations: int, backend: str, repeats: i
     model = TabularModel(actions)
     states = tf.constant(np.random.RandomState(0).randint(0, NUM_STATES, batch), tf.int32)
     search, alone = _searches(model, states, simulations, backend, backend == "tensorflow")
-    whole, spread = median_seconds(search, repeats)
-    without_tree, _ = median_seconds(alone, repeats)
+    (whole, spread), (without_tree, _) = median_seconds((search, alone), repeats)
     tree = max(whole - without_tree, 1e-9)
     return {
         "batch": batch,

@@ -59,6 +59,12 @@ def test_an_agent_that_sees_nests_is_measured(monkeypatch, capfd):
     assert (found["agent"], found["batch"]) == ("muzero", 3) and found["actions_per_second"] > 0
 
 
+def test_a_tree_search_says_what_share_of_the_time_is_the_trees(monkeypatch, capfd):
+    found = measure(monkeypatch, capfd, "act", "muzero", "--batch=4")
+    assert 0 <= found["tree_share"] < 1
+    assert found["simulations_per_second"] > found["actions_per_second"]
+
+
 @pytest.mark.parametrize("benchmark", ["learn", "replay"])
 def test_an_agent_with_prioritised_replay_is_measured_by_its_short_name(
     monkeypatch, capfd, benchmark

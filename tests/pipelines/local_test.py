@@ -130,6 +130,13 @@ def test_a_finished_run_knows_it_and_goes_on_when_there_is_more_to_do(uninterrup
     assert len(rows(logdir)) == len(rows(reference)) + 2, "an episode and an evaluation"
 
 
+def test_more_episodes_than_environments_are_collected_at_a_time(tmp_path):
+    bindings = ("Experiment.num_environments = 2", "Experiment.collected_episodes = 3")
+    assert make(tmp_path / "log", *bindings, "Experiment.num_episodes = 5").run()
+    episodes = [int(row["episodes"]) for row in rows(tmp_path / "log")]
+    assert sorted(set(episodes)) == [3, 5]
+
+
 def test_pictures_and_scalars_reach_tensorboard(uninterrupted):
     logdir, _ = uninterrupted
     accumulator = EventAccumulator(str(logdir))

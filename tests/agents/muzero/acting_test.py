@@ -62,6 +62,37 @@ def test_evaluation_plays_the_most_visited_move():
     np.testing.assert_array_equal(action, again)
 
 
+def _search_policies(network_seed: int, shake: float, **changes) -> tuple[np.ndarray, np.ndarray]:
+    """What a search without noise finds on eight boards, and the prior it starts from: [8, A]."""
+    config = dataclasses.replace(tiny.BOARD, dirichlet_fraction=0.0, **changes)
+    policy = tiny.policy(config, True, network_seed, shake)
+    observation = tiny.batch_of(config, np.random.RandomState(1), 8)
+    observation["legal_actions"] = tf.ones_like(observation["legal_actions"])
+    _, _, info = policy.step(observation, policy.initial_state(8), [0, 0])
+    root = policy._network.initial_inference(observation["board"][:, None], tf.zeros([8, 1], tf.int32))
+    return info["search_policy"].numpy(), tf.nn.softmax(root.prior_logits).numpy()
+
+
+def test_with_first_play_urgency_more_actions_are_tried():
+    for seed in range(3):
+        changes = {"q_scale": "bounds", "num_simulations": 4}
+        tried = [
+            np.count_nonzero(_search_policies(seed, 0.3, fpu_reduction=reduction, **changes)[0])
+            for reduction in (None, 0.0)
+        ]
+        print(f"seed {seed}: {tried}")
+        assert tried[0] < tried[1]
+
+
+def test_gumbel_keeps_close_to_the_prior_where_bounded_values_hardly_differ():
+    changes = {"search": "gumbel", "num_simulations": 20}
+    for seed in range(3):
+        bounded, prior = _search_policies(seed, 0.01, q_scale="bounds", **changes)
+        rescaled, _ = _search_policies(seed, 0.01, q_scale="siblings", **changes)
+        print(f"seed {seed}: {np.abs(bounded - prior).max()}, {np.abs(rescaled - prior).max()}")
+        assert np.abs(bounded - prior).max() < 0.05 < 0.2 < np.abs(rescaled - prior).max()
+
+
 def test_the_temperature_falls_with_updates_and_with_moves():
     config = dataclasses.replace(
         tiny.VECTORS, temperatures=(1.0, 0.5, 0.25), temperature_updates=(10, 20)

@@ -156,11 +156,13 @@ def builder(config: MuZeroConfig) -> MuZeroBuilder:
     return MuZeroBuilder(config)
 
 
-def policy(config: MuZeroConfig, evaluation: bool = False, seed: int = 0) -> MuZeroPolicy:
+def policy(
+    config: MuZeroConfig, evaluation: bool = False, seed: int = 0, shake: float = 0.3
+) -> MuZeroPolicy:
     """A policy whose network has been shaken out of its zeros."""
     made, environment = builder(config), spec(config)
     network = made.make_networks(environment, seed)
     rng = np.random.RandomState(seed)
     for variable in network.trainable_variables:
-        variable.assign_add(0.3 * rng.normal(size=variable.shape).astype(np.float32))
+        variable.assign_add(shake * rng.normal(size=variable.shape).astype(np.float32))
     return made.make_policy(network, environment, evaluation)
