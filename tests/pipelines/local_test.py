@@ -21,21 +21,11 @@ from pipelines import experiment
 from pipelines.checkpointing import find_latest
 from pipelines.errors import UserError
 from pipelines.local import LocalRun
+from tests.pipelines.measured_times import TIMES
 
 TINY = str(pathlib.Path(__file__).parent / "tiny_planet.gin")
 TINY_PETS = str(pathlib.Path(__file__).parent / "tiny_pets.gin")
 SEED = 3
-
-# These measure this machine, not the run.
-TIMES = {
-    "wall_clock",
-    "actor/steps_per_second",
-    "actor/policy_share",
-    "actor/environment_share",
-    "actor/replay_share",
-    "learner/updates_per_second",
-    "learner/wait_share",
-}
 
 
 def make(logdir, *bindings: str, stop: Callable[[], bool] = lambda: False) -> LocalRun:

@@ -69,7 +69,9 @@ def _search_policies(network_seed: int, shake: float, **changes) -> tuple[np.nda
     observation = tiny.batch_of(config, np.random.RandomState(1), 8)
     observation["legal_actions"] = tf.ones_like(observation["legal_actions"])
     _, _, info = policy.step(observation, policy.initial_state(8), [0, 0])
-    root = policy._network.initial_inference(observation["board"][:, None], tf.zeros([8, 1], tf.int32))
+    root = policy._network.initial_inference(
+        observation["board"][:, None], tf.zeros([8, 1], tf.int32)
+    )
     return info["search_policy"].numpy(), tf.nn.softmax(root.prior_logits).numpy()
 
 

@@ -17,17 +17,9 @@ from pipelines.errors import UserError
 from pipelines.export import SavedPolicy
 from pipelines.local import LocalRun
 from tests.agents.policy_contract import observe
+from tests.pipelines.measured_times import TIMES
 
 TINY = str(pathlib.Path(__file__).parents[2] / "pipelines" / "tiny_pets.gin")
-TIMES = {
-    "wall_clock",
-    "actor/steps_per_second",
-    "actor/policy_share",
-    "actor/environment_share",
-    "actor/replay_share",
-    "learner/updates_per_second",
-    "learner/wait_share",
-}
 
 
 def make(logdir, *bindings: str, stop=lambda: False) -> LocalRun:

@@ -1,42 +1,15 @@
 from __future__ import annotations
 
-import dataclasses
-
 import pytest
 
 from agents.planet import PlaNetConfig
 from agents.planet.config import _AT_LEAST_ONE, _AT_LEAST_ZERO
-
-FIELDS = {field.name: field.default for field in dataclasses.fields(PlaNetConfig)}
-
-
-def message_of(**values) -> str:
-    with pytest.raises(ValueError) as error:
-        PlaNetConfig(**values)
-    # gin adds a line of its own, which pipelines/experiment.py takes off again.
-    return str(error.value).split("\n  In call to configurable")[0]
+from tests.agents.config_contract import ConfigContract, message_of
 
 
-def spoilt(name: str, value: float):
-    """`value` in the place of a field's default, as a list where that is one."""
-    return [value] if isinstance(FIELDS[name], tuple) else value
-
-
-@pytest.mark.parametrize("name", sorted(FIELDS))
-def test_every_field_refuses_a_value_of_the_wrong_type(name: str):
-    message = message_of(**{name: {}})
-    assert message.startswith(f"PlaNetConfig.{name} = {{}}; expected ") and "\n" not in message
-
-
-@pytest.mark.parametrize("name", _AT_LEAST_ONE)
-def test_counts_are_at_least_one(name: str):
-    value = spoilt(name, 0)
-    assert message_of(**{name: value}) == f"PlaNetConfig.{name} = {value}; expected at least 1"
-
-
-@pytest.mark.parametrize("name", _AT_LEAST_ZERO)
-def test_scales_are_not_negative(name: str):
-    assert message_of(**{name: -1.0}) == f"PlaNetConfig.{name} = -1.0; expected at least 0"
+class TestPlaNetConfig(ConfigContract):
+    config = PlaNetConfig
+    at_least_one, at_least_zero = _AT_LEAST_ONE, _AT_LEAST_ZERO
 
 
 @pytest.mark.parametrize(
@@ -83,7 +56,7 @@ def test_scales_are_not_negative(name: str):
     ],
 )
 def test_values_that_do_not_fit_together_are_named_in_one_line(values, message: str):
-    assert message_of(**values) == f"PlaNetConfig.{message}"
+    assert message_of(PlaNetConfig, **values) == f"PlaNetConfig.{message}"
 
 
 @pytest.mark.parametrize(
