@@ -20,6 +20,7 @@ TINY = (
     "MuZeroConfig.num_simulations = 2",
     "MuZeroConfig.batch_size = 4",
     "MuZeroConfig.unroll_steps = 1",
+    "MuZeroConfig.replay_sampler = 'prioritized'",
 )
 CONFIGS = {"pets": "PETSConfig", "simulator": "SimulatorCEMConfig", "muzero": "MuZeroConfig"}
 
