@@ -1,4 +1,4 @@
-"""What every agent's settings promise: what cannot be meant is refused in one line that names it."""
+"""What every agent's settings promise: what is wrong is refused in one line that names it."""
 
 from __future__ import annotations
 
