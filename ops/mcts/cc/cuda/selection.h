@@ -1,4 +1,4 @@
-// Which edge a warp takes at a node: search_simd.h for 32 lanes, an edge each.
+// Which edge a warp takes at a node: selection_simd.h for 32 lanes, an edge each.
 
 #ifndef LOOKAHEAD_OPS_MCTS_CC_CUDA_SELECTION_H_
 #define LOOKAHEAD_OPS_MCTS_CC_CUDA_SELECTION_H_
