@@ -93,7 +93,7 @@ def bench_act() -> Iterator[Result]:
         **_spread("milliseconds", [1e3 * s for s in seconds]),
         "actions_per_second": _BATCH.value / statistics.median(seconds),
         **_work(policy, statistics.median(seconds)),
-        **_tree(policy, step, lambda: policy.step_without_tree(observation, state).numpy()),
+        **_tree(policy, step, observation, state),
     }
 
 
@@ -214,13 +214,20 @@ def _work(policy: Any, seconds: float) -> Result:
     return policy.measurements() if hasattr(policy, "measurements") else {}
 
 
-def _tree(policy: Any, step: Callable[[], Any], step_without_tree: Callable[[], Any]) -> Result:
+def _tree(policy: Any, step: Callable[[], Any], observation: Any, state: Any) -> Result:
     """Of policies that search a tree: simulations a second, and the tree's share of the time."""
+    import tensorflow as tf
+
     from pipelines import bench_mcts
 
-    if not hasattr(policy, "step_without_tree"):
+    if not hasattr(policy, "searched"):
         return {}
-    calls = (step, step_without_tree)
+
+    @tf.function(autograph=False)
+    def model_alone() -> tf.Tensor:
+        return bench_mcts.without_tree(*policy.searched(observation, state), policy.num_simulations)
+
+    calls = (step, lambda: model_alone().numpy())
     (whole, _), (network, _) = bench_mcts.median_seconds(calls, _REPEATS.value)
     return {
         "simulations_per_second": _BATCH.value * policy.num_simulations / whole,

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from ops import mcts
 from ops.mcts import backends
+from ops.mcts.search import RecurrentFn
 from pipelines.errors import UserError
 
 DEFAULT_SHAPES = "1,18,50;32,18,50;256,18,50;64,4,800;8,82,200;64,362,200;16,362,800"
@@ -94,6 +95,29 @@ def _take_turns(calls, repeats, least):
     return seconds
 
 
+def without_tree(
+    root: mcts.RootFnOutput, recurrent_fn: RecurrentFn, num_simulations: int
+) -> tf.Tensor:
+    """Asks the model for as many steps as a search, in the search's own kind of loop: numbers [B].
+
+    What a search takes beyond this is the tree's.
+    """
+
+    def simulate(action, embedding, total):
+        step, embedding = recurrent_fn(action, embedding)
+        total += step.reward * step.discount + step.value + step.prior_logits[:, 0]
+        return action, embedding, total
+
+    zeros = tf.zeros_like(root.value)
+    return tf.while_loop(
+        lambda *_: True,
+        simulate,
+        (tf.cast(zeros, tf.int32), root.embedding, zeros),
+        parallel_iterations=1,
+        maximum_iterations=num_simulations,
+    )[2]
+
+
 def _searches(model, states, num_simulations, backend, compiled):
     """The search, and the model's loop alone, as calls that return when all is computed."""
 
@@ -111,16 +135,7 @@ def _searches(model, states, num_simulations, backend, compiled):
 
     @tf.function(jit_compile=compiled)
     def model_alone():
-        def body(i, action, states, total):
-            step, states = model.step(action, states)
-            total += step.reward * step.discount + step.value + step.prior_logits[:, 0]
-            return i + 1, action, states, total
-
-        zeros = tf.zeros_like(states)
-        state = (tf.constant(0), zeros, states, tf.zeros(states.shape))
-        return tf.while_loop(lambda i, *_: i < num_simulations, body, state, parallel_iterations=1)[
-            3
-        ]
+        return without_tree(model.root(states), model.step, num_simulations)
 
     return (lambda: search().numpy()), (lambda: model_alone().numpy())
 

@@ -29,7 +29,8 @@ class Experiment:
       num_episodes: episodes to collect, seed episodes included.
       num_environments: B, environments that act side by side.
       collected_episodes: collected at a time, before it is learned again; None: one in each
-        environment. With more, fewer environments stand idle while the longest episode ends.
+        environment. With more, fewer environments stand idle while the longest episode ends. What
+        begins among the seed episodes is random to its end.
       evaluation_interval: episodes between evaluations.
       evaluation_episodes: episodes of one evaluation.
       evaluation_videos: episodes of one evaluation that are filmed.
@@ -79,6 +80,11 @@ class Experiment:
                     "nothing and is evaluated where it plays; expected Experiment.environment alone"
                 )
         check_types(self)
+        if isinstance(self.builder, PlannerBuilder) and self.collected_episodes is not None:
+            raise ValueError(
+                f"Experiment.collected_episodes is {self.collected_episodes}, but "
+                f"{self.builder.name} learns nothing; expected None"
+            )
         counts = ("num_episodes", "num_environments", "collected_episodes")
         counts += ("evaluation_interval", "evaluation_episodes")
         check_at_least(self, 1, (*counts, "context_frames", "imagined_frames", "replay_timeout"))

@@ -34,9 +34,7 @@ def search(
     With `simulations`, an int32 scalar, so many are run of the `num_simulations` there is room for.
     Its `action` is the most visited one (of a Gumbel search: its own choice).
     """
-    root = network.initial_inference(observations, past_actions)
-    value = network.to_number(root.value)
-    output = mcts.RootFnOutput(root.prior_logits, value, root.latent)
+    output = root_of(network, observations, past_actions)
     invalid = None
     if legal_actions is not None:
         # A row behind a game's end has none; what is found there is not used.
@@ -72,6 +70,14 @@ def search(
         temperature=0.0,
         **shared,
     )
+
+
+def root_of(
+    network: MuZeroNetwork, observations: tf.Tensor, past_actions: tf.Tensor
+) -> mcts.RootFnOutput:
+    """What a search begins with."""
+    root = network.initial_inference(observations, past_actions)
+    return mcts.RootFnOutput(root.prior_logits, network.to_number(root.value), root.latent)
 
 
 def recurrent_fn(config: MuZeroConfig, network: MuZeroNetwork) -> RecurrentFn:
@@ -163,29 +169,13 @@ class MuZeroPolicy(Policy):
         }
         return action, following, info
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def step_without_tree(self, observation: Any, state: dict[str, tf.Tensor]) -> tf.Tensor:
-        """What a step asks of the network, in a loop of as many simulations but without a tree.
-
-        For measuring: what a step takes beyond this is the search's. Returns numbers [B].
-        """
+    def searched(
+        self, observation: Any, state: dict[str, tf.Tensor]
+    ) -> tuple[mcts.RootFnOutput, RecurrentFn]:
+        """The root and the model that a step searches; for measuring what the tree adds to them."""
         seen, _ = split(observation)
-        root = self._network.initial_inference(*self._stack(seen, state))
-        model = recurrent_fn(self._config, self._network)
-
-        def simulate(action, latent, total):
-            output, latent = model(action, latent)
-            total += output.reward + output.discount * output.value + output.prior_logits[:, 0]
-            return action, latent, total
-
-        start = (tf.zeros_like(state["moves"]), root.latent, root.prior_logits[:, 0])
-        return tf.while_loop(
-            lambda *_: True,
-            simulate,
-            start,
-            parallel_iterations=1,
-            maximum_iterations=self.num_simulations,
-        )[2]
+        root = root_of(self._network, *self._stack(seen, state))
+        return root, recurrent_fn(self._config, self._network)
 
     def _stack(
         self, seen: tf.Tensor, state: Mapping[str, tf.Tensor]

@@ -122,6 +122,14 @@ def test_what_learns_nothing_is_evaluated_where_it_plays():
     )
 
 
+def test_what_learns_nothing_has_no_rounds_of_collecting():
+    tiny = str(pathlib.Path(__file__).parent / "tiny_simulator_cem.gin")
+    line = line_for([tiny], ["Experiment.collected_episodes = 3"])
+    assert line == (
+        "Experiment.collected_episodes is 3, but simulator_cem learns nothing; expected None"
+    )
+
+
 def test_the_second_of_two_bindings_is_named():
     line = line_for([TINY], ["PlaNetConfig.batch_size = 3", "PlaNetConfig.batchsize = 3"])
     assert line.startswith("--gin_bindings, line 2: ")
