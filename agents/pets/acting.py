@@ -51,12 +51,13 @@ class PETSPolicy(Policy):
 
     def plan(self, observation: tf.Tensor, initial_mean: tf.Tensor, seed: tf.Tensor) -> Plan:
         """Plans [B, H, A] from observations [B, D]."""
+        forward = self._model.ensemble.packed()
 
         def objective(actions: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
             count = actions.shape[1]
             flat = tf.reshape(actions, [-1, *actions.shape[2:]])  # [B · J, H, A]
             starts = tf.repeat(observation, count, axis=0)
-            returns = imagined_returns(self._config, self._model, starts, flat, seed)
+            returns = imagined_returns(self._config, self._model, starts, flat, seed, forward)
             return tf.reshape(returns, [-1, count])
 
         return plan(self._config, objective, initial_mean, seed)

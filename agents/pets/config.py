@@ -73,6 +73,10 @@ class PETSConfig:
       planning_truncation: candidates are drawn within two standard deviations, with the deviation
         at most half the distance to the nearer bound; else they are clipped.
       warm_start: a search begins at the last plan, shifted by one step.
+      planning_precision: of the networks' products in a plan: `float32`, or `bfloat16` with float32
+        sums, for the native op on a processor with AVX512_BF16; a SavedModel plans in float32.
+      planning_backend: of the networks in a plan (`ops.cem`); `auto` is the native op where it is
+        built, and plain TensorFlow in a SavedModel.
       mppi_temperature: λ of the weights exp(return / λ).
       mppi_stddev: of its noise; actions lie in [−1, 1].
     """
@@ -111,6 +115,8 @@ class PETSConfig:
     planning_min_variance: float = 1e-3
     planning_truncation: bool = True
     warm_start: bool = True
+    planning_precision: Literal["float32", "bfloat16"] = "float32"
+    planning_backend: Literal["auto", "native", "tensorflow"] = "auto"
     mppi_temperature: float = 1.0
     mppi_stddev: float = 0.5
 
@@ -135,6 +141,11 @@ class PETSConfig:
             "patience",
             self.patience is None or self.holdout_share > 0,
             "None, or a holdout_share above 0 to judge by",
+        )
+        self._expect(
+            "planning_precision",
+            self.planning_precision == "float32" or self.planning_backend != "tensorflow",
+            "'float32' with planning_backend 'tensorflow'",
         )
         self._expect(
             "planning_elites",

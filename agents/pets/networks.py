@@ -8,9 +8,10 @@ import sonnet as snt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
-from agents.networks.mlp import ACTIVATIONS
 from agents.pets.config import PETSConfig
 from agents.pets.tasks import TASKS
+from ops import cem, loader
+from ops.cem.ensemble import Forward
 
 tfd = tfp.distributions
 
@@ -26,7 +27,6 @@ class Ensemble(snt.Module):
         super().__init__(name="ensemble")
         self._config = config
         self.output_size = output_size
-        self._activation = ACTIVATIONS[config.activation]
         outputs = 2 * output_size if config.probabilistic else output_size
         sizes = [input_size, *config.hidden_layers, outputs]
         members = config.ensemble_size
@@ -49,12 +49,12 @@ class Ensemble(snt.Module):
             self.max_log_variance = fill(config.max_log_variance, "max_log_variance")
             self.min_log_variance = fill(config.min_log_variance, "min_log_variance")
 
-    def __call__(self, inputs: tf.Tensor) -> tfd.Distribution:
-        """Predicts; means and variances are `.mean()` and `.variance()`, [E, N, O]."""
-        hidden = (inputs - self.input_mean) / self.input_stddev
-        for weights, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            hidden = self._activation(tf.matmul(hidden, weights) + bias)
-        outputs = tf.matmul(hidden, self.weights[-1]) + self.biases[-1]
+    def __call__(self, inputs: tf.Tensor, forward: Forward | None = None) -> tfd.Distribution:
+        """Predicts; means and variances are `.mean()` and `.variance()`, [E, N, O].
+
+        `forward`: the layers, `self.forward` by default.
+        """
+        outputs = (forward or self.forward)((inputs - self.input_mean) / self.input_stddev)
         if not self._config.probabilistic:
             return tfd.Deterministic(outputs)
         mean, log_variance = tf.split(outputs, 2, axis=-1)
@@ -62,6 +62,22 @@ class Ensemble(snt.Module):
         log_variance = self.max_log_variance - tf.nn.softplus(self.max_log_variance - log_variance)
         log_variance = self.min_log_variance + tf.nn.softplus(log_variance - self.min_log_variance)
         return tfd.Normal(mean, tf.exp(0.5 * log_variance))
+
+    def forward(self, inputs: tf.Tensor) -> tf.Tensor:
+        """The layers: [E, N, F] → [E, N, 2 O], or O without variances; has gradients."""
+        return self._layers("float32", "tensorflow")(inputs)
+
+    def packed(self) -> Forward:
+        """`forward` for planners, with the weights as they are now; make it outside of loops."""
+        portable = loader.is_portable()  # A SavedModel's plain TensorFlow has no bfloat16.
+        precision = "float32" if portable else self._config.planning_precision
+        return self._layers(precision, self._config.planning_backend)
+
+    def _layers(self, precision: str, backend: str) -> Forward:
+        biases = [tf.squeeze(bias, axis=1) for bias in self.biases]
+        return cem.ensemble_forward(
+            self.weights, biases, self._config.activation, precision, backend
+        )
 
     def normalise_by(self, inputs: tf.Tensor) -> None:
         """Takes mean and standard deviation from inputs [N, F]; constant ones stay as they are."""
@@ -97,9 +113,11 @@ class DynamicsModel(snt.Module):
         targets = self.task.targets(observation, following)
         return targets if self.task.reward else tf.concat([targets, reward[..., None]], axis=-1)
 
-    def predict(self, observation: tf.Tensor, action: tf.Tensor) -> tfd.Distribution:
-        """Predicts for observations [E, N, D] and actions [E, N, A]."""
-        return self.ensemble(self.inputs(observation, action))
+    def predict(
+        self, observation: tf.Tensor, action: tf.Tensor, forward: Forward | None = None
+    ) -> tfd.Distribution:
+        """Predicts for observations [E, N, D] and actions [E, N, A]; `forward`: see `Ensemble`."""
+        return self.ensemble(self.inputs(observation, action), forward)
 
     def advance(self, observation, action, prediction) -> tuple[tf.Tensor, tf.Tensor]:
         """Next observations [..., D] and rewards [...] that a prediction [..., O] means."""

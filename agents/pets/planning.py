@@ -45,11 +45,16 @@ def cross_entropy(config, objective, initial_mean, seed) -> Plan:
 
     The variance starts at (upper − lower)² / 16. With truncation a draw is within two deviations,
     and the deviation at most half the distance to the nearer bound, so no candidate leaves them. A
-    row whose largest variance is below `planning_min_variance` stays as it is.
+    row whose largest variance is below `planning_min_variance` stays as it is, and a search of such
+    rows alone is over.
     """
     shape = _candidates_shape(config, initial_mean, config.planning_candidates)
 
-    def body(i, mean, variance, _):
+    def searching(variance):  # → [B, 1, 1]
+        largest = tf.reduce_max(variance, axis=[1, 2], keepdims=True)
+        return largest > config.planning_min_variance
+
+    def body(i, mean, variance, last):
         draw, judge = iteration_seeds(seed, i)
         actions = _draw(config, mean, variance, shape, draw)
         elites, returns = select_elites(actions, objective(actions, judge), config.planning_elites)
@@ -57,10 +62,10 @@ def cross_entropy(config, objective, initial_mean, seed) -> Plan:
         keep = config.planning_momentum
         new_mean = keep * mean + (1.0 - keep) * new_mean
         new_variance = keep * variance + (1.0 - keep) * new_variance
-        largest = tf.reduce_max(variance, axis=[1, 2], keepdims=True)
-        searching = largest > config.planning_min_variance  # [B, 1, 1]
-        mean = tf.where(searching, new_mean, mean)
-        return i + 1, mean, tf.where(searching, new_variance, variance), returns
+        on = searching(variance)
+        mean = tf.where(on, new_mean, mean)
+        returns = tf.where(on[..., 0], returns, last)
+        return i + 1, mean, tf.where(on, new_variance, variance), returns
 
     start = (
         tf.constant(0),
@@ -69,7 +74,9 @@ def cross_entropy(config, objective, initial_mean, seed) -> Plan:
         tf.zeros([shape[0], config.planning_elites]),
     )
     _, mean, _, returns = tf.while_loop(
-        lambda i, *_: i < config.planning_iterations,
+        lambda i, _, variance, __: tf.logical_and(
+            i < config.planning_iterations, tf.reduce_any(searching(variance))
+        ),
         body,
         start,
         maximum_iterations=config.planning_iterations,

@@ -19,6 +19,10 @@ import tensorflow as tf
 
 from agents.pets.config import PETSConfig
 from agents.pets.networks import DynamicsModel
+from ops.cem.ensemble import Forward
+
+# Each particle is of one network.
+_TRAJECTORIES = ("TS1", "TSinf")
 
 
 class Imagined(NamedTuple):
@@ -40,21 +44,32 @@ def imagined_returns(
     observation: tf.Tensor,
     actions: tf.Tensor,
     seed: tf.Tensor,
+    forward: Forward | None = None,
 ) -> tf.Tensor:
-    """Expected return [N] of plans [N, H, A] from observations [N, D], a mean over particles."""
+    """Expected return [N] of plans [N, H, A] from observations [N, D], a mean over particles.
+
+    `forward` is what `Ensemble.packed` gave, for speed.
+    """
     horizon, start = actions.shape[1], _particles(config, observation)
     along = tf.transpose(actions, [1, 0, 2])  # [H, N, A]
+    forward = forward or model.ensemble.forward
+
+    def step(h, particles, forward):
+        step_seed = tf.random.experimental.stateless_fold_in(seed, h)
+        return _step(config, model, particles, along[h], step_seed, forward)
 
     def body(h, particles, total):
-        step_seed = tf.random.experimental.stateless_fold_in(seed, h)
-        particles, rewards = _step(config, model, particles, along[h], step_seed)
+        particles, rewards = step(h, particles, forward)
         return h + 1, particles, total + rewards
 
+    # A candidate's particles begin as one: a network is asked once for all of its share.
+    share = start.shape[1] // (model.ensemble_size if config.propagation in _TRAJECTORIES else 1)
+    once = lambda inputs: tf.repeat(forward(inputs[:, ::share]), share, axis=1)  # noqa: E731
     _, _, total = tf.while_loop(
         lambda h, *_: h < horizon,
         body,
-        (tf.constant(0), start, tf.zeros_like(actions[:, 0, 0])),
-        maximum_iterations=horizon,
+        (tf.constant(1), *step(tf.constant(0), start, once)),
+        maximum_iterations=horizon - 1,
         parallel_iterations=1,
     )
     return total
@@ -83,16 +98,16 @@ def _particles(config: PETSConfig, observation: tf.Tensor) -> tf.Tensor:
     return tf.repeat(observation[:, None], count, axis=1)
 
 
-def _step(config, model, particles, action, seed) -> tuple[tf.Tensor, tf.Tensor]:
+def _step(config, model, particles, action, seed, forward=None) -> tuple[tf.Tensor, tf.Tensor]:
     """Particles [N, P, D] and actions [N, A] → the next particles, mean rewards [N]."""
-    if config.propagation in ("TS1", "TSinf"):
-        following, rewards = _sample_trajectories(config, model, particles, action, seed)
+    if config.propagation in _TRAJECTORIES:
+        following, rewards = _sample_trajectories(config, model, particles, action, seed, forward)
     else:
-        following, rewards = _sample_mixture(config, model, particles, action, seed)
+        following, rewards = _sample_mixture(config, model, particles, action, seed, forward)
     return following, tf.reduce_mean(rewards, axis=1)
 
 
-def _sample_trajectories(config, model, particles, action, seed):
+def _sample_trajectories(config, model, particles, action, seed, forward):
     """Each network takes its share of the particles: no network computes what nobody asks it."""
     choice, draw = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
     if config.propagation == "TS1":
@@ -103,20 +118,20 @@ def _sample_trajectories(config, model, particles, action, seed):
     by_network = _to_networks(particles, members)  # [E, N · P/E, D]
     actions = tf.repeat(action, share, axis=0)  # [N · P/E, A]
     actions = tf.repeat(actions[None], members, axis=0)
-    prediction = model.predict(by_network, actions).sample(seed=draw)
+    prediction = model.predict(by_network, actions, forward).sample(seed=draw)
     following, rewards = model.advance(by_network, actions, prediction)
     following = _from_networks(following, config.particles)
     return following, _from_networks(rewards[..., None], config.particles)[..., 0]
 
 
-def _sample_mixture(config, model, particles, action, seed):
+def _sample_mixture(config, model, particles, action, seed, forward):
     """Every network predicts for every particle; what they say together is one Gaussian."""
     count, size = particles.shape[1], particles.shape[2]
     flat = tf.reshape(particles, [-1, size])  # [N · P, D]
     actions = tf.repeat(action, count, axis=0)
     members = model.ensemble_size
     copies = lambda x: tf.repeat(x[None], members, axis=0)  # noqa: E731
-    prediction = model.predict(copies(flat), copies(actions))
+    prediction = model.predict(copies(flat), copies(actions), forward)
     means = prediction.mean()  # [E, N · P, O]
     mean = tf.reduce_mean(means, axis=0)
     if config.propagation != "E":

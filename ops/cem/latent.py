@@ -65,7 +65,7 @@ def plan_latent(
     if latents not in LATENTS:
         raise ValueError(f"latents is {latents!r}; expected one of {LATENTS}")
     backend = backends.resolve(backend)
-    _check_precision(precision, backend)
+    check_precision(precision, backend)
     model = _as_tensors(model)
     deterministic, stochastic = _belief(deterministic, stochastic)
     latent_model.check(model, deterministic.shape[1], stochastic.shape[1])
@@ -129,7 +129,8 @@ def plan_latent(
     )
 
 
-def _check_precision(precision: str, backend: str) -> None:
+def check_precision(precision: str, backend: str) -> None:
+    """Raises ValueError where a backend has no products of `precision`."""
     if precision not in PRECISIONS:
         raise ValueError(f"precision is {precision!r}; expected one of {PRECISIONS}")
     if precision != "float32" and backend != "native":

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from agents.pets.acting import PETSPolicy
@@ -40,6 +43,34 @@ def test_a_cold_start_forgets_the_plan():
     policy = make_policy(warm_start=False)
     _, after, _ = policy.step(observe(policy, 2), policy.initial_state(2), tf.constant([0, 3]))
     np.testing.assert_array_equal(after["plan"], np.zeros([2, 4, 1]))
+
+
+@pytest.mark.parametrize("propagation", ["E", "DS", "MM", "TS1", "TSinf"])
+@pytest.mark.parametrize("probabilistic", [True, False])
+def test_the_native_op_plans_as_plain_tensorflow_does(propagation: str, probabilistic: bool):
+    options = dict(propagation=propagation, probabilistic=probabilistic)
+    plans = []
+    for backend in ("native", "tensorflow"):
+        policy = make_policy(planning_backend=backend, **options)
+        start = policy.initial_state(2)["plan"]
+        plans.append(policy.plan(observe(policy, 2), start, tf.constant([0, 3])))
+    for native, plain in zip(*plans, strict=True):
+        np.testing.assert_allclose(native, plain, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.skipif(
+    "avx512_bf16" not in Path("/proc/cpuinfo").read_text(),
+    reason="this processor has no AVX512_BF16",
+)
+def test_a_plan_in_bfloat16_promises_about_what_float32s_does():
+    promised = []
+    for precision in ("float32", "bfloat16"):
+        policy = make_policy(planning_precision=precision, probabilistic=False)
+        start = policy.initial_state(2)["plan"]
+        plan = policy.plan(observe(policy, 2), start, tf.constant([0, 3]))
+        promised.append(plan.predicted_return)
+    assert np.any(promised[0] != promised[1])
+    np.testing.assert_allclose(*promised, rtol=0.05)
 
 
 def test_model_evaluations_count_each_network_that_is_asked():

@@ -71,6 +71,20 @@ def test_a_search_that_has_converged_stays_as_it_is():
     np.testing.assert_array_equal(found.actions, mean)
 
 
+def test_a_search_of_converged_rows_alone_is_over():
+    rounds = []
+
+    def objective(actions, seed):
+        rounds.append(0)
+        goals = tf.constant([[0.0], [0.5]])[:, None, None]
+        return -tf.reduce_sum(tf.square(actions - goals), axis=[2, 3])
+
+    config = tiny(planning_iterations=50, planning_candidates=200, planning_elites=20)
+    found = plan(config, objective, tf.zeros([2, 1, 1]), tf.constant([0, 0]))
+    assert 2 < len(rounds) < 20
+    np.testing.assert_allclose(found.actions[:, 0, 0], [0.0, 0.5], atol=0.05)
+
+
 def test_plans_that_the_model_carries_to_infinity_are_not_chosen():
     def objective(actions, seed):
         total = tf.reduce_sum(actions, axis=[2, 3])

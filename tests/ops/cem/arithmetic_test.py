@@ -122,7 +122,7 @@ def test_sixteen_lanes_plan_as_four_do(tmp_path: Path):
     # The rollout of AVX-512's width and panels, in portable code: same order, same bits.
     kernels = ROOT / "ops" / "cem" / "cc" / "kernels"
     sources = [Path(__file__).parent / "wide_rollout.cc"] + [
-        kernels / f"{name}.cc" for name in ("packed", "planner", "rollout_baseline")
+        kernels / f"{name}.cc" for name in ("packed", "planner", "rollout_baseline", "tiles")
     ]
     flags = ["-std=c++17", "-O0", "-Wall", "-Wextra", "-Werror", "-Wno-psabi", "-ffp-contract=off"]
     program = str(tmp_path / "wide")

@@ -69,17 +69,46 @@ def refit_arguments() -> dict:
     )
 
 
-OPS = {"plan_latent": plan_arguments, "sample": sample_arguments, "refit": refit_arguments}
+def pack_arguments() -> dict:
+    return dict(
+        weights=[tf.zeros([2, 3, 7]), tf.zeros([2, 7, 4])],
+        biases=[tf.zeros([2, 7]), tf.zeros([2, 4])],
+        instruction_set="baseline",
+    )
+
+
+def ensemble_arguments() -> dict:
+    packed = call("pack_ensemble", pack_arguments())
+    return dict(
+        inputs=tf.zeros([2, 5, 3]),
+        packed=packed,
+        sizes=[3, 7, 4],
+        activation="elu",
+        instruction_set="baseline",
+    )
+
+
+OPS = {
+    "plan_latent": plan_arguments,
+    "sample": sample_arguments,
+    "refit": refit_arguments,
+    "pack_ensemble": pack_arguments,
+    "ensemble": ensemble_arguments,
+}
+
+
+# Dimensions that may have any size.
+FREE = {("pack_ensemble", "weights", 0): 1, ("ensemble", "inputs", None): 1}
 
 
 def call(op: str, arguments: dict):
     return getattr(loader.load("cem"), f"lookahead_cem_{op}")(**arguments)
 
 
-def wrong_shapes(shape: list[int]) -> list[list[int]]:
-    """Other ranks, sizes one off, nothing at all."""
+def wrong_shapes(shape: list[int], free: int | None) -> list[list[int]]:
+    """Other ranks, sizes one off but in the dimension that is free, nothing at all."""
     others = [[], [*shape, 1], [1, *shape], shape[1:], [0] * len(shape)]
-    for i in range(len(shape)):
+    for i in set(range(len(shape))) - {free}:
         for size in (0, shape[i] + 1, max(shape[i] - 1, 0)):
             others.append([*shape[:i], size, *shape[i + 1 :]])
     return [other for other in others if other != shape]
@@ -90,7 +119,7 @@ def tensors_of(arguments: dict) -> list[tuple[str, int | None]]:
     found = []
     for name, value in arguments.items():
         if isinstance(value, list):
-            found += [(name, i) for i in range(len(value))]
+            found += [(name, i) for i in range(len(value)) if tf.is_tensor(value[i])]
         elif tf.is_tensor(value):
             found.append((name, None))
     return found
@@ -103,7 +132,7 @@ def test_any_wrong_shape_is_refused_by_the_name_of_an_argument(op: str):
     for name, index in tensors_of(OPS[op]()):
         arguments = OPS[op]()
         right = arguments[name] if index is None else arguments[name][index]
-        for shape in wrong_shapes(right.shape.as_list()):
+        for shape in wrong_shapes(right.shape.as_list(), FREE.get((op, name, index))):
             wrong = tf.zeros(shape, right.dtype)
             arguments[name] = wrong
             if index is not None:
@@ -115,7 +144,7 @@ def test_any_wrong_shape_is_refused_by_the_name_of_an_argument(op: str):
             assert any(other in said for other in names), (name, index, shape, said)
             tried += 1
     print("tried", tried)
-    assert tried > 40
+    assert tried > 15
 
 
 @pytest.mark.parametrize(
@@ -138,6 +167,12 @@ def test_any_wrong_shape_is_refused_by_the_name_of_an_argument(op: str):
             "precision is bfloat16, which takes a processor with AVX512_BF16",
         ),
         ("sample", {"num_candidates": 0}, "num_candidates"),
+        ("ensemble", {"sizes": [3]}, "sizes"),
+        ("ensemble", {"sizes": [3, 0, 4]}, "sizes holds 0"),
+        ("ensemble", {"sizes": [3, 2**30, 4]}, "sizes holds 1073741824"),
+        ("ensemble", {"sizes": [3] * 18}, "sizes has 18 entries"),
+        ("ensemble", {"sizes": [3, 8, 5]}, "packed has shape"),
+        ("pack_ensemble", {"weights": [tf.zeros([2, 3, 7])] * 2}, r"weights\[1\] has shape"),
         ("refit", {"num_elites": 21}, "num_elites is 21"),
         ("refit", {"returns": tf.fill([3, 20], np.nan)}, "returns: fewer finite returns"),
     ],

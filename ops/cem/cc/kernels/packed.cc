@@ -19,7 +19,8 @@ uint16_t ToBfloat16(float x) {
   return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
 }
 
-// Hands out memory, or only counts it where there is none.
+// Hands out memory, or only counts it where there is none; what has no weights
+// gets its place and nothing is written there.
 class Packer {
  public:
   Packer(float* memory, const PanelLayout& layout) : memory_(memory), layout_(layout) {}
@@ -34,7 +35,7 @@ class Packer {
     const int64_t depth = count_top + bottom.depth, words = layout_.pairs ? (depth + 1) / 2 : depth;
     float* bias = Take(whole);
     float* panels = Take(whole * words);
-    if (memory_ != nullptr) {
+    if (memory_ != nullptr && bottom.weights != nullptr) {
       std::fill_n(panels, whole * words, 0.0f);
       for (int64_t n = 0; n < whole; ++n) bias[n] = n < width ? bottom.bias[first + n] : 0.0f;
       for (int64_t k = 0; k < depth; ++k) {
@@ -131,6 +132,14 @@ int64_t PackedFloats(const Model& model, const PanelLayout& layout) {
 
 void Pack(const Model& model, const PanelLayout& layout, float* memory, PackedModel* packed) {
   PackInto(model, layout, memory, packed);
+}
+
+int64_t PackLayers(const Layers& layers, const PanelLayout& layout, float* memory,
+                   PackedLayers* packed) {
+  Packer packer(memory, layout);
+  packed->count = layers.count;
+  for (int64_t i = 0; i < layers.count; ++i) packed->layer[i] = packer.Whole(layers.layer[i]);
+  return packer.used();
 }
 
 }  // namespace cem

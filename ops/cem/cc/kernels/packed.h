@@ -56,6 +56,11 @@ int64_t PackedFloats(const Model& model, const PanelLayout& layout);
 // Packs into `memory`, which `packed` points into afterwards.
 void Pack(const Model& model, const PanelLayout& layout, float* memory, PackedModel* packed);
 
+// The layers alone. Packs them one behind the other, or, where they have no
+// weights, only says where in `memory` they lie; returns the floats used.
+int64_t PackLayers(const Layers& layers, const PanelLayout& layout, float* memory,
+                   PackedLayers* packed);
+
 // One iteration's candidates: from the proposal and the noise to their returns.
 struct Rollout {
   const PackedModel* model;
@@ -88,6 +93,11 @@ struct Kernels {
   // out [rows, 3 D]: the recurrent products of states [rows, D], one tile.
   void (*recurrent)(const PackedModel& model, const float* states, int64_t rows, float* out,
                     float* scratch);
+  // Floats of scratch that a tile of a network needs.
+  int64_t (*network_scratch)(const PackedLayers& layers, int64_t vectors);
+  // outputs [rows, out] of a network's layers on inputs [rows, in], one tile.
+  void (*network)(const PackedLayers& layers, Activation activation, const float* inputs,
+                  int64_t rows, int64_t vectors, float* outputs, float* scratch);
   // Normal draws `first` … `first + count` of a stream.
   void (*draw)(const Stream& stream, int64_t first, int64_t count, float* out);
   // A function of elementwise.h on a whole number of vectors.

@@ -1,35 +1,12 @@
 #include "ops/cem/cc/kernels/planner.h"
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
-#include <cstdlib>
-#include <memory>
 #include <vector>
 
 namespace lookahead {
 namespace cem {
 namespace {
-
-int64_t Aligned(int64_t floats) { return (floats + 15) / 16 * 16; }
-
-int64_t Parts(int64_t total, int64_t size) { return (total + size - 1) / size; }
-
-// Tiles of at most three vectors that keep the threads busy for the shortest time:
-// as many rounds as are cheapest, and the vectors spread evenly over all of their
-// tiles.
-int64_t CountTiles(const Kernels& kernels, int64_t vectors, int64_t threads) {
-  int64_t best = 0;
-  double least = INFINITY;
-  for (int64_t most = 3; most >= 1; --most) {
-    const int64_t rounds = Parts(Parts(vectors, most), threads);
-    if (rounds * kernels.cost[most] < least) {
-      best = rounds * threads;
-      least = rounds * kernels.cost[most];
-    }
-  }
-  return std::min(best, vectors);
-}
 
 // Where the parts of the workspace begin.
 struct Workspace {
@@ -45,15 +22,6 @@ struct Workspace {
 
   int64_t Total() const { return packed + recurrent + actions + returns + 16; }
 };
-
-struct Free {
-  void operator()(float* p) const { std::free(p); }
-};
-using Scratch = std::unique_ptr<float, Free>;
-
-Scratch MakeScratch(int64_t floats) {
-  return Scratch(static_cast<float*>(std::aligned_alloc(64, Aligned(floats) * sizeof(float))));
-}
 
 // What all candidates of a belief share: the recurrent products of its state.
 void ShareRecurrent(const Kernels& kernels, const PackedModel& model, int64_t batch,
@@ -114,23 +82,18 @@ void RefitOne(const Settings& settings, const std::vector<int32_t>& elites, cons
   *stddev = std::max(keep * *stddev + take * fitted, settings.min_stddev);
 }
 
-// Rolls out all candidates, tile by tile; a thread takes the next one when it is free.
+// Rolls out all candidates, tile by tile.
 void Judge(const Kernels& kernels, const Rollout& rollout, int64_t weights,
            const Threads& threads) {
   const Settings& settings = *rollout.settings;
   const int64_t vectors = Parts(settings.batch * settings.candidates, kernels.width);
   const int64_t tiles = CountTiles(kernels, vectors, threads.count);
   const int64_t floats = kernels.scratch(*rollout.model, settings, Parts(vectors, tiles));
-  std::atomic<int64_t> next{0};
-  const auto work = [&](int64_t, int64_t) {
-    const Scratch scratch = MakeScratch(floats);
-    for (int64_t tile = next++; tile < tiles; tile = next++) {
-      const int64_t begin = tile * vectors / tiles, end = (tile + 1) * vectors / tiles;
-      kernels.rollout(rollout, end - begin, begin * kernels.width, scratch.get());
-    }
+  const auto work = [&](int64_t tile, float* scratch) {
+    const int64_t begin = tile * vectors / tiles, end = (tile + 1) * vectors / tiles;
+    kernels.rollout(rollout, end - begin, begin * kernels.width, scratch);
   };
-  const int64_t workers = std::min(threads.count, tiles);
-  threads.parallel_for(workers, settings.horizon * weights * vectors / (2 * workers), work);
+  ForEachTile(threads, tiles, settings.horizon * weights * vectors / (2 * tiles), floats, work);
 }
 
 }  // namespace

@@ -5,20 +5,12 @@
 #define LOOKAHEAD_OPS_CEM_CC_KERNELS_PLANNER_H_
 
 #include <cstdint>
-#include <functional>
 
 #include "ops/cem/cc/kernels/packed.h"
+#include "ops/cem/cc/kernels/tiles.h"
 
 namespace lookahead {
 namespace cem {
-
-// The device's threads: calls `range(begin, end)` until 0 … total is covered.
-struct Threads {
-  int64_t count;
-  std::function<void(int64_t total, int64_t cycles_each,
-                     const std::function<void(int64_t, int64_t)>& range)>
-      parallel_for;
-};
 
 struct Belief {
   const float* deterministic;  // [B, D]

@@ -1,55 +1,26 @@
 // A tile of candidates from its noise to its returns, for one instruction set.
 //
-//   a tile's state, feature by feature         one product: F features of a tile
-//            lane: 0 1 2 …  V · kWidth          acc[F][V] in registers
-//   h   0    [ candidates' h_0     ]            for k: V loads of the state,
-//       …    [ …                   ]                   F broadcasts of the panel,
-//   s   0    [ candidates' s_0     ]                   F · V multiply-adds
+//   a tile's state, feature by feature
+//            lane: 0 1 2 …  V · kWidth
+//   h   0    [ candidates' h_0     ]
+//       …    [ …                   ]
+//   s   0    [ candidates' s_0     ]
 //   a   0    [ candidates' a_0     ]
 //
 // A candidate is a lane, so rewards, gates and draws never cross lanes, and the
-// order of additions does not depend on the tile. Layers' inputs (depth · lanes
-// floats) stay in the first cache while the panels stream past from the others;
-// the whole tile stays in the second through all steps.
+// order of additions does not depend on the tile. The whole tile stays in the
+// second cache through all steps.
 
 #ifndef LOOKAHEAD_OPS_CEM_CC_KERNELS_ROLLOUT_H_
 #define LOOKAHEAD_OPS_CEM_CC_KERNELS_ROLLOUT_H_
 
-#include "ops/cem/cc/kernels/elementwise.h"
+#include "ops/cem/cc/kernels/layers.h"
+#include "ops/cem/cc/kernels/network.h"
 #include "ops/cem/cc/kernels/normals.h"
-#include "ops/cem/cc/kernels/packed.h"
 
 namespace lookahead {
 namespace cem {
 namespace LOOKAHEAD_ISA {
-
-constexpr int kFeatures = LOOKAHEAD_FEATURES;
-
-LOOKAHEAD_ALWAYS Floats Activated(Floats v, Activation activation) {
-  if (activation == kRelu) return AtLeast(v, 0.0f);
-  if (activation == kElu) return Where(v < 0.0f, ExpMinusOne(AtMost(v, 0.0f)), v);
-  return v * Sigmoid(v);
-}
-
-static inline void Activate(Activation activation, int64_t count, float* values) {
-  switch (activation) {
-    case kRelu:
-      for (int64_t i = 0; i < count; i += kWidth) {
-        Store(values + i, Activated(Load(values + i), kRelu));
-      }
-      break;
-    case kElu:
-      for (int64_t i = 0; i < count; i += kWidth) {
-        Store(values + i, Activated(Load(values + i), kElu));
-      }
-      break;
-    case kSwish:
-      for (int64_t i = 0; i < count; i += kWidth) {
-        Store(values + i, Activated(Load(values + i), kSwish));
-      }
-      break;
-  }
-}
 
 // Where a tile's rows lie in its scratch; rows are V · kWidth floats.
 struct Places {
@@ -76,7 +47,8 @@ struct Places {
 template <int V>
 class Tile {
  public:
-  static constexpr int64_t kLanes = V * kWidth;
+  using P = Products<V>;
+  static constexpr int64_t kLanes = P::kLanes;
 
   Tile(const Rollout& rollout, int64_t first, float* scratch)
       : r_(rollout), m_(*rollout.model), settings_(*rollout.settings), first_(first) {
@@ -102,76 +74,6 @@ class Tile {
     Begin();
     for (int64_t t = 0; t < settings_.horizon; ++t) Step(t);
     __builtin_memcpy(r_.returns + first_, returns_, rows_ * sizeof(float));
-  }
-
-  // What a product reads of `count` rows: the rows themselves, or their pairs,
-  // which are written to `out`; an odd last row is paired with zeros.
-  static const float* Inputs(const float* rows, int64_t count, float* out) {
-#if LOOKAHEAD_PAIRS
-    for (int64_t k = 0; k < count; k += 2) {
-      for (int64_t v = 0; v < kLanes; v += kWidth) {
-        const float* even = rows + k * kLanes + v;
-        const Floats odd = k + 1 < count ? Load(even + kLanes) : Splat(0.0f);
-        Store(out + k / 2 * kLanes + v, Paired(Load(even), odd));
-      }
-    }
-    return out;
-#else
-    static_cast<void>(count);
-    static_cast<void>(out);
-    return rows;
-#endif
-  }
-
-  // Rows of F features each: out = panel's bias + in · panel.
-  LOOKAHEAD_ALWAYS void Product(const float* __restrict in, int64_t words,
-                                const float* __restrict panel, const float* bias,
-                                float* __restrict out) {
-    Floats acc[kFeatures][V];
-#pragma GCC unroll 8
-    for (int f = 0; f < kFeatures; ++f) {
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) acc[f][v] = Splat(bias[f]);
-    }
-#pragma GCC unroll 4
-    for (int64_t k = 0; k < words; ++k) {
-      Floats x[V];
-      __builtin_prefetch(panel + (words + k) * kFeatures);  // The next panel.
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) x[v] = Load(in + k * kLanes + v * kWidth);
-#pragma GCC unroll 8
-      for (int f = 0; f < kFeatures; ++f) {
-        const Floats w = Splat(panel[k * kFeatures + f]);
-#pragma GCC unroll 8
-        for (int v = 0; v < V; ++v) acc[f][v] = Accumulated(acc[f][v], x[v], w);
-      }
-    }
-#pragma GCC unroll 8
-    for (int f = 0; f < kFeatures; ++f) {
-#pragma GCC unroll 8
-      for (int v = 0; v < V; ++v) Store(out + f * kLanes + v * kWidth, acc[f][v]);
-    }
-  }
-
-  static __attribute__((noinline)) void Panel(const float* in, const PackedLayer& layer, int64_t n,
-                                              float* out) {
-    Product(in, layer.words, layer.panels + n * layer.words, layer.bias + n, out);
-  }
-
-  // A whole layer; its last panel may write up to F − 1 rows beyond its width.
-  static void Linear(const PackedLayer& layer, const float* in, float* out) {
-    for (int64_t n = 0; n < layer.width; n += kFeatures) Panel(in, layer, n, out + n * kLanes);
-  }
-
-  // The same with activation, as inputs of the next product. Each panel is finished
-  // while it is in the first cache.
-  void Hidden(const PackedLayer& layer, const float* in, float* out) {
-    for (int64_t n = 0; n < layer.width; n += kFeatures) {
-      float* rows = LOOKAHEAD_PAIRS ? products_ : out + n * kLanes;
-      Panel(in, layer, n, rows);
-      Activate(m_.activation, kFeatures * kLanes, rows);
-      if (LOOKAHEAD_PAIRS) Inputs(rows, kFeatures, out + n / 2 * kLanes);
-    }
   }
 
  private:
@@ -226,18 +128,18 @@ class Tile {
   void Step(int64_t t) {
     const int64_t d = m_.deterministic_size, s = m_.stochastic_size;
     PlaceActions(t);
-    const float* in = Inputs(Row(state_, d), s + m_.action_size, pairs_);
+    const float* in = P::Inputs(Row(state_, d), s + m_.action_size, pairs_);
     const float* hidden = Stack(m_.input, in, true);
     if (m_.has_gru) {
       if (t > 0) Recurrent();
       Gru(hidden);
-      hidden = Inputs(next_, d, pairs_);
+      hidden = P::Inputs(next_, d, pairs_);
     }
     Draw(Stack(m_.prior, hidden, false), t, Row(next_, d));
     float* swapped = state_;
     state_ = next_;
     next_ = swapped;
-    const float* reward = Stack(m_.reward, Inputs(state_, d + s, pairs_), false);
+    const float* reward = Stack(m_.reward, P::Inputs(state_, d + s, pairs_), false);
     for (int64_t i = 0; i < kLanes; ++i) returns_[i] += reward[i];
   }
 
@@ -253,25 +155,13 @@ class Tile {
     }
   }
 
-  // Layers with activations between them; behind the last one too if `closed`, and
-  // then its outputs are a product's inputs, not rows.
   const float* Stack(const PackedLayers& layers, const float* in, bool closed) {
-    for (int64_t i = 0; i < layers.count; ++i) {
-      const PackedLayer& layer = layers.layer[i];
-      float* out = in == work_[0] ? work_[1] : work_[0];
-      if (closed || i + 1 < layers.count) {
-        Hidden(layer, in, out);
-      } else {
-        Linear(layer, in, out);
-      }
-      in = out;
-    }
-    return in;
+    return P::Stack(layers, m_.activation, in, closed, products_, work_);
   }
 
   void Recurrent() {
-    const float* in = Inputs(state_, m_.deterministic_size, pairs_);
-    for (int gate = 0; gate < kGates; ++gate) Linear(m_.gru_recurrent[gate], in, gates_[gate]);
+    const float* in = P::Inputs(state_, m_.deterministic_size, pairs_);
+    for (int gate = 0; gate < kGates; ++gate) P::Linear(m_.gru_recurrent[gate], in, gates_[gate]);
   }
 
   // z = σ(x_z + h_z), r = σ(x_r + h_r), c = tanh(x_c + r h_c), h' = c + z (h − c)
@@ -279,7 +169,7 @@ class Tile {
     const int64_t d = m_.deterministic_size;
     for (int64_t n = 0; n < d; n += kFeatures) {
       for (int gate = 0; gate < kGates; ++gate) {
-        Panel(hidden, m_.gru_input[gate], n, products_ + gate * kFeatures * kLanes);
+        P::Panel(hidden, m_.gru_input[gate], n, products_ + gate * kFeatures * kLanes);
       }
       const int64_t features = d - n < kFeatures ? d - n : kFeatures;
       for (int64_t i = 0; i < features * kLanes; i += kWidth) {
@@ -353,9 +243,9 @@ static void RecurrentProducts(const PackedModel& model, const float* states, int
     gate_rows[i] = lane < rows ? states[lane * d + i / kWidth] : 0.0f;
   }
   if (!LOOKAHEAD_PAIRS) __builtin_memcpy(scratch, gate_rows, d * kWidth * sizeof(float));
-  Tile<1>::Inputs(gate_rows, d, scratch);
+  Products<1>::Inputs(gate_rows, d, scratch);
   for (int gate = 0; gate < kGates; ++gate) {
-    Tile<1>::Linear(model.gru_recurrent[gate], scratch, gate_rows);
+    Products<1>::Linear(model.gru_recurrent[gate], scratch, gate_rows);
     for (int64_t i = 0; i < rows * d; ++i) {
       const int64_t lane = i / d, n = i % d;
       out[(lane * kGates + gate) * d + n] = gate_rows[n * kWidth + lane];
@@ -389,10 +279,17 @@ static void Apply(Elementwise function, const float* in, int64_t count, float* o
   }
 }
 
-constexpr Kernels kKernels = {
-    LOOKAHEAD_NAME, kWidth,      LOOKAHEAD_COST,    {kFeatures, LOOKAHEAD_PAIRS},
-    Scratch,        RolloutTile, RecurrentProducts, DrawNormals,
-    Apply};
+constexpr Kernels kKernels = {LOOKAHEAD_NAME,
+                              kWidth,
+                              LOOKAHEAD_COST,
+                              {kFeatures, LOOKAHEAD_PAIRS},
+                              Scratch,
+                              RolloutTile,
+                              RecurrentProducts,
+                              NetworkScratch,
+                              Network,
+                              DrawNormals,
+                              Apply};
 
 }  // namespace LOOKAHEAD_ISA
 }  // namespace cem

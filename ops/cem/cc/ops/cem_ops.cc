@@ -43,6 +43,23 @@ Status SampleShapes(InferenceContext* c) {
   return OkStatus();
 }
 
+// One matrix of a size that the layers' widths and the processor decide.
+Status PackedShape(InferenceContext* c) {
+  ShapeHandle weights;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 3, &weights));
+  c->set_output(0, c->Matrix(c->Dim(weights, 0), c->UnknownDim()));
+  return OkStatus();
+}
+
+Status EnsembleShape(InferenceContext* c) {
+  std::vector<int64_t> sizes;
+  TF_RETURN_IF_ERROR(c->GetAttr("sizes", &sizes));
+  ShapeHandle inputs;
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(0), 3, &inputs));
+  c->set_output(0, c->MakeShape({c->Dim(inputs, 0), c->Dim(inputs, 1), c->MakeDim(sizes.back())}));
+  return OkStatus();
+}
+
 }  // namespace
 
 #define LOOKAHEAD_REFIT_ATTRS                                       \
@@ -119,6 +136,27 @@ REGISTER_OP("LookaheadCemRefit")
     .Output("new_stddev: float")
     .Output("elite_returns: float")
     .SetShapeFn(RefitShapes);
+
+// Networks of one shape in the order the next op reads them: weights [E, in, out] and
+// biases [E, out] of each layer. The result is for this processor alone.
+REGISTER_OP("LookaheadCemPackEnsemble")
+    .Input("weights: num_layers * float")
+    .Input("biases: num_layers * float")
+    .Attr("num_layers: int >= 1")
+    .Attr("precision: {'float32', 'bfloat16'} = 'float32'")
+    .LOOKAHEAD_INSTRUCTION_SET.Output("packed: float")
+    .SetShapeFn(PackedShape);
+
+// outputs [E, N, out] of inputs [E, N, in]: each network on its own rows, layers
+// sizes[0] → sizes[1] → … with activations between them.
+REGISTER_OP("LookaheadCemEnsemble")
+    .Input("inputs: float")
+    .Input("packed: float")
+    .Attr("sizes: list(int) >= 2")
+    .Attr("activation: {'relu', 'elu', 'swish'}")
+    .Attr("precision: {'float32', 'bfloat16'} = 'float32'")
+    .LOOKAHEAD_INSTRUCTION_SET.Output("outputs: float")
+    .SetShapeFn(EnsembleShape);
 
 }  // namespace cem
 }  // namespace lookahead
