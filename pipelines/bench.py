@@ -215,7 +215,11 @@ def _work(policy: Any, seconds: float) -> Result:
 
 
 def _tree(policy: Any, step: Callable[[], Any], observation: Any, state: Any) -> Result:
-    """Of policies that search a tree: simulations a second, and the tree's share of the time."""
+    """Of policies that search a tree: simulations a second, and where a step's time goes.
+
+    `tree_share` is spent in the tree's own ops, the executor's work on them included; `move_share`
+    once a move on noise and the action's choice; the rest in the network.
+    """
     import tensorflow as tf
 
     from pipelines import bench_mcts
@@ -224,14 +228,20 @@ def _tree(policy: Any, step: Callable[[], Any], observation: Any, state: Any) ->
         return {}
 
     @tf.function(autograph=False)
+    def search_alone() -> tf.Tensor:
+        return policy.bare_search(observation, state)
+
+    @tf.function(autograph=False)
     def model_alone() -> tf.Tensor:
         return bench_mcts.without_tree(*policy.searched(observation, state), policy.num_simulations)
 
-    calls = (step, lambda: model_alone().numpy())
-    (whole, _), (network, _) = bench_mcts.median_seconds(calls, _REPEATS.value)
+    calls = (step, lambda: search_alone().numpy(), lambda: model_alone().numpy())
+    times = bench_mcts.median_seconds(calls, _REPEATS.value)
+    whole, searching, network = (seconds for seconds, _ in times)
     return {
         "simulations_per_second": _BATCH.value * policy.num_simulations / whole,
-        "tree_share": max(0.0, 1.0 - network / whole),
+        "tree_share": max(0.0, searching - network) / whole,
+        "move_share": max(0.0, whole - searching) / whole,
     }
 
 

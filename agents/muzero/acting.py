@@ -177,6 +177,20 @@ class MuZeroPolicy(Policy):
         root = root_of(self._network, *self._stack(seen, state))
         return root, recurrent_fn(self._config, self._network)
 
+    def bare_search(self, observation: Any, state: dict[str, tf.Tensor]) -> tf.Tensor:
+        """The search of a step without its noise: visits [B, A]; for measuring what it takes."""
+        seen, legal = split(observation)
+        found = search(
+            self._config,
+            self._network,
+            *self._stack(seen, state),
+            legal,
+            tf.constant([0, 0]),
+            num_simulations=self.num_simulations,
+            explore=False,
+        )
+        return found.action_weights
+
     def _stack(
         self, seen: tf.Tensor, state: Mapping[str, tf.Tensor]
     ) -> tuple[tf.Tensor, tf.Tensor]:
@@ -191,10 +205,11 @@ class MuZeroPolicy(Policy):
         if self._evaluation or config.search == "gumbel":
             return found.action
         temperature = _temperature(config, self._network.training_step, moves)[:, None]
-        weights = tf.maximum(found.action_weights, 1e-30)
-        logits = tf.math.log(weights) / tf.maximum(temperature, 1e-3)
-        drawn = tf.random.stateless_categorical(logits, 1, seed, tf.int32)[:, 0]
-        return tf.where(temperature[:, 0] > 0, drawn, found.action)
+        logits = tf.math.log(tf.maximum(found.action_weights, 1e-30))
+        logits -= tf.reduce_max(logits, axis=1, keepdims=True)
+        # At temperature 0 all but the most visited are out of reach.
+        logits /= tf.maximum(temperature, 1e-30)
+        return tf.random.stateless_categorical(logits, 1, seed, tf.int32)[:, 0]
 
 
 class UniformPolicy(Policy):

@@ -62,7 +62,7 @@ def test_an_agent_that_sees_nests_is_measured(monkeypatch, capfd):
 
 def test_a_tree_search_says_what_share_of_the_time_is_the_trees(monkeypatch, capfd):
     found = measure(monkeypatch, capfd, "act", "muzero", "--batch=4")
-    assert 0 <= found["tree_share"] < 1
+    assert 0 <= found["tree_share"] < 1 and 0 <= found["move_share"] < 1
     assert found["simulations_per_second"] > found["actions_per_second"]
 
 
