@@ -13,81 +13,28 @@ run that is stopped and started again does what it would have done.
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import time
-from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
 
 from agents.actor import Actor
-from pipelines import files, log_directory, summary
-from pipelines.checkpointing import CheckpointManager, Unit
+from pipelines import summary
+from pipelines.base_run import BaseRun, restoring
+from pipelines.checkpointing import Unit
 from pipelines.datasets import TimedIterator, make_dataset, make_table_dataset
 from pipelines.environment_loop import EnvironmentLoop, Interrupted, undone_when_interrupted
 from pipelines.environments import BatchedEnvironment
-from pipelines.errors import UserError, first_line
+from pipelines.errors import UserError
 from pipelines.evaluation import Evaluator
-from pipelines.experiment import Experiment
 from pipelines.export import Exporter
-from pipelines.loggers import MetricsLogger
 from pipelines.parts import Parts, make_parts
-from pipelines.progress import Progress
 from pipelines.replay import EpisodeBuffer, Replay
 from pipelines.run_state import RunState
 
 
-class LocalRun:
-    """One training run; a checkpoint in its log directory is resumed from.
-
-    Args:
-      experiment: what to run.
-      logdir: where everything goes.
-      seed: of all randomness.
-      config_text: gin configuration for `config.gin`, asked for once all parts are built.
-      should_stop: asked between steps and updates; once it says so, the run saves and ends.
-
-    Raises:
-      UserError: the parts do not fit together, or the log directory is another run's. The log
-        directory is then as it was; one that was not there is not there.
-    """
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        logdir: str | pathlib.Path,
-        seed: int,
-        config_text: Callable[[], str],
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._experiment, self._builder = experiment, experiment.builder
-        self._logdir, self._seed, self._should_stop = pathlib.Path(logdir), seed, should_stop
-        self._state = RunState()
-        self._clock = self._saved_at = time.monotonic()
-        if experiment.deterministic:
-            tf.config.experimental.enable_op_determinism()
-        self._parts = make_parts(experiment, seed)
-        with contextlib.ExitStack() as opened, log_directory.leaving_no_trace(logdir):
-            self._open(opened)
-            with files.writing(self._logdir / "config.gin"):
-                files.atomic_write(self._logdir / "config.gin", config_text())
-            self._write_summary()
-            self._opened = opened.pop_all()
-
-    def run(self) -> bool:
-        """Trains until all episodes are collected; returns False when it was asked to stop."""
-        with self._opened as opened:
-            # Not before: a bar keeps its line of the terminal to itself.
-            self._progress = Progress(self._experiment.num_episodes, self._state.episodes)
-            opened.callback(self._progress.close)
-            finished = self._train()
-            self._save()
-            self._exporter.save(self._logdir / "policy" / "last")
-        return finished
-
-    def close(self) -> None:
-        """Gives back the log directory and the replay server; `run` does so itself."""
-        self._opened.close()
+class LocalRun(BaseRun):
+    """One training run; see `BaseRun`."""
 
     @property
     def finished(self) -> bool:
@@ -95,27 +42,16 @@ class LocalRun:
         enough = self._state.episodes >= self._experiment.num_episodes
         return enough and self._updates_due() == 0 and not self._evaluation_due()
 
-    @property
-    def counters(self) -> dict[str, float]:
-        """`step`, `episodes`, `updates` and `wall_clock` (seconds) so far."""
-        return self._state.counters()
+    # What runs while the run does.
 
-    @property
-    def last_evaluation(self) -> dict[str, Any] | None:
-        """Mean, standard error and episodes of the last evaluation."""
-        return self._state.last_evaluation
+    def _make(self) -> None:
+        self._saved_at = time.monotonic()
+        if self._experiment.deterministic:
+            tf.config.experimental.enable_op_determinism()
+        self._parts = make_parts(self._experiment, self._seed)
+        self._environment = self._parts.environment
 
-    # What runs while the run does; `opened` closes it again.
-
-    def _open(self, opened: contextlib.ExitStack) -> None:
-        identity = {
-            "agent": self._builder.name,
-            "environment": self._parts.environment.name,
-            "seed": self._seed,
-        }
-        opened.enter_context(log_directory.claim(self._logdir, identity))
-        self._checkpoints = CheckpointManager(self._logdir, identity)
-        unit = self._checkpoints.latest()
+    def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
         self._replay = Replay(
             self._parts.tables,
             self._logdir / "replay",
@@ -128,9 +64,6 @@ class LocalRun:
         self._connect(self._parts)
         if unit is not None:
             self._resume(unit)
-        step = unit.step if unit else None
-        self._logger = MetricsLogger(self._logdir, step, self._state.rows)
-        opened.callback(self._logger.close)
 
     def _connect(self, parts: Parts) -> None:
         """Wires policies, environments and learner to the replay."""
@@ -173,6 +106,12 @@ class LocalRun:
         )
 
     # The loop.
+
+    def _run(self) -> bool:
+        finished = self._train()
+        self._save()
+        self._exporter.save(self._logdir / "policy" / "last")
+        return finished
 
     def _train(self) -> bool:
         try:
@@ -229,7 +168,7 @@ class LocalRun:
 
     def _collect(self) -> None:
         """Plays an episode in each environment and writes it to replay."""
-        state, environment = self._state, self._parts.environment
+        state, environment = self._state, self._environment
         seeding = state.episodes < self._builder.schedule.seed_episodes
         actor = self._seed_actor if seeding else self._actor
         loop = EnvironmentLoop(environment, actor, self._should_stop)
@@ -284,23 +223,7 @@ class LocalRun:
             self._exporter.save(self._logdir / "policy" / "best")
         self._write_summary()
 
-    # What a run shows and leaves behind.
-
-    def _tick(self, steps: int = 0) -> None:
-        """Moves clock and bar; `steps` are those of the episode in progress."""
-        now = time.monotonic()
-        self._state.wall_clock += now - self._clock
-        self._clock = now
-        shown = {**self._state.counters(), "step": self._state.step + steps}
-        self._progress.update(shown, self._state.last_return)
-
-    def _report(self) -> None:
-        """Writes a row of everything measured since the last one."""
-        self._tick()
-        state, means = self._state, self._state.take_means()
-        self._logger.write(state.counters(), means)
-        state.rows += 1
-        self._progress.report(state.counters(), state.last_return, means.get("evaluation/return"))
+    # Checkpoints.
 
     def _save_if_due(self) -> None:
         if time.monotonic() - self._saved_at >= 60.0 * self._experiment.checkpoint_minutes:
@@ -311,7 +234,7 @@ class LocalRun:
         state = {
             "run": self._state.as_dict(),
             "calls": [actor.calls for actor in self._actors()],
-            "environment": self._parts.environment.random_state(),
+            "environment": self._environment.random_state(),
             "evaluation_environment": self._parts.evaluation_environment.random_state(),
         }
         trackables = {"learner": self._parts.learner}
@@ -321,30 +244,15 @@ class LocalRun:
 
     def _resume(self, unit: Unit) -> None:
         unit.restore({"learner": self._parts.learner})
-        try:
+        with restoring(unit):
             self._state = RunState(**unit.state["run"])
             for actor, calls in zip(self._actors(), unit.state["calls"], strict=True):
                 actor.calls = calls
-            self._parts.environment.set_random_state(unit.state["environment"])
+            self._environment.set_random_state(unit.state["environment"])
             _set_as_many(self._parts.evaluation_environment, unit.state["evaluation_environment"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"checkpoint {unit.path} does not fit this configuration: {first_line(error)}"
-            ) from error
 
     def _actors(self) -> list[Actor]:
         return [self._seed_actor, self._actor, self._evaluation_actor]
-
-    def _write_summary(self) -> None:
-        summary.write_summary(
-            self._logdir,
-            agent=self._builder.name,
-            environment=self._parts.environment.name,
-            seed=self._seed,
-            counters=self._state.counters(),
-            evaluation=self._state.last_evaluation,
-            best_evaluation=self._state.best_evaluation,
-        )
 
 
 def _set_as_many(environment: BatchedEnvironment, states: list[Any]) -> None:

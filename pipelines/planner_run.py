@@ -11,14 +11,12 @@ plans in the simulator is no SavedModel.
 from __future__ import annotations
 
 import contextlib
-import pathlib
 import time
-from collections.abc import Callable
-from typing import Any
 
 from agents.actor import Actor
-from pipelines import files, log_directory, summary, video
-from pipelines.checkpointing import CheckpointManager, Unit
+from pipelines import summary, video
+from pipelines.base_run import BaseRun, restoring
+from pipelines.checkpointing import Unit
 from pipelines.environment_loop import (
     EnvironmentLoop,
     Episode,
@@ -26,87 +24,41 @@ from pipelines.environment_loop import (
     undone_when_interrupted,
 )
 from pipelines.errors import UserError, first_line
-from pipelines.experiment import Experiment
-from pipelines.loggers import MetricsLogger
 from pipelines.parts import make_environments, stream_seeds
-from pipelines.progress import Progress
 from pipelines.run_state import RunState
 
 
-class PlannerRun:
-    """One run of a planner; arguments, errors and methods are those of `LocalRun`."""
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        logdir: str | pathlib.Path,
-        seed: int,
-        config_text: Callable[[], str],
-        should_stop: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._experiment, self._seed, self._should_stop = experiment, seed, should_stop
-        self._logdir = pathlib.Path(logdir)
-        self._state, self._returns = RunState(), []
-        self._clock = time.monotonic()
-        self._environment = make_environments(experiment, experiment.num_environments, seed)
-        try:
-            self._policy = experiment.builder.make_policy(self._environment.environments)
-        except ValueError as error:
-            raise UserError(first_line(error)) from error
-        self._actor = Actor(self._policy, self._environment.batch_size, stream_seeds(seed)["actor"])
-        with contextlib.ExitStack() as opened, log_directory.leaving_no_trace(logdir):
-            self._open(opened)
-            with files.writing(self._logdir / "config.gin"):
-                files.atomic_write(self._logdir / "config.gin", config_text())
-            self._write_summary()
-            self._opened = opened.pop_all()
-
-    def run(self) -> bool:
-        """Plays until all episodes are over; returns False when it was asked to stop."""
-        with self._opened as opened:
-            self._progress = Progress(self._experiment.num_episodes, self._state.episodes)
-            opened.callback(self._progress.close)
-            try:
-                while not self.finished:
-                    self._play()
-                    self._save()
-            except Interrupted:
-                self._save()
-                return False
-        return True
-
-    def close(self) -> None:
-        """Gives back the log directory; `run` does so itself."""
-        self._opened.close()
+class PlannerRun(BaseRun):
+    """One run of a planner; see `BaseRun`. Its last evaluation is of all episodes so far."""
 
     @property
     def finished(self) -> bool:
         """Whether nothing is left to do."""
         return self._state.episodes >= self._experiment.num_episodes
 
-    @property
-    def counters(self) -> dict[str, float]:
-        """`step`, `episodes`, `updates` (none) and `wall_clock` (seconds) so far."""
-        return self._state.counters()
+    def _make(self) -> None:
+        experiment, self._returns = self._experiment, []
+        self._environment = make_environments(experiment, experiment.num_environments, self._seed)
+        try:
+            self._policy = self._builder.make_policy(self._environment.environments)
+        except ValueError as error:
+            raise UserError(first_line(error)) from error
+        seeds = stream_seeds(self._seed)
+        self._actor = Actor(self._policy, self._environment.batch_size, seeds["actor"])
 
-    @property
-    def last_evaluation(self) -> dict[str, Any] | None:
-        """Mean, standard error and number of all episodes so far."""
-        return self._state.last_evaluation
-
-    def _open(self, opened: contextlib.ExitStack) -> None:
-        identity = {
-            "agent": self._experiment.builder.name,
-            "environment": self._environment.name,
-            "seed": self._seed,
-        }
-        opened.enter_context(log_directory.claim(self._logdir, identity))
-        self._checkpoints = CheckpointManager(self._logdir, identity)
-        unit = self._checkpoints.latest()
+    def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
         if unit is not None:
             self._resume(unit)
-        self._logger = MetricsLogger(self._logdir, unit.step if unit else None, self._state.rows)
-        opened.callback(self._logger.close)
+
+    def _run(self) -> bool:
+        try:
+            while not self.finished:
+                self._play()
+                self._save()
+        except Interrupted:
+            self._save()
+            return False
+        return True
 
     def _play(self) -> None:
         """Plays an episode in each environment and reports them together."""
@@ -151,20 +103,6 @@ class PlannerRun:
             path = self._logdir / "videos" / f"{self._state.episodes:06d}-episode-{i}.gif"
             video.write_gif(path, frames)
 
-    def _tick(self, steps: int = 0) -> None:
-        now = time.monotonic()
-        self._state.wall_clock += now - self._clock
-        self._clock = now
-        shown = {**self._state.counters(), "step": self._state.step + steps}
-        self._progress.update(shown, self._state.last_return)
-
-    def _report(self) -> None:
-        self._tick()
-        state, means = self._state, self._state.take_means()
-        self._logger.write(state.counters(), means)
-        state.rows += 1
-        self._progress.report(state.counters(), state.last_return, means["evaluation/return"])
-
     def _save(self) -> None:
         state = {
             "run": self._state.as_dict(),
@@ -176,24 +114,11 @@ class PlannerRun:
         self._write_summary()
 
     def _resume(self, unit: Unit) -> None:
-        try:
+        with restoring(unit):
             self._state = RunState(**unit.state["run"])
             self._returns = unit.state["returns"]
             self._actor.calls = unit.state["calls"]
             self._environment.set_random_state(unit.state["environment"])
-        except (KeyError, TypeError, ValueError) as error:
-            raise UserError(
-                f"checkpoint {unit.path} does not fit this configuration: {first_line(error)}"
-            ) from error
 
     def _write_summary(self) -> None:
-        summary.write_summary(
-            self._logdir,
-            agent=self._experiment.builder.name,
-            environment=self._environment.name,
-            seed=self._seed,
-            counters=self._state.counters(),
-            evaluation=self._state.last_evaluation,
-            best_evaluation=self._state.best_evaluation,
-            returns=self._returns,
-        )
+        super()._write_summary(returns=self._returns)
