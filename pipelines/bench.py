@@ -18,7 +18,6 @@ after; compare ratios, not absolute times.
 from __future__ import annotations
 
 import json
-import os
 import resource
 import statistics
 import sys
@@ -28,18 +27,40 @@ from typing import Any
 
 from absl import flags
 
-from pipelines.errors import UserError, nearest
+from pipelines import command_line
+from pipelines.errors import UserError
 
-_AGENT = flags.DEFINE_string("agent", "planet", "Agent or gin file: gin/<agent>.gin is measured.")
-_SIZE = flags.DEFINE_enum("size", "planet", ["planet"], "Sizes that `cem` plans with.")
-_BACKEND = flags.DEFINE_enum(
-    "backend", "auto", ["auto", "native", "tensorflow"], "Backend of `cem` and `mcts`."
+_FLAGS = flags.FlagValues()
+_AGENT = flags.DEFINE_string(
+    "agent", "planet", "Agent or gin file: gin/<agent>.gin is measured.", flag_values=_FLAGS
 )
-_SHAPES = flags.DEFINE_string("shapes", None, "Shapes of `mcts`: 'B,A,N;...'; its own by default.")
-_BATCH = flags.DEFINE_integer("batch", 1, "Environments of `act`, beliefs of `cem`.", lower_bound=1)
-_REPEATS = flags.DEFINE_integer("repeats", 5, "Repeats behind a figure.", lower_bound=1)
-_JSON = flags.DEFINE_bool("json", False, "Prints one JSON object a line.")
-_GIN_BINDINGS = flags.DEFINE_multi_string("gin_bindings", [], "Bindings over the agent's file.")
+_SIZE = flags.DEFINE_enum(
+    "size", "planet", ["planet"], "Sizes that `cem` plans with.", flag_values=_FLAGS
+)
+_BACKEND = flags.DEFINE_enum(
+    "backend",
+    "auto",
+    ["auto", "native", "tensorflow"],
+    "Backend of `cem` and `mcts`.",
+    flag_values=_FLAGS,
+)
+_SHAPES = flags.DEFINE_string(
+    "shapes", None, "Shapes of `mcts`: 'B,A,N;...'; its own by default.", flag_values=_FLAGS
+)
+_BATCH = flags.DEFINE_integer(
+    "batch",
+    1,
+    "Environments of `act`, beliefs of `cem`.",
+    lower_bound=1,
+    flag_values=_FLAGS,
+)
+_REPEATS = flags.DEFINE_integer(
+    "repeats", 5, "Repeats behind a figure.", lower_bound=1, flag_values=_FLAGS
+)
+_JSON = flags.DEFINE_bool("json", False, "Prints one JSON object a line.", flag_values=_FLAGS)
+_GIN_BINDINGS = flags.DEFINE_multi_string(
+    "gin_bindings", [], "Bindings over the agent's file.", flag_values=_FLAGS
+)
 
 Result = dict[str, Any]
 
@@ -171,21 +192,13 @@ BENCHMARKS: dict[str, Callable[[], Iterator[Result]]] = {
 
 
 def main(argv: list[str]) -> int:
-    """Runs the benchmark that is named; 0, or 2 after a line that says what is wrong."""
-    try:
-        names = flags.FLAGS(argv)[1:]
-        if len(names) != 1 or names[0] not in BENCHMARKS:
-            valid = ", ".join(BENCHMARKS)
-            hint = nearest(names[0], BENCHMARKS) if names else ""
-            raise UserError(f"benchmark is {' '.join(names)!r}; expected one of {valid}{hint}")
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-        os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-        for result in BENCHMARKS[names[0]]():
-            print(json.dumps(_rounded(result)) if _JSON.value else _text(result), flush=True)
-    except (UserError, flags.Error) as error:
-        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
-        return 2
-    return 0
+    """Runs the benchmark that is named; returns the exit status, see `command_line`."""
+    return command_line.run_program(argv, _FLAGS, __doc__, _measure, names=list(BENCHMARKS))
+
+
+def _measure(benchmark: str) -> None:
+    for result in BENCHMARKS[benchmark]():
+        print(json.dumps(_rounded(result)) if _JSON.value else _text(result), flush=True)
 
 
 def _gin_file(agent: str) -> str:
@@ -347,7 +360,4 @@ def _text(result: Result) -> str:
 
 
 if __name__ == "__main__":
-    if {"--help", "-h", "-help"} & set(sys.argv[1:]):
-        print(__doc__ + flags.FLAGS.module_help(sys.modules["__main__"]))
-        sys.exit(0)
     sys.exit(main(sys.argv))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from absl import flags
 
@@ -19,10 +19,15 @@ _HELP = {"--help", "-help", "-h", "--h"}
 
 
 def run_program(
-    argv: list[str], flag_values: flags.FlagValues, usage: str, action: Callable[[], None]
+    argv: list[str],
+    flag_values: flags.FlagValues,
+    usage: str,
+    action: Callable[..., None],
+    names: Sequence[str] = (),
 ) -> int:
     """Answers `--help`, reads flags, does `action`; returns the exit status.
 
+    With `names` the command line has one of them beside its flags, and `action` is called with it.
     `action` imports what takes long itself, so that help and wrong flags are answered at once.
     """
     if _HELP & set(argv[1:]):
@@ -30,20 +35,22 @@ def run_program(
         print(usage + "".join(flag_values.module_help(name) for name in ours))
         return 0
     try:
-        read_flags(argv, flag_values)
+        rest = read_flags(argv, flag_values, any_names=bool(names))
         quieten_libraries()
-        action()
+        action(*_only_one_of(names, rest))
     except UserError as error:
         print(f"error: {first_line(error)}", file=sys.stderr, flush=True)
         return 2
     return 0
 
 
-def read_flags(argv: list[str], flag_values: flags.FlagValues) -> None:
-    """Parses `argv` into `flag_values`.
+def read_flags(
+    argv: list[str], flag_values: flags.FlagValues, any_names: bool = False
+) -> list[str]:
+    """Parses `argv` into `flag_values`; returns what is no flag, if `any_names` are expected.
 
     Raises:
-      UserError: an unknown flag, a wrong value, or something that is not a flag.
+      UserError: an unknown flag, a wrong value, or something that is not a flag and not expected.
     """
     for name in flag_values:
         flag_values[name].unparse()  # What an earlier call has left.
@@ -54,8 +61,16 @@ def read_flags(argv: list[str], flag_values: flags.FlagValues) -> None:
         raise UserError(f"unknown flag '--{error.flagname}'{hint or '; see --help'}") from error
     except flags.Error as error:
         raise UserError(_wrong_value(error, flag_values)) from error
-    if rest:
+    if rest and not any_names:
         raise UserError(f"unexpected argument '{rest[0]}'; expected flags only, see --help")
+    return rest
+
+
+def _only_one_of(names: Sequence[str], rest: list[str]) -> list[str]:
+    if names and (len(rest) != 1 or rest[0] not in names):
+        hint = nearest(rest[0], names) if len(rest) == 1 else ""
+        raise UserError(f"got '{' '.join(rest)}'; expected one of {', '.join(names)}{hint}")
+    return rest
 
 
 def quieten_libraries() -> None:

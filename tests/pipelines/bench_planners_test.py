@@ -79,3 +79,20 @@ def test_an_agent_of_whole_tables_has_no_batches_to_read(monkeypatch, capfd):
     assert bench.main(["bench.py", "replay", "--agent=pets_small"]) == 2
     line = "error: pets reads whole tables; expected an agent that reads batches\n"
     assert capfd.readouterr().err.endswith(line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "got ''; expected one of learn, act, cem, replay, mcts"),
+        (["mct"], "got 'mct'; expected one of learn, act, cem, replay, mcts; did you mean 'mcts'?"),
+        (["act", "learn"], "got 'act learn'; expected one of"),
+        (["act", "--batch=0"], "--batch is '0'; expected a positive integer"),
+        (["act", "--agent=planett"], "gin file 'gin/planett.gin' does not exist"),
+    ],
+)
+def test_a_wrong_command_line_ends_in_one_line(monkeypatch, capfd, arguments, message):
+    monkeypatch.chdir(ROOT)
+    assert bench.main(["bench.py", *arguments]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith(f"error: {message}") and said.count("\n") == 1
