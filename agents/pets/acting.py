@@ -63,7 +63,11 @@ class PETSPolicy(Policy):
         return plan(self._config, objective, initial_mean, seed)
 
     def model_evaluations(self, batch_size: int) -> int:
-        """Predictions of one network for one particle and step, in a call of `step`."""
+        """Predictions of one network for one particle and step, in a call of `step`.
+
+        Counted as a whole search asks for them: particles that begin as one are computed once, and
+        a search may end early.
+        """
         config = self._config
         plans = config.planning_iterations * config.planning_candidates
         asked = config.particles  # Each of one network.

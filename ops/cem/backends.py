@@ -1,10 +1,11 @@
-"""Which implementation plans."""
+"""Which implementation plans, and in which precision."""
 
 from __future__ import annotations
 
 from ops import loader
 
 BACKENDS = ("auto", "native", "tensorflow")
+PRECISIONS = ("float32", "bfloat16")
 
 
 def resolve(backend: str) -> str:
@@ -22,3 +23,14 @@ def resolve(backend: str) -> str:
     if backend != "auto":
         return backend
     return "native" if loader.serves("cem") else "tensorflow"
+
+
+def check_precision(precision: str, backend: str) -> None:
+    """Raises ValueError where a backend has no products of `precision`."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision is {precision!r}; expected one of {PRECISIONS}")
+    if precision != "float32" and backend != "native":
+        raise ValueError(
+            f"precision is {precision!r}, which the {backend} backend does not have; "
+            "expected 'float32', or the native backend"
+        )

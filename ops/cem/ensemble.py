@@ -7,12 +7,10 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from ops import loader
-from ops.cem import backends
-from ops.cem.latent import check_precision
+from ops.cem import backends, native
+from ops.cem.latent_model import ACTIVATIONS
 
 Forward = Callable[[tf.Tensor], tf.Tensor]
-
-_ACTIVATIONS = {"relu": tf.nn.relu, "elu": tf.nn.elu, "swish": tf.nn.swish}
 
 
 def ensemble_forward(
@@ -40,23 +38,18 @@ def ensemble_forward(
       ValueError: an argument is out of its range or of the wrong shape; the message names it.
       tf.errors.InvalidArgumentError: the processor has no products of `precision`.
     """
-    if activation not in _ACTIVATIONS:
-        raise ValueError(f"activation is {activation!r}; expected one of {tuple(_ACTIVATIONS)}")
+    if activation not in ACTIVATIONS:
+        raise ValueError(f"activation is {activation!r}; expected one of {tuple(ACTIVATIONS)}")
     if backend == "auto" and loader.has_gpu():
         backend = "tensorflow"
     backend = backends.resolve(backend)
-    check_precision(precision, backend)
+    backends.check_precision(precision, backend)
     weights = [tf.convert_to_tensor(layer, tf.float32) for layer in weights]
     biases = [tf.convert_to_tensor(layer, tf.float32) for layer in biases]
     _check_layers(weights, biases)
     if backend == "tensorflow":
-        return lambda inputs: _forward(weights, biases, _ACTIVATIONS[activation], inputs)
-    ops = loader.load("cem")
-    packed = ops.lookahead_cem_pack_ensemble(weights=weights, biases=biases, precision=precision)
-    sizes = [int(weights[0].shape[1]), *(int(layer.shape[2]) for layer in weights)]
-    return lambda inputs: ops.lookahead_cem_ensemble(
-        inputs=inputs, packed=packed, sizes=sizes, activation=activation, precision=precision
-    )
+        return lambda inputs: _forward(weights, biases, ACTIVATIONS[activation], inputs)
+    return native.ensemble_forward(weights, biases, activation, precision)
 
 
 def _forward(weights, biases, activation, inputs: tf.Tensor) -> tf.Tensor:

@@ -9,7 +9,6 @@ from ops.cem.latent_model import LatentModel
 from ops.cem.optimize import CEMResult, check_arguments, check_shape, initial_fit, search
 
 LATENTS = ("sample", "mean")
-PRECISIONS = ("float32", "bfloat16")
 
 
 def plan_latent(
@@ -65,7 +64,7 @@ def plan_latent(
     if latents not in LATENTS:
         raise ValueError(f"latents is {latents!r}; expected one of {LATENTS}")
     backend = backends.resolve(backend)
-    check_precision(precision, backend)
+    backends.check_precision(precision, backend)
     model = _as_tensors(model)
     deterministic, stochastic = _belief(deterministic, stochastic)
     latent_model.check(model, deterministic.shape[1], stochastic.shape[1])
@@ -127,17 +126,6 @@ def plan_latent(
         **sizes,
         **rule,
     )
-
-
-def check_precision(precision: str, backend: str) -> None:
-    """Raises ValueError where a backend has no products of `precision`."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision is {precision!r}; expected one of {PRECISIONS}")
-    if precision != "float32" and backend != "native":
-        raise ValueError(
-            f"precision is {precision!r}, which the {backend} backend does not have; "
-            "expected 'float32', or the native backend"
-        )
 
 
 def _as_tensors(model: LatentModel) -> LatentModel:

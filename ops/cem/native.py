@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import tensorflow as tf
 
 from ops import loader
@@ -69,6 +71,17 @@ def plan_latent(
         activation=model.activation,
         model_min_stddev=model.min_stddev,
         **options,
+    )
+
+
+def ensemble_forward(
+    weights: Sequence[tf.Tensor], biases: Sequence[tf.Tensor], activation: str, precision: str
+) -> Callable[[tf.Tensor], tf.Tensor]:
+    """Packs an ensemble's layers; returns their function, [E, N, in] → [E, N, out]."""
+    packed = _ops().lookahead_cem_pack_ensemble(weights=weights, biases=biases, precision=precision)
+    sizes = [int(weights[0].shape[1]), *(int(layer.shape[2]) for layer in weights)]
+    return lambda inputs: _ops().lookahead_cem_ensemble(
+        inputs=inputs, packed=packed, sizes=sizes, activation=activation, precision=precision
     )
 
 
