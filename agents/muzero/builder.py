@@ -13,7 +13,7 @@ from agents.builder import Builder, DatasetOptions, DatasetTransform, Schedule, 
 from agents.muzero.acting import MuZeroPolicy, UniformPolicy
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.learning import MuZeroLearner
-from agents.muzero.networks import MuZeroNetwork
+from agents.muzero.networks import MuZeroNetworks
 from agents.muzero.reanalyze import Reanalyzer
 from agents.muzero.trajectories import PositionAdder, signature, split
 from agents.tables import make_table
@@ -37,12 +37,12 @@ class MuZeroBuilder(Builder):
             _TABLE, config.batch_size, prioritized=config.replay_sampler == "prioritized"
         )
 
-    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> MuZeroNetwork:
+    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> MuZeroNetworks:
         """Makes representation, dynamics and prediction for an environment of discrete actions."""
         self._check(spec)
         tf.random.set_seed(seed)
         seen, _ = split(spec.observations)
-        return MuZeroNetwork(self.config, spec.actions.num_values, tensor_spec(seen))
+        return MuZeroNetworks(self.config, spec.actions.num_values, tensor_spec(seen))
 
     def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
         """One table; an item is a position with what followed."""
@@ -61,7 +61,7 @@ class MuZeroBuilder(Builder):
         """See `PositionAdder`."""
         return PositionAdder(client, _TABLE, self.config)
 
-    def make_learner(self, networks: MuZeroNetwork, seed: int) -> MuZeroLearner:
+    def make_learner(self, networks: MuZeroNetworks, seed: int) -> MuZeroLearner:
         """See `MuZeroLearner`."""
         return MuZeroLearner(self.config, networks, seed)
 
@@ -72,11 +72,11 @@ class MuZeroBuilder(Builder):
         return Reanalyzer(self.config, learner.network, learner.target_network, learner.seed)
 
     def make_policy(
-        self, networks: MuZeroNetwork, spec: specs.EnvironmentSpec, evaluation: bool
+        self, networks: MuZeroNetworks, spec: specs.EnvironmentSpec, evaluation: bool
     ) -> MuZeroPolicy:
         """See `MuZeroPolicy`; evaluation takes the best move, and adds no noise."""
         observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)
-        return MuZeroPolicy(self.config, networks, observations, actions, evaluation)
+        return MuZeroPolicy(self.config, networks.acting, observations, actions, evaluation)
 
     def make_seed_policy(self, spec: specs.EnvironmentSpec) -> UniformPolicy:
         """Plays at random among the legal actions."""

@@ -92,6 +92,10 @@ class MuZeroConfig:
       optimizer, learning_rate, momentum: momentum is SGD's.
       decay_rate, decay_steps: the learning rate is rate ** (updates / steps) of what it was.
       gradient_clip: by global norm; None: not at all.
+      average_decay: who acts has the weights' average, which keeps so much of itself at an update
+        and less at first, (1 + updates) / (10 + updates); None: the weights themselves (the paper).
+      mirror: half of the positions that are learned from are turned left to right, for symmetric
+        games whose actions are columns.
       batch_size: B, positions of an update.
       replay_capacity: positions that the table holds.
       replay_sampler: `prioritized` or `uniform`.
@@ -152,6 +156,8 @@ class MuZeroConfig:
     decay_rate: float = 0.1
     decay_steps: int = 350_000
     gradient_clip: float | None = None
+    average_decay: float | None = None
+    mirror: bool = False
     batch_size: int = 1024
     replay_capacity: int = 1_000_000
     replay_sampler: Literal["prioritized", "uniform"] = "prioritized"
@@ -210,6 +216,16 @@ class MuZeroConfig:
         if self.gradient_clip is not None and not 0 < self.gradient_clip < math.inf:
             raise ValueError(
                 f"MuZeroConfig.gradient_clip = {self.gradient_clip}; expected a positive number"
+            )
+        if self.average_decay is not None and not 0 < self.average_decay < 1:
+            raise ValueError(
+                f"MuZeroConfig.average_decay = {self.average_decay}; expected a number between 0 "
+                "and 1, or None"
+            )
+        if self.mirror and self.action_planes != "columns":
+            raise ValueError(
+                "MuZeroConfig.mirror = True; expected False with action_planes "
+                f"{self.action_planes!r}: only columns are known to have a mirror image"
             )
         if self.fpu_reduction is not None and self.q_scale != "bounds":
             raise ValueError(

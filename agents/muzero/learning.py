@@ -10,7 +10,7 @@ import tensorflow as tf
 from agents.learner import Learner
 from agents.muzero import losses
 from agents.muzero.config import MuZeroConfig
-from agents.muzero.networks import MuZeroNetwork, Prediction
+from agents.muzero.networks import MuZeroNetworks, Prediction
 from agents.muzero.trajectories import Positions, positions
 from agents.optimizers import FusedAdam, FusedMomentum
 from agents.types import Sample, Trajectory
@@ -21,14 +21,17 @@ class MuZeroLearner(Learner):
 
     Attributes:
       network: that learns.
+      acting_network: follows it, as its average; the same one without `average_decay`.
       target_network: a copy of it, renewed now and then, for Reanalyze; None without.
     """
 
-    def __init__(self, config: MuZeroConfig, network: MuZeroNetwork, seed: int) -> None:
-        super().__init__(network, seed)
-        self._config, self.network, self.seed = config, network, seed
-        self.target_network = copy.deepcopy(network) if config.reanalyze_fraction > 0 else None
-        self._variables = network.trainable_variables
+    def __init__(self, config: MuZeroConfig, networks: MuZeroNetworks, seed: int) -> None:
+        super().__init__(networks, seed)
+        self._config, self.seed = config, seed
+        self.network, self.acting_network = networks.online, networks.acting
+        reanalyzes = config.reanalyze_fraction > 0
+        self.target_network = copy.deepcopy(self.network) if reanalyzes else None
+        self._variables = self.network.trainable_variables
         self._optimizer = (
             FusedAdam(self._variables, config.learning_rate)
             if config.optimizer == "adam"
@@ -64,7 +67,9 @@ class MuZeroLearner(Learner):
         if self._config.gradient_clip is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self._config.gradient_clip)
         self._apply(gradients)
-        self._renew_target(self.network.training_step.assign_add(1))
+        updates = self.network.training_step.assign_add(1)
+        self._renew_target(updates)
+        self._average(updates)
         age = self.network.training_step - data.searched_at
         return {**metrics, "replay/target_age": tf.reduce_mean(tf.cast(age, tf.float32))}
 
@@ -110,6 +115,17 @@ class MuZeroLearner(Learner):
             return updates
 
         tf.cond(updates % self._config.target_period == 0, copy_all, lambda: updates)
+
+    def _average(self, updates: tf.Tensor) -> None:
+        if self.acting_network is self.network:
+            return
+        share = losses.averaging_share(updates, self._config.average_decay)
+        pairs = zip(self.acting_network.variables, self.network.variables, strict=True)
+        for average, variable in pairs:
+            if variable.dtype.is_floating:
+                average.assign_add(share * (variable - average))
+            else:
+                average.assign(variable)
 
     def loss(self, data: Positions, weights: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """The loss of a batch, weighted by `weights` [B], and its parts.

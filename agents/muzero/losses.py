@@ -45,3 +45,9 @@ def learning_rate(
     """initial · decay_rate ** (step / decay_steps)."""
     exponent = tf.cast(step, tf.float32) / float(decay_steps)
     return initial * tf.pow(tf.constant(decay_rate, tf.float32), exponent)
+
+
+def averaging_share(updates: tf.Tensor, decay: float) -> tf.Tensor:
+    """What an average of the weights takes over at an update: 1 − decay, and more at first."""
+    updates = tf.cast(updates, tf.float32)
+    return 1.0 - tf.minimum(decay, (1.0 + updates) / (10.0 + updates))

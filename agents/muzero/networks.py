@@ -7,6 +7,7 @@ observations ─h─→ latent ─f─→ policy, value
 
 from __future__ import annotations
 
+import copy
 from typing import NamedTuple
 
 import sonnet as snt
@@ -105,6 +106,21 @@ class MuZeroNetwork(snt.Module):
         value = self._value(latent, is_training)
         reward = tf.zeros_like(value) if reward is None else reward
         return Prediction(latent, reward, self._policy(latent, is_training), value)
+
+
+class MuZeroNetworks(snt.Module):
+    """The network that learns and the one that acts.
+
+    Attributes:
+      online: the learner's.
+      acting: its average over the last updates; without `average_decay` the same network.
+    """
+
+    def __init__(self, config: MuZeroConfig, num_actions: int, seen: tf.TensorSpec) -> None:
+        """Makes all variables, equal in both; `seen` is the spec of one observation."""
+        super().__init__(name="networks")
+        self.online = MuZeroNetwork(config, num_actions, seen)
+        self.acting = self.online if config.average_decay is None else copy.deepcopy(self.online)
 
 
 class _Head(snt.Module):

@@ -94,7 +94,7 @@ def positions(
     random = tf.random.stateless_uniform(tf.shape(actions), seed, 0, num_actions, tf.int32)
     rows = tf.fill([tf.shape(actions)[0], 1], start)
     observations, past = stacks(trajectory, rows, config.frame_stack)
-    return Positions(
+    cut = Positions(
         observations,
         past,
         tf.where(known, actions, random),
@@ -104,6 +104,24 @@ def positions(
         extras["policy_weight"][:, start : end + 1],
         extras["value_weight"][:, start : end + 1],
         extras["searched_at"][:, start],
+    )
+    return _mirrored(cut, num_actions, seed) if config.mirror else cut
+
+
+def _mirrored(data: Positions, num_actions: int, seed: tf.Tensor) -> Positions:
+    """Turns each position left to right with probability ½: boards, actions and policies."""
+    own_seed = tf.random.experimental.stateless_fold_in(seed, 1)
+    turned = tf.random.stateless_uniform(tf.shape(data.searched_at), own_seed) < 0.5  # [B]
+
+    def choose(mirror: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
+        return tf.where(tf.reshape(turned, [-1] + [1] * (values.shape.rank - 1)), mirror, values)
+
+    board, policies = data.observations, data.policy_targets
+    return data._replace(
+        observations=choose(tf.reverse(board, axis=[3]), board),  # [B, S, H, W, P]
+        past_actions=choose(num_actions - 1 - data.past_actions, data.past_actions),
+        actions=choose(num_actions - 1 - data.actions, data.actions),
+        policy_targets=choose(tf.reverse(policies, axis=[2]), policies),
     )
 
 

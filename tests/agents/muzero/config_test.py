@@ -20,6 +20,12 @@ class TestMuZeroConfig(ConfigContract):
         ({"discount": 0.0}, "discount = 0.0; expected −1 to 1 and not 0"),
         ({"reanalyze_fraction": 1.5}, "reanalyze_fraction = 1.5; expected 0 to 1"),
         ({"fpu_reduction": 0.1}, "fpu_reduction = 0.1; expected None with q_scale 'tree'"),
+        ({"average_decay": 1.0}, "average_decay = 1.0; expected a number between 0 and 1, or None"),
+        (
+            {"mirror": True},
+            "mirror = True; expected False with action_planes 'index': only columns are known to "
+            "have a mirror image",
+        ),
         (
             {"temperatures": [1.0]},
             "temperatures = [1.0]; expected one more than temperature_updates, which are 2",

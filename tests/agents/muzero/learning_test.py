@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from agents.muzero import losses
 from agents.muzero.learning import MuZeroLearner
+from agents.muzero.networks import MuZeroNetwork
 from agents.muzero.trajectories import positions
 from agents.types import Sample
 from tests.agents.muzero import tiny
@@ -163,3 +164,61 @@ def test_weight_decay_shrinks_weights_and_spares_offsets():
                 np.testing.assert_allclose(variable, np.full(variable.shape, expected), rtol=1e-6)
             else:
                 np.testing.assert_array_equal(variable, np.ones(variable.shape))
+
+
+def test_the_acting_network_is_the_running_average_of_the_weights():
+    config = dataclasses.replace(tiny.VECTORS, average_decay=0.25)
+    learner = make(config)
+    expected = [v.numpy() for v in learner.acting_network.trainable_variables]
+    for update in range(1, 5):
+        learner.step(tiny.random_batch(config, seed=update))
+        share = 1 - min(0.25, (1 + update) / (10 + update))
+        for i, variable in enumerate(learner.network.trainable_variables):
+            expected[i] = expected[i] + share * (variable.numpy() - expected[i])
+    for average, value in zip(learner.acting_network.trainable_variables, expected, strict=True):
+        np.testing.assert_allclose(average, value, atol=1e-6)
+    assert learner.acting_network.training_step == learner.network.training_step == 4
+    behind = zip(learner.network.variables, learner.acting_network.variables, strict=True)
+    assert any(np.any(ours != average) for ours, average in behind)
+
+
+def test_the_moments_of_batch_normalisation_are_averaged_too():
+    config = dataclasses.replace(tiny.BOARD, normalisation="batch", average_decay=0.5)
+    learner = make(config)
+    moments = lambda network: [v for v in network.variables if "moving" in v.name]  # noqa: E731
+    before = [v.numpy() for v in moments(learner.acting_network)]
+    learner.step(tiny.random_batch(config))
+    averages, latest = moments(learner.acting_network), moments(learner.network)
+    floating = [i for i, v in enumerate(latest) if v.dtype.is_floating]
+    assert any(np.any(latest[i] != before[i]) for i in floating)
+    share = float(losses.averaging_share(tf.constant(1), 0.5))
+    for i in floating:
+        expected = before[i] + share * (latest[i].numpy() - before[i])
+        np.testing.assert_allclose(averages[i], expected, atol=1e-6)
+
+
+def test_without_an_average_the_network_that_learns_is_the_one_that_acts():
+    learner = make(tiny.VECTORS)
+    assert learner.acting_network is learner.network
+
+
+def test_policies_act_by_the_average():
+    config = dataclasses.replace(tiny.VECTORS, average_decay=0.9)
+    builder, spec = tiny.builder(config), tiny.spec(config)
+    networks = builder.make_networks(spec, seed=0)
+    policy = builder.make_policy(networks, spec, evaluation=True)
+    seen = tiny.batch_of(config, np.random.RandomState(0), 3)
+
+    def value() -> np.ndarray:
+        return policy.step(seen, policy.initial_state(3), tf.constant([0, 0]))[2]["search_value"]
+
+    def shake(network: MuZeroNetwork) -> None:
+        rng = np.random.RandomState(1)
+        for variable in network.trainable_variables:
+            variable.assign_add(rng.normal(size=variable.shape).astype(np.float32))
+
+    before = value()
+    shake(networks.online)
+    np.testing.assert_array_equal(value(), before)
+    shake(networks.acting)
+    assert np.all(value() != before)

@@ -22,7 +22,7 @@ TORSOS = {
 
 
 def make(config: MuZeroConfig) -> MuZeroNetwork:
-    return tiny.builder(config).make_networks(tiny.spec(config), seed=0)
+    return tiny.builder(config).make_networks(tiny.spec(config), seed=0).online
 
 
 def inputs(config: MuZeroConfig, size: int) -> tuple[tf.Tensor, tf.Tensor]:

@@ -153,3 +153,26 @@ def test_priorities_are_the_distance_of_search_value_and_target():
     found = sorted({round(float(sample.info.priority), 5) for sample in samples})
     expected = np.abs(episode.values - targets_in_numpy(episode)) + config.min_priority
     np.testing.assert_allclose(found, sorted(expected), atol=2e-5)
+
+
+def test_mirroring_turns_boards_actions_and_policies_of_half_of_the_positions_together():
+    config = dataclasses.replace(tiny.BOARD, action_planes="columns")
+    batch = tiny.random_batch(config, size=64, seed=5)
+    seed = tf.constant([3, 4])
+    plain = positions(batch, config, tiny.NUM_ACTIONS, seed)
+    data = positions(batch, dataclasses.replace(config, mirror=True), tiny.NUM_ACTIONS, seed)
+    turned = np.any(data.policy_targets != plain.policy_targets, axis=(1, 2))
+    assert 16 < np.count_nonzero(turned) < 48
+    for row in range(64):
+        forwards = slice(None, None, -1 if turned[row] else None)
+        last = tiny.NUM_ACTIONS - 1
+        actions = last - plain.actions[row] if turned[row] else plain.actions[row]
+        np.testing.assert_array_equal(data.actions[row], actions)
+        np.testing.assert_array_equal(
+            data.policy_targets[row], plain.policy_targets[row].numpy()[:, forwards]
+        )
+        np.testing.assert_array_equal(
+            data.observations[row], plain.observations[row].numpy()[:, :, forwards]
+        )
+    for name in ("rewards", "value_targets", "policy_weights", "value_weights", "searched_at"):
+        np.testing.assert_array_equal(getattr(data, name), getattr(plain, name))

@@ -114,6 +114,21 @@ def test_whoever_mates_is_rewarded_although_openspiels_first_player_is_number_1_
     assert timestep.last() and timestep.reward == 1
 
 
+def test_connect_four_and_its_mirror_image_are_one_game():
+    """What `MuZeroConfig.mirror` relies on: columns from the right, all else as it is."""
+    rng = np.random.RandomState(7)
+    for _ in range(5):
+        game, image = (board_game(seed=0, game="connect_four", history=2) for _ in range(2))
+        timestep, other = game.reset(), image.reset()
+        while not timestep.last():
+            action = rng.choice(np.flatnonzero(timestep.observation["legal_actions"]))
+            timestep, other = game.step(action), image.step(6 - action)
+            assert (timestep.reward, timestep.last()) == (other.reward, other.last())
+            for name, axis in (("board", 1), ("legal_actions", 0)):
+                turned = np.flip(other.observation[name], axis)
+                np.testing.assert_array_equal(timestep.observation[name], turned)
+
+
 def test_a_full_board_without_a_row_is_a_draw_with_reward_0():
     last = after(board_game(seed=0), (0, 1, 2, 4, 3, 5, 7, 6, 8))
     assert last.last() and (last.reward, last.discount) == (0, 0)
