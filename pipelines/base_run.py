@@ -47,7 +47,7 @@ class BaseRun(abc.ABC):
         self._experiment, self._builder = experiment, experiment.builder
         self._logdir, self._seed, self._should_stop = pathlib.Path(logdir), seed, should_stop
         self._state = RunState()
-        self._clock = time.monotonic()
+        self._clock = self._saved_at = time.monotonic()
         self._make()
         with contextlib.ExitStack() as opened, log_directory.leaving_no_trace(logdir):
             self._claim(opened)
@@ -96,6 +96,14 @@ class BaseRun(abc.ABC):
     @abc.abstractmethod
     def _run(self) -> bool:
         """The loop; returns whether it came to its end."""
+
+    @abc.abstractmethod
+    def _save(self) -> None:
+        """Writes a checkpoint and the summary, and sets `_saved_at`."""
+
+    def _save_if_due(self) -> None:
+        if time.monotonic() - self._saved_at >= 60.0 * self._experiment.checkpoint_minutes:
+            self._save()
 
     def _claim(self, opened: contextlib.ExitStack) -> None:
         identity = {

@@ -38,7 +38,8 @@ class Experiment:
       imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
       export_native: policies are saved with the native ops: faster, but only a TensorFlow that has
         loaded this project's libraries can load them.
-      checkpoint_minutes: a checkpoint is due after this time; 0: after each episode.
+      checkpoint_minutes: a checkpoint is due after this time; 0: after each episode, and after
+        each step of a run that only plans.
       replay_address: 'host:port' of a replay server elsewhere; None: one in this process.
       replay_timeout: seconds that server may stay silent before it is asked whether it lives, and
         as many before it counts as gone.

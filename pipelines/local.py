@@ -45,7 +45,6 @@ class LocalRun(BaseRun):
     # What runs while the run does.
 
     def _make(self) -> None:
-        self._saved_at = time.monotonic()
         if self._experiment.deterministic:
             tf.config.experimental.enable_op_determinism()
         self._parts = make_parts(self._experiment, self._seed)
@@ -224,10 +223,6 @@ class LocalRun(BaseRun):
         self._write_summary()
 
     # Checkpoints.
-
-    def _save_if_due(self) -> None:
-        if time.monotonic() - self._saved_at >= 60.0 * self._experiment.checkpoint_minutes:
-            self._save()
 
     def _save(self) -> None:
         self._tick()

@@ -5,27 +5,48 @@
         report, video, checkpoint
 
 Log directory, resume and command line are those of `LocalRun`, without replay and policy/: what
-plans in the simulator is no SavedModel.
+plans in the simulator is no SavedModel. An episode may take hours, so checkpoints are made inside
+it too: with the actions so far, which a resume does again without planning them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Sequence
+
+import dm_env
+import numpy as np
 
 from agents.actor import Actor
 from pipelines import summary, video
 from pipelines.base_run import BaseRun, restoring
 from pipelines.checkpointing import Unit
-from pipelines.environment_loop import (
-    EnvironmentLoop,
-    Episode,
-    Interrupted,
-    undone_when_interrupted,
-)
+from pipelines.environment_loop import EnvironmentLoop, Episode, Interrupted
 from pipelines.errors import UserError, first_line
 from pipelines.parts import make_environments, stream_seeds
 from pipelines.run_state import RunState
+
+
+class PlannerActor(Actor):
+    """Remembers the actions of the episodes in progress, and does known ones again.
+
+    Attributes:
+      chosen: actions [B, A] since the episodes began; those that it begins with cost no plan.
+    """
+
+    chosen: list[np.ndarray]
+
+    def begin(self, chosen: Sequence[np.ndarray] = ()) -> None:
+        """New episodes; with `chosen` they are those that a stop has cut."""
+        self.chosen, self._done = list(chosen), 0
+
+    def select_action(self, timesteps: Sequence[dm_env.TimeStep]) -> np.ndarray:
+        """See `Actor.select_action`."""
+        if self._done == len(self.chosen):
+            self.chosen.append(super().select_action(timesteps))
+        self._done += 1
+        return self.chosen[self._done - 1]
 
 
 class PlannerRun(BaseRun):
@@ -44,9 +65,10 @@ class PlannerRun(BaseRun):
         except ValueError as error:
             raise UserError(first_line(error)) from error
         seeds = stream_seeds(self._seed)
-        self._actor = Actor(self._policy, self._environment.batch_size, seeds["actor"])
+        self._actor = PlannerActor(self._policy, self._environment.batch_size, seeds["actor"])
 
     def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
+        self._begin()
         if unit is not None:
             self._resume(unit)
 
@@ -66,17 +88,22 @@ class PlannerRun(BaseRun):
         loop = EnvironmentLoop(self._environment, self._actor, self._should_stop)
         count = min(self._environment.batch_size, self._experiment.num_episodes - state.episodes)
         filmed = max(0, self._experiment.evaluation_videos - state.episodes)
-        start = time.monotonic()
-        episodes = undone_when_interrupted(
-            self._environment,
-            self._actor,
-            lambda: loop.run(count, record=filmed, on_step=self._tick),
-        )
+        episodes = loop.run(count, record=filmed, on_step=self._stepped)
+        self._begin()
         self._film(episodes)
-        self._count(episodes, time.monotonic() - start)
+        self._count(episodes)
         self._report()
 
-    def _count(self, episodes: list[Episode], seconds: float) -> None:
+    def _begin(self) -> None:
+        """Whatever is played from here on is, until it is over, what a checkpoint does again."""
+        self._begun = self._environment.random_state()
+        self._actor.begin()
+
+    def _stepped(self, steps: int) -> None:
+        self._tick(steps)
+        self._save_if_due()
+
+    def _count(self, episodes: list[Episode]) -> None:
         state, steps = self._state, sum(episode.length for episode in episodes)
         returns = [episode.episode_return for episode in episodes]
         self._returns += returns
@@ -90,7 +117,6 @@ class PlannerRun(BaseRun):
             {
                 "episode/return": state.last_return,
                 "episode/length": steps / len(episodes),
-                "actor/steps_per_second": steps / seconds,
                 "evaluation/return": result["mean"],
                 "evaluation/standard_error": result["standard_error"] or 0.0,
                 **self._policy.measurements(),
@@ -108,10 +134,12 @@ class PlannerRun(BaseRun):
             "run": self._state.as_dict(),
             "returns": self._returns,
             "calls": self._actor.calls,
-            "environment": self._environment.random_state(),
+            "environment": self._begun,
+            "actions": self._actor.chosen,
         }
         self._checkpoints.save(self._state.step, {}, state)
         self._write_summary()
+        self._saved_at = time.monotonic()
 
     def _resume(self, unit: Unit) -> None:
         with restoring(unit):
@@ -119,6 +147,8 @@ class PlannerRun(BaseRun):
             self._returns = unit.state["returns"]
             self._actor.calls = unit.state["calls"]
             self._environment.set_random_state(unit.state["environment"])
+            self._begun = unit.state["environment"]
+            self._actor.begin(unit.state["actions"])
 
     def _write_summary(self) -> None:
         super()._write_summary(returns=self._returns)

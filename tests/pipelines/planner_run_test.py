@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import pathlib
+from collections.abc import Callable
 
 import gin
 import numpy as np
@@ -47,14 +49,59 @@ def test_a_run_leaves_its_episodes_behind(uninterrupted):
     assert not (uninterrupted / "policy").exists() and not (uninterrupted / "replay").exists()
 
 
-def test_a_stopped_run_goes_on_as_if_it_had_not_been(uninterrupted, tmp_path):
+class Crash(Exception):
+    """As good as a kill: nothing is saved on the way out."""
+
+
+def crash_after(steps: int) -> Callable[[], bool]:
+    asked = itertools.count()
+
+    def stop() -> bool:
+        if next(asked) == steps:
+            raise Crash
+        return False
+
+    return stop
+
+
+def decisions_of(run: PlannerRun) -> int:
+    """Plans made by the run's process, after it has run."""
+    assert run.run()
+    return run._policy._decisions
+
+
+def test_a_run_that_is_stopped_within_an_episode_goes_on_there(uninterrupted, tmp_path):
     asked = iter([False] * 30 + [True] * 100)  # An episode has 20 steps.
     stopped = make(tmp_path / "log", stop=lambda: next(asked))
     assert not stopped.run()
-    assert 1 <= stopped.counters["episodes"] < 3
-    resumed = make(tmp_path / "log")
-    assert not resumed.finished and resumed.run()
+    assert stopped.counters["episodes"] == 1
+    # Of its 60 steps the first 30 are planned: the tenth of the second episode was the last.
+    assert decisions_of(make(tmp_path / "log")) == 30
     np.testing.assert_array_equal(returns(tmp_path / "log"), returns(uninterrupted))
+
+
+def test_a_crash_within_an_episode_loses_what_came_after_the_last_save(uninterrupted, tmp_path):
+    always = "Experiment.checkpoint_minutes = 0"
+    with pytest.raises(Crash):
+        make(tmp_path / "log", always, stop=crash_after(47)).run()
+    assert decisions_of(make(tmp_path / "log", always)) == 60 - 47
+    np.testing.assert_array_equal(returns(tmp_path / "log"), returns(uninterrupted))
+    seldom = "Experiment.checkpoint_minutes = 60"
+    with pytest.raises(Crash):
+        make(tmp_path / "seldom", seldom, stop=crash_after(47)).run()
+    assert decisions_of(make(tmp_path / "seldom", seldom)) == 60 - 40
+    np.testing.assert_array_equal(returns(tmp_path / "seldom"), returns(uninterrupted))
+
+
+def test_episodes_side_by_side_go_on_within_too(tmp_path):
+    two = "Experiment.num_environments = 2"
+    whole = make(tmp_path / "whole", two)
+    assert whole.run()
+    with pytest.raises(Crash):
+        make(tmp_path / "cut", two, "Experiment.checkpoint_minutes = 0", stop=crash_after(13)).run()
+    resumed = make(tmp_path / "cut", two)
+    assert resumed.run()
+    np.testing.assert_array_equal(returns(tmp_path / "cut"), returns(tmp_path / "whole"))
 
 
 def test_several_environments_plan_side_by_side(tmp_path):
