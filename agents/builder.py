@@ -147,6 +147,8 @@ class PlannerBuilder(abc.ABC):
     def make_policy(self, environments: Sequence[Any]) -> Policy:
         """Makes the policy whose row b acts in `environments[b]` and plans from where it is.
 
+        It carries no state from step to step: a resume does known actions again without asking it.
+
         Raises:
           ValueError: the environments do not fit.
         """
