@@ -14,10 +14,11 @@ from typing import NamedTuple
 
 import mujoco
 import numpy as np
-from mujoco import rollout
+from mujoco.batch import Batch
 
-# All that the next step depends on, beside the controls and the solver's warm start.
-_STATE = mujoco.mjtState.mjSTATE_FULLPHYSICS
+_PHYSICS = mujoco.mjtState.mjSTATE_FULLPHYSICS
+# All that the next step depends on: the controls and the solver's warm start as well.
+_INTEGRATION = mujoco.mjtState.mjSTATE_INTEGRATION
 
 
 class Rollouts(NamedTuple):
@@ -53,6 +54,7 @@ class Simulator:
       rewards_per_action: rewards that one action collects (the action repeat).
       control: actions [..., A] as the environment takes them → MuJoCo's controls [..., nu].
       rewards: `Rollouts` → [N, S].
+      reward_bound: what no reward exceeds; None: nothing is known.
     """
 
     model: mujoco.MjModel
@@ -61,6 +63,12 @@ class Simulator:
     rewards_per_action: int
     control: Callable[[np.ndarray], np.ndarray]
     rewards: Callable[[Rollouts], np.ndarray]
+    reward_bound: float | None = None
+
+    @property
+    def steps_per_action(self) -> int:
+        """Calls of `mj_step` that one action takes."""
+        return self.steps_per_reward * self.rewards_per_action
 
 
 class Timing(NamedTuple):
@@ -86,53 +94,85 @@ class RolloutPool:
 
     def __init__(self, threads: int | None = None) -> None:
         self._threads = threads or len(os.sched_getaffinity(0))
-        # A pool of none simulates in the calling thread.
-        self._pool = rollout.Rollout(nthread=self._threads if self._threads > 1 else 0)
-        self._data: dict[mujoco.MjModel, list[mujoco.MjData]] = {}
+        self._batches: dict[tuple[mujoco.MjModel, int], Batch] = {}
         self.timing = Timing(0.0, 0.0, 0)
 
     def returns(self, simulator: Simulator, actions: np.ndarray) -> np.ndarray:
         """Σ rewards [N] of action sequences [N, H, A] from where the environment is now."""
-        rollouts = self.simulate(simulator, actions)
-        start = time.perf_counter()
-        returns = simulator.rewards(rollouts).sum(axis=1)
-        judging = self.timing.judging + time.perf_counter() - start
-        self.timing = self.timing._replace(judging=judging)
-        return returns
+        # One after the other, as `agents.best_first` has to add them, to the last bit.
+        return np.cumsum(self.judge(simulator, self.simulate(simulator, actions)), axis=1)[:, -1]
 
     def simulate(self, simulator: Simulator, actions: np.ndarray) -> Rollouts:
         """Applies action sequences [N, H, A], repeated as the environment repeats them."""
-        model, stride = simulator.model, simulator.steps_per_reward
-        control = np.repeat(simulator.control(actions), simulator.rewards_per_action, axis=1)
-        initial = np.empty(mujoco.mj_stateSize(model, _STATE))
-        mujoco.mj_getState(model, simulator.data, initial, _STATE)
-        # Sensors come with the state that a step starts from, so one step more is taken.
-        steps = np.repeat(control, stride, axis=1)
-        steps = np.concatenate([steps, steps[:, -1:]], axis=1)
+        batch, initial = self.start(simulator, len(actions))
+        control = controls(simulator, actions)
+        states, sensordata = self.advance(batch, np.arange(len(actions)), control)
+        stride = simulator.steps_per_reward
+        starts = np.broadcast_to(initial, (len(actions), 1, len(initial)))
+        states = np.concatenate([starts, states[:, stride - 1 : -1 : stride]], axis=1)
+        return rollouts(simulator, states, sensordata[:, ::stride], control[:, :-1:stride])
+
+    def judge(self, simulator: Simulator, rollouts: Rollouts) -> np.ndarray:
+        """The task's rewards [N, S]."""
         start = time.perf_counter()
-        states, sensordata = self._pool.rollout(
-            model,
-            self._own_data(model),
-            initial[None],
-            steps,
-            initial_warmstart=simulator.data.qacc_warmstart[None].copy(),
+        rewards = simulator.rewards(rollouts)
+        judging = self.timing.judging + time.perf_counter() - start
+        self.timing = self.timing._replace(judging=judging)
+        return rewards
+
+    def start(self, simulator: Simulator, size: int) -> tuple[Batch, np.ndarray]:
+        """`size` simulations where the environment is now, and that state (mjSTATE_FULLPHYSICS)."""
+        model, data = simulator.model, simulator.data
+        if (model, size) not in self._batches:
+            self._batches[model, size] = Batch(model, size, self._threads)
+        batch = self._batches[model, size]
+        batch.set_models(model)
+        state = np.empty(mujoco.mj_stateSize(model, _INTEGRATION))
+        mujoco.mj_getState(model, data, state, _INTEGRATION)
+        batch.state[:] = state
+        physics = np.empty(mujoco.mj_stateSize(model, _PHYSICS))
+        mujoco.mj_getState(model, data, physics, _PHYSICS)
+        return batch, physics
+
+    def advance(
+        self, batch: Batch, rows: np.ndarray, control: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Takes a step of simulations `rows` [n] for each of controls [n, L, nu].
+
+        Returns:
+          states: [n, L, …] after each step (mjSTATE_FULLPHYSICS).
+          sensordata: [n, L, ns] of the state that each step starts from.
+        """
+        start = time.perf_counter()
+        records = batch.rollout(
+            control.shape[1], control, record=(_PHYSICS, "sensordata"), ids=rows
         )
         self.timing = self.timing._replace(
             simulating=self.timing.simulating + time.perf_counter() - start,
-            steps=self.timing.steps + steps.shape[0] * steps.shape[1],
+            steps=self.timing.steps + control.shape[0] * control.shape[1],
         )
-        starts = np.broadcast_to(initial, (len(states), 1, len(initial)))
-        states = np.concatenate([starts, states[:, stride - 1 : -1 : stride]], axis=1)
-        return Rollouts(
-            time=states[..., 0],
-            qpos=states[..., 1 : 1 + model.nq],
-            qvel=states[..., 1 + model.nq : 1 + model.nq + model.nv],
-            sensordata=sensordata[:, ::stride],
-            control=control,
-            states=states,
-        )
+        return records[_PHYSICS], records["sensordata"]
 
-    def _own_data(self, model: mujoco.MjModel) -> list[mujoco.MjData]:
-        if model not in self._data:
-            self._data[model] = [mujoco.MjData(model) for _ in range(self._threads)]
-        return self._data[model]
+
+def controls(simulator: Simulator, actions: np.ndarray) -> np.ndarray:
+    """Action sequences [N, H, A] → a control for each step of the simulator, [N, L + 1, nu].
+
+    Sensors come with the state that a step starts from, so one step more is taken.
+    """
+    control = np.repeat(simulator.control(actions), simulator.steps_per_action, axis=1)
+    return np.concatenate([control, control[:, -1:]], axis=1)
+
+
+def rollouts(
+    simulator: Simulator, states: np.ndarray, sensordata: np.ndarray, control: np.ndarray
+) -> Rollouts:
+    """Names what `states` [N, S + 1, …] hold; the other arguments are as in `Rollouts`."""
+    nq, nv = simulator.model.nq, simulator.model.nv
+    return Rollouts(
+        time=states[..., 0],
+        qpos=states[..., 1 : 1 + nq],
+        qvel=states[..., 1 + nq : 1 + nq + nv],
+        sensordata=sensordata,
+        control=control,
+        states=states,
+    )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from agents.best_first import elite_returns
 from agents.policy import Policy
 from agents.simulator_cem.config import SimulatorCEMConfig
 from agents.simulators import RolloutPool, Simulator
@@ -68,12 +69,16 @@ class SimulatorCEMPolicy(Policy):
         return action, state, {"predicted_return": tf.reduce_mean(plan.returns, axis=1)}
 
     def measurements(self) -> dict[str, float]:
-        """Decisions and simulator steps a second since the policy was made, and time's shares."""
-        timing, seconds = self._pool.timing, max(self._seconds, 1e-9)
+        """Speeds since the policy was made, and where the time goes."""
+        config, timing = self._config, self._pool.timing
+        seconds, decisions = max(self._seconds, 1e-9), max(self._decisions, 1)
+        whole = config.planning_horizon * self._simulators[0].steps_per_action + 1
+        whole *= config.planning_iterations * config.planning_candidates
         return {
             "planner/decisions_per_second": self._decisions / seconds,
             "planner/simulator_share": timing.simulating / seconds,
             "planner/reward_share": timing.judging / seconds,
+            "planner/simulated_share": timing.steps / (decisions * whole),
             "planner/simulator_steps_per_second": timing.steps / max(timing.simulating, 1e-9),
         }
 
@@ -99,9 +104,12 @@ class SimulatorCEMPolicy(Policy):
         )
 
     def _returns(self, actions: np.ndarray) -> np.ndarray:
-        """Simulates candidates [B, J, H, A] → returns float32 [B, J]."""
-        rows = [
-            self._pool.returns(simulator, candidates)
-            for simulator, candidates in zip(self._simulators, actions, strict=True)
-        ]
-        return np.stack(rows).astype(np.float32)
+        """Simulates candidates [B, J, H, A] → returns float32 [B, J], -inf if surely no elite."""
+        pairs = zip(self._simulators, actions, strict=True)
+        return np.stack([self._judge(*pair) for pair in pairs]).astype(np.float32)
+
+    def _judge(self, simulator: Simulator, candidates: np.ndarray) -> np.ndarray:
+        if self._config.best_first and simulator.reward_bound is not None:
+            elites = self._config.planning_elites
+            return elite_returns(self._pool, simulator, candidates, elites)
+        return self._pool.returns(simulator, candidates)

@@ -21,6 +21,8 @@ class SimulatorCEMConfig:
       planning_candidates: J, action sequences simulated a round.
       planning_elites: K, best sequences the distribution is refitted to.
       planning_refit: `mean_absolute_deviation` (Algorithm 2) or `std` (the released code).
+      best_first: candidates are simulated no further than it takes to know the elites, which saves
+        time and changes no bit (`agents.best_first`). False: all of them to the end.
       threads: that simulate; None: one for each core that this process may use.
     """
 
@@ -29,6 +31,7 @@ class SimulatorCEMConfig:
     planning_candidates: int = 1000
     planning_elites: int = 100
     planning_refit: Literal["std", "mean_absolute_deviation"] = "mean_absolute_deviation"
+    best_first: bool = True
     threads: int | None = None
 
     def __post_init__(self) -> None:

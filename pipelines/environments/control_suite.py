@@ -153,6 +153,8 @@ class ControlSuite(dm_env.Environment):
             rewards_per_action=self.action_repeat,
             control=lambda actions: self._action_offset + self._action_scale * actions,
             rewards=reward_function(self._environment),
+            # The suite's own tasks pay at most 1 each step (Tassa et al. 2018, section 3).
+            reward_bound=getattr(self._environment.task, "reward_bound", 1.0),
         )
 
     def close(self) -> None:

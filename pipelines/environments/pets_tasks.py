@@ -36,6 +36,7 @@ class Task(abc.ABC):
       horizon: steps in an episode.
       frame_skip: simulator steps in one of them.
       camera: that films it.
+      reward_bound: what no reward exceeds; None: nothing is known.
       random: generator of the starts.
     """
 
@@ -43,6 +44,7 @@ class Task(abc.ABC):
     horizon: int
     frame_skip: int
     camera: str | int
+    reward_bound: float | None
 
     def __init__(self, seed: int) -> None:
         self.random = np.random.RandomState(seed)
@@ -109,7 +111,7 @@ class Cartpole(Task):
 
     model = _OWN_MODELS / "pets_cartpole.xml"
     horizon, frame_skip, camera = 200, 2, "side"
-    length = 0.6
+    length, reward_bound = 0.6, 1.0
 
     def initialize_episode(self, physics):
         """All positions and velocities N(0, 0.1²): hanging."""
@@ -132,7 +134,7 @@ class Reacher(Task):
     """Brings the end of an arm of seven joints to a target."""
 
     model = _OWN_MODELS / "pets_reacher.xml"
-    horizon, frame_skip, camera = 150, 2, "above"
+    horizon, frame_skip, camera, reward_bound = 150, 2, "above", 0.0
 
     def initialize_episode(self, physics):
         """The arm stretched out and at rest, the target N((0, 0.25, 0), 0.1²)."""
@@ -151,7 +153,7 @@ class Reacher(Task):
 class Pusher(Task):
     """Pushes a cylinder to a goal with an arm of seven joints."""
 
-    horizon, frame_skip, camera = 150, 4, -1
+    horizon, frame_skip, camera, reward_bound = 150, 4, -1, 0.0
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)
@@ -192,7 +194,7 @@ class Pusher(Task):
 class HalfCheetah(Task):
     """Runs forward."""
 
-    horizon, frame_skip, camera = 1000, 5, "track"
+    horizon, frame_skip, camera, reward_bound = 1000, 5, "track", None
 
     def __init__(self, seed: int) -> None:
         super().__init__(seed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -71,14 +73,32 @@ def test_as_many_observations_as_environments_are_wanted():
         policy.step(observation[:1], {}, [0, 0])
 
 
+def test_best_first_acts_bit_for_bit_as_simulating_all_and_simulates_less():
+    config = dataclasses.replace(CONFIG, planning_horizon=10, planning_candidates=400)
+    whole = dataclasses.replace(config, best_first=False)
+    for task in ("ball_in_cup_catch", "walker_stand"):
+        (policy, _, observation), (plain, _, _) = (
+            make(0, 1, task=task, config=settings) for settings in (config, whole)
+        )
+        action, _, info = policy.step(observation, {}, [3, 4])
+        expected, _, expected_info = plain.step(observation, {}, [3, 4])
+        np.testing.assert_array_equal(action, expected)
+        name = "predicted_return"
+        np.testing.assert_array_equal(info[name], expected_info[name])
+        shares = (p.measurements()["planner/simulated_share"] for p in (policy, plain))
+        assert next(shares) < next(shares) == 1
+
+
 def test_measurements_count_what_was_simulated():
-    policy, (environment,), observation = make(0)
+    config = dataclasses.replace(CONFIG, best_first=False)
+    policy, (environment,), observation = make(0, config=config)
     for n in range(2):
         policy.step(observation, {}, [0, n])
     found = policy.measurements()
     # Two plans of three rounds of 40 rollouts; one step more for the last sensors.
     assert policy._pool.timing.steps == 2 * 3 * 40 * (4 * environment.action_repeat + 1)
     assert 0 < found["planner/simulator_share"] + found["planner/reward_share"] <= 1
+    assert found["planner/simulated_share"] == 1
     assert found["planner/decisions_per_second"] > 0
 
 
