@@ -1,4 +1,4 @@
-"""Shows how far a run is: a bar on a terminal, else a plain line for every report."""
+"""Shows how far a run is: a bar on a terminal, else a line for each report, and every 5 minutes."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ from collections.abc import Mapping
 from typing import TextIO
 
 import tqdm
+
+# Longest time without a line, in seconds: an episode of a planner may take an hour.
+_SILENCE = 300.0
 
 
 class Progress:
@@ -26,7 +29,7 @@ class Progress:
     ) -> None:
         self._stream = stream or sys.stdout
         self._total, self._initial = total_episodes, initial_episodes
-        self._start = time.monotonic()
+        self._start = self._printed_at = time.monotonic()
         self._bar = None
         if _width(self._stream) > 0:
             self._bar = tqdm.tqdm(
@@ -38,7 +41,7 @@ class Progress:
             )
 
     def update(self, counters: Mapping[str, float], last_return: float) -> None:
-        """Moves the bar, if there is one; cheap enough for every step.
+        """Moves the bar, or breaks a long silence; cheap enough for every step.
 
         Args:
           counters: `step`, `episodes` and `updates`.
@@ -47,6 +50,8 @@ class Progress:
         if self._bar is not None:
             self._bar.n = min(int(counters["episodes"]), self._total)
             self._bar.set_description_str(self._text(counters, last_return))
+        elif time.monotonic() - self._printed_at >= _SILENCE:
+            self._print(self._text(counters, last_return))
 
     def report(
         self, counters: Mapping[str, float], last_return: float, evaluation: float | None = None
@@ -56,7 +61,7 @@ class Progress:
         if evaluation is not None:
             text += f"  evaluation {evaluation:.1f}"
         if self._bar is None:
-            print(text, file=self._stream, flush=True)
+            self._print(text)
         elif evaluation is not None:
             self._bar.write(text, file=self._stream)
 
@@ -64,6 +69,10 @@ class Progress:
         """Leaves the bar as it is and goes to the next line."""
         if self._bar is not None:
             self._bar.close()
+
+    def _print(self, text: str) -> None:
+        print(text, file=self._stream, flush=True)
+        self._printed_at = time.monotonic()
 
     def _text(self, counters: Mapping[str, float], last_return: float) -> str:
         episodes = int(counters["episodes"])

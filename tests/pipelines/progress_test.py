@@ -42,12 +42,28 @@ def test_before_the_first_episode_nothing_is_made_up():
 
 
 def test_time_left_counts_only_the_pace_since_the_resume(monkeypatch):
-    now = iter([0.0, 60.0])
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
     stream = io.StringIO()
     progress = Progress(200, initial_episodes=100, stream=stream)
+    now[0] = 60.0
     progress.report(counters(110), 1.0)  # 6 s an episode, 90 episodes to go.
     assert stream.getvalue().endswith("left 0:09:00\n")
+
+
+def test_a_long_silence_is_broken(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = Progress(10, stream=stream)
+    for now[0] in (100.0, 299.0, 300.0, 301.0):
+        progress.update(counters(1), 5.0)
+    assert stream.getvalue().count("\n") == 1, "one line, after five minutes"
+    now[0] = 500.0
+    progress.report(counters(2), 5.0)
+    for now[0] in (799.0, 801.0):
+        progress.update(counters(3), 5.0)
+    assert [line.split()[1] for line in stream.getvalue().splitlines()] == ["1/10", "2/10", "3/10"]
 
 
 @pytest.fixture
