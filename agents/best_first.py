@@ -26,6 +26,8 @@ def elite_returns(
 ) -> np.ndarray:
     """Returns of the `num_elites` best action sequences, bit for bit those of simulating them all.
 
+    Only a simulation that diverges (a warning of MuJoCo's) may go on otherwise than in one go.
+
     Args:
       pool: whose threads simulate.
       simulator: the environment, in the state to start from; it has a `reward_bound`.
