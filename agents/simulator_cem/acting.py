@@ -101,6 +101,7 @@ class SimulatorCEMPolicy(Policy):
             num_elites=config.planning_elites,
             seed=seed,
             stddev_estimator=config.planning_refit,
+            ties=config.planning_ties,
         )
 
     def _returns(self, actions: np.ndarray) -> np.ndarray:

@@ -21,6 +21,9 @@ class SimulatorCEMConfig:
       planning_candidates: J, action sequences simulated a round.
       planning_elites: K, best sequences the distribution is refitted to.
       planning_refit: `mean_absolute_deviation` (Algorithm 2) or `std` (the released code).
+      planning_ties: `keep` refits to the K best, whichever of equal ones come first, as Algorithm 2
+        reads; `drop` only to those better than the worst of them, unless all are equal. The paper
+        does not say what it does with the equal returns of tasks that pay 0 or 1.
       best_first: candidates are simulated no further than it takes to know the elites, which saves
         time and changes no bit (`agents.best_first`). False: all of them to the end.
       threads: that simulate; None: one for each core that this process may use.
@@ -31,6 +34,7 @@ class SimulatorCEMConfig:
     planning_candidates: int = 1000
     planning_elites: int = 100
     planning_refit: Literal["std", "mean_absolute_deviation"] = "mean_absolute_deviation"
+    planning_ties: Literal["keep", "drop"] = "keep"
     best_first: bool = True
     threads: int | None = None
 

@@ -22,6 +22,7 @@ import tensorflow as tf
 from ops.cem import backends, native
 
 STDDEV_ESTIMATORS = ("std", "mean_absolute_deviation")
+TIES = ("keep", "drop")
 
 
 class CEMResult(NamedTuple):
@@ -59,6 +60,7 @@ def optimize(
     min_stddev: float = 0.0,
     backend: str = "auto",
     seeded_objective: bool = False,
+    ties: str = "keep",
 ) -> CEMResult:
     """Searches for the action sequences of highest return (PlaNet, Algorithm 2).
 
@@ -84,6 +86,10 @@ def optimize(
         shapes, XLA compiles it) or `auto`.
       seeded_objective: calls `objective_fn(actions, seed)` with an int32 [2] seed, fresh for each
         iteration, for objectives that draw numbers of their own. Needs `seed`.
+
+      ties: whether elites no better than the worst of them count. `keep`: yes, all K do, of equal
+        candidates those of lower index. `drop`: no, unless all K are equal. Where returns are
+        counts, a few good candidates are otherwise lost among many that are all the same.
 
     Returns:
       A `CEMResult`.
@@ -116,6 +122,7 @@ def optimize(
         momentum=momentum,
         min_stddev=min_stddev,
         backend=backend,
+        ties=ties,
     )
 
 
@@ -138,6 +145,7 @@ def search(
     momentum: float,
     min_stddev: float,
     backend: str,
+    ties: str = "keep",
 ) -> CEMResult:
     """`optimize` for `judge(actions [B, J, H, A], iteration, seed or None) → returns [B, J]`."""
     check_arguments(
@@ -152,6 +160,8 @@ def search(
         momentum=momentum,
         min_stddev=min_stddev,
     )
+    if ties not in TIES:
+        raise ValueError(f"ties is {ties!r}; expected one of {TIES}")
     backend = backends.resolve(backend)
     candidates_shape = [batch_size, num_candidates, horizon, action_size]  # [B, J, H, A]
     if noise is not None:
@@ -163,6 +173,7 @@ def search(
         stddev_estimator=stddev_estimator,
         momentum=momentum,
         min_stddev=min_stddev,
+        ties=ties,
     )
     sample, fit = (native.sample, native.refit) if backend == "native" else (_sample, _fit)
 
@@ -202,10 +213,13 @@ def _sample(mean, stddev, num_candidates, action_min, action_max, noise, seed):
     return tf.clip_by_value(mean[:, None] + stddev[:, None] * noise, action_min, action_max)
 
 
-def _fit(mean, stddev, actions, returns, *, num_elites, stddev_estimator, momentum, min_stddev):
+def _fit(
+    mean, stddev, actions, returns, *, num_elites, stddev_estimator, momentum, min_stddev, ties
+):
     """The next mean and stddev, and the elites' returns; see `native.refit`."""
     elites, elite_returns = select_elites(actions, returns, num_elites)
-    new_mean, new_stddev = refit(elites, stddev_estimator)
+    counting = better_than_the_worst(elite_returns) if ties == "drop" else None
+    new_mean, new_stddev = refit(elites, stddev_estimator, counting)
     mean = momentum * mean + (1.0 - momentum) * new_mean
     stddev = tf.maximum(momentum * stddev + (1.0 - momentum) * new_stddev, min_stddev)
     return mean, stddev, elite_returns
@@ -245,14 +259,29 @@ def select_elites(
     return tf.gather(actions, indices, axis=1, batch_dims=1), elite_returns
 
 
-def refit(elites: tf.Tensor, stddev_estimator: str = "std") -> tuple[tf.Tensor, tf.Tensor]:
-    """Fits mean and stddev [B, H, A] to elites [B, K, H, A] (Algorithm 2, line 8)."""
-    mean, variance = tf.nn.moments(elites, axes=[1])
+def better_than_the_worst(elite_returns: tf.Tensor) -> tf.Tensor:
+    """Which of a row's elites count when ties do not: bool [B, K] of returns [B, K], best first."""
+    better = elite_returns > elite_returns[:, -1:]
+    return better | ~tf.reduce_any(better, axis=1, keepdims=True)
+
+
+def refit(
+    elites: tf.Tensor, stddev_estimator: str = "std", counting: tf.Tensor | None = None
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Fits mean and stddev [B, H, A] to elites [B, K, H, A] (Algorithm 2, line 8).
+
+    With `counting`, bool [B, K], to those alone; at least one of a row does.
+    """
+    if counting is None:
+        counting = tf.ones(tf.shape(elites)[:2], tf.bool)
+    weights = tf.cast(counting, elites.dtype)[..., None, None]  # [B, K, 1, 1]
+    count = tf.reduce_sum(weights, axis=1)
+    mean = tf.reduce_sum(weights * elites, axis=1) / count
+    apart = elites - mean[:, None]
     if stddev_estimator == "std":
-        return mean, tf.sqrt(variance)
+        return mean, tf.sqrt(tf.reduce_sum(weights * tf.square(apart), axis=1) / count)
     # A single elite has no spread; the paper's K − 1 would divide by zero.
-    degrees = max(elites.shape[1] - 1, 1)
-    return mean, tf.reduce_sum(tf.abs(elites - mean[:, None]), axis=1) / degrees
+    return mean, tf.reduce_sum(weights * tf.abs(apart), axis=1) / tf.maximum(count - 1.0, 1.0)
 
 
 def check_arguments(

@@ -96,6 +96,48 @@ def test_both_backends_search_alike(options):
     assert_equal(native, twin, tolerance=1e-5)
 
 
+@pytest.mark.parametrize("backend", ["native", "tensorflow"])
+@pytest.mark.parametrize("estimator", ["std", "mean_absolute_deviation"])
+@pytest.mark.parametrize("ties", ["keep", "drop"])
+def test_with_few_different_returns_it_equals_its_float64_twin(backend, estimator, ties):
+    noise = draw_noise(seed=12)
+    options = dict(stddev_estimator=estimator, momentum=0.1, min_stddev=0.05, ties=ties)
+
+    def count(actions):  # How many actions lie in a small box: 0 to 3, mostly 0.
+        near = tf.abs(actions - 0.4) < [0.5, 0.3]
+        return tf.reduce_sum(tf.cast(tf.reduce_all(near, axis=3), tf.float32), axis=2)
+
+    actual = search(count, noise=noise, backend=backend, **options)
+    mean, stddev, returns = numpy_twin.optimize(
+        lambda _, actions: (np.abs(actions - 0.4) < [0.5, 0.3]).all(axis=1).sum(),
+        noise,
+        num_elites=SMALL["num_elites"],
+        action_min=-1.0,
+        action_max=1.0,
+        initial_mean=np.zeros([2, 3, 2]),
+        initial_stddev=np.ones([2, 3, 2]),
+        **options,
+    )
+    assert_equal(actual, cem.CEMResult(mean, stddev, mean[:, 0], returns), tolerance=1e-5)
+
+
+@pytest.mark.parametrize("backend", ["native", "tensorflow"])
+def test_dropped_ties_leave_the_few_better_candidates(backend):
+    noise = draw_noise(seed=13)[:1]
+    draws = np.clip(noise[0], -1, 1)
+
+    def objective(actions):  # 2 for the third candidate of row 0, else 1.
+        return tf.ones(actions.shape[:2]) + tf.one_hot(tf.constant([2, 20]), 20)
+
+    options = dict(num_iterations=1, noise=noise, ties="drop", backend=backend)
+    result = search(objective, **options)
+    np.testing.assert_allclose(result.mean[0], draws[0, 2], atol=1e-6)
+    np.testing.assert_allclose(result.stddev[0], np.zeros([3, 2]), atol=1e-6)
+    # All equal: as many as ever, the first.
+    np.testing.assert_allclose(result.mean[1], draws[1, :5].mean(axis=0), atol=1e-6)
+    np.testing.assert_array_equal(result.returns, [[2, 1, 1, 1, 1], [1] * 5])
+
+
 def test_rows_never_mix():
     target = np.random.RandomState(5).uniform(-1, 1, [3, 1, 3, 2]).astype(np.float32)
     noise = draw_noise(seed=6, batch_size=3)
@@ -233,6 +275,7 @@ def test_a_horizon_of_one_plans_its_only_action():
         ({"num_elites": 21}, "num_elites is 21; expected 1 to num_candidates, which is 20"),
         ({"num_elites": 0}, "num_elites is 0; expected 1 to num_candidates, which is 20"),
         ({"stddev_estimator": "mad"}, "stddev_estimator is 'mad'; expected one of .*'std'"),
+        ({"ties": "first"}, "ties is 'first'; expected one of .*'keep'"),
         ({"backend": "cuda"}, "backend is 'cuda'; expected one of .*'tensorflow'"),
         ({"momentum": 1.0}, "momentum is 1.0; expected 0 ≤ momentum < 1"),
         ({"min_stddev": -0.1}, "min_stddev is -0.1; expected at least 0"),

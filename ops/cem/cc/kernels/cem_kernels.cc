@@ -135,7 +135,10 @@ class SampleOp : public OpKernel {
 class RefitOp : public OpKernel {
  public:
   explicit RefitOp(OpKernelConstruction* ctx) : OpKernel(ctx) {
+    std::string ties;
     OP_REQUIRES_OK(ctx, ReadRefit(ctx, &settings_));
+    OP_REQUIRES_OK(ctx, ctx->GetAttr("ties", &ties));
+    settings_.drop_ties = ties == "drop";
   }
 
   void Compute(OpKernelContext* ctx) override { OP_REQUIRES_OK(ctx, Run(ctx)); }

@@ -48,6 +48,7 @@ struct Model {
 struct Settings {
   int64_t batch, candidates, elites, horizon, iterations;
   bool mean_absolute_deviation;
+  bool drop_ties;  // elites no better than the worst of them do not count, unless all are so
   float momentum, min_stddev;
   const float* action_min;  // [A]
   const float* action_max;  // [A]

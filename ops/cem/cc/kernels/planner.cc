@@ -63,6 +63,14 @@ int64_t Elites(const float* returns, int64_t candidates, int64_t count,
   return finite;
 }
 
+// Leaves of a row's elites, best first, those better than the last; all if none is.
+void DropTies(const float* returns, std::vector<int32_t>* elites) {
+  const float least = returns[elites->back()];
+  const auto better = [&](int32_t j) { return returns[j] > least; };
+  const auto end = std::partition_point(elites->begin(), elites->end(), better);
+  if (end != elites->begin()) elites->erase(end, elites->end());
+}
+
 // One number of the plan: its mean and spread over the elites.
 void RefitOne(const Settings& settings, const std::vector<int32_t>& elites, const float* actions,
               int64_t stride, float* mean, float* stddev) {
@@ -106,12 +114,13 @@ int64_t Refit(const Settings& settings, int64_t action_size, const float* action
   for (int64_t b = 0; b < settings.batch; ++b) {
     const float* row = returns + b * settings.candidates;
     if (Elites(row, settings.candidates, settings.elites, &elites) < settings.elites) return b;
+    for (int64_t k = 0; k < settings.elites; ++k) {
+      elite_returns[b * settings.elites + k] = row[elites[k]];
+    }
+    if (settings.drop_ties) DropTies(row, &elites);
     for (int64_t i = 0; i < size; ++i) {
       RefitOne(settings, elites, actions + b * settings.candidates * size + i, size,
                proposal.mean + b * size + i, proposal.stddev + b * size + i);
-    }
-    for (int64_t k = 0; k < settings.elites; ++k) {
-      elite_returns[b * settings.elites + k] = row[elites[k]];
     }
   }
   return -1;

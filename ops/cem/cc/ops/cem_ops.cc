@@ -126,12 +126,14 @@ REGISTER_OP("LookaheadCemSample")
     .LOOKAHEAD_INSTRUCTION_SET.Output("actions: float")
     .SetShapeFn(SampleShapes);
 
-// The elites of actions [B, J, H, A] by returns [B, J], and the next fit.
+// The elites of actions [B, J, H, A] by returns [B, J], and the next fit: to all of
+// them, or to those better than the last.
 REGISTER_OP("LookaheadCemRefit")
     .Input("mean: float")
     .Input("stddev: float")
     .Input("actions: float")
     .Input("returns: float")
+    .Attr("ties: {'keep', 'drop'} = 'keep'")
     .LOOKAHEAD_REFIT_ATTRS.Output("new_mean: float")
     .Output("new_stddev: float")
     .Output("elite_returns: float")
