@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from agents.simulators import RolloutPool, Rollouts, Simulator, controls, rollouts
+from agents.simulators import RolloutPool, Rollouts, Simulator, as_rollouts, controls
 
 # Enough for a call that the work outside MuJoCo does not show.
 _STEPS_A_CALL = 4000
@@ -92,7 +92,7 @@ class _Prefixes:
         states = np.concatenate([self._states[rows, None], states[:, moments]], axis=1)
         sensordata = np.concatenate([self._sensordata[rows, None], sensordata[:, moments]], axis=1)
         self._states[rows], self._sensordata[rows] = states[:, -1], sensordata[:, -1]
-        rewards = self._judge(rollouts(simulator, states, sensordata, control[:, :-1:stride]))
+        rewards = self._judge(as_rollouts(simulator, states, sensordata, control[:, :-1:stride]))
         partial = np.concatenate([self._returns[rows, None], rewards], axis=1)
         self._returns[rows] = np.cumsum(partial, axis=1)[:, -1]
         self.depth[rows] += 1

@@ -110,7 +110,7 @@ class RolloutPool:
         stride = simulator.steps_per_reward
         starts = np.broadcast_to(initial, (len(actions), 1, len(initial)))
         states = np.concatenate([starts, states[:, stride - 1 : -1 : stride]], axis=1)
-        return rollouts(simulator, states, sensordata[:, ::stride], control[:, :-1:stride])
+        return as_rollouts(simulator, states, sensordata[:, ::stride], control[:, :-1:stride])
 
     def judge(self, simulator: Simulator, rollouts: Rollouts) -> np.ndarray:
         """The task's rewards [N, S]."""
@@ -155,7 +155,7 @@ class RolloutPool:
 
 
 def controls(simulator: Simulator, actions: np.ndarray) -> np.ndarray:
-    """Action sequences [N, H, A] → a control for each step of the simulator, [N, L + 1, nu].
+    """Action sequences [N, H, A] → a control for each of an action's L steps, [N, L H + 1, nu].
 
     Sensors come with the state that a step starts from, so one step more is taken.
     """
@@ -163,7 +163,7 @@ def controls(simulator: Simulator, actions: np.ndarray) -> np.ndarray:
     return np.concatenate([control, control[:, -1:]], axis=1)
 
 
-def rollouts(
+def as_rollouts(
     simulator: Simulator, states: np.ndarray, sensordata: np.ndarray, control: np.ndarray
 ) -> Rollouts:
     """Names what `states` [N, S + 1, …] hold; the other arguments are as in `Rollouts`."""

@@ -86,7 +86,6 @@ def optimize(
         shapes, XLA compiles it) or `auto`.
       seeded_objective: calls `objective_fn(actions, seed)` with an int32 [2] seed, fresh for each
         iteration, for objectives that draw numbers of their own. Needs `seed`.
-
       ties: whether elites no better than the worst of them count. `keep`: yes, all K do, of equal
         candidates those of lower index. `drop`: no, unless all K are equal. Where returns are
         counts, a few good candidates are otherwise lost among many that are all the same.
