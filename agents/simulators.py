@@ -99,7 +99,7 @@ class RolloutPool:
 
     def returns(self, simulator: Simulator, actions: np.ndarray) -> np.ndarray:
         """Σ rewards [N] of action sequences [N, H, A] from where the environment is now."""
-        # One after the other, as `agents.best_first` has to add them, to the last bit.
+        # One after the other, as best-first search has to add them, to the last bit.
         return np.cumsum(self.judge(simulator, self.simulate(simulator, actions)), axis=1)[:, -1]
 
     def simulate(self, simulator: Simulator, actions: np.ndarray) -> Rollouts:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from agents.best_first import elite_returns
 from agents.policy import Policy
+from agents.simulator_cem.best_first import elite_returns
 from agents.simulator_cem.config import SimulatorCEMConfig
 from agents.simulators import RolloutPool, Simulator
 from ops import cem

@@ -25,7 +25,7 @@ class SimulatorCEMConfig:
         reads; `drop` only to those better than the worst of them, unless all are equal. The paper
         does not say what it does with the equal returns of tasks that pay 0 or 1.
       best_first: candidates are simulated no further than it takes to know the elites, which saves
-        time and changes no bit (`agents.best_first`). False: all of them to the end.
+        time and changes no bit (`agents.simulator_cem.best_first`). False: all of them to the end.
       threads: that simulate; None: one for each core that this process may use.
     """
 

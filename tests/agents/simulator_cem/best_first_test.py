@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from agents.best_first import elite_returns
+from agents.simulator_cem.best_first import elite_returns
 from agents.simulators import RolloutPool
 from pipelines.environments import control_suite, pets_task
 
