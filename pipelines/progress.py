@@ -29,7 +29,8 @@ class Progress:
     ) -> None:
         self._stream = stream or sys.stdout
         self._total, self._initial = total_episodes, initial_episodes
-        self._start = self._printed_at = time.monotonic()
+        self._start = self._printed_at = self._ended_at = time.monotonic()
+        self._episodes = initial_episodes
         self._bar = None
         if _width(self._stream) > 0:
             self._bar = tqdm.tqdm(
@@ -47,8 +48,9 @@ class Progress:
           counters: `step`, `episodes` and `updates`.
           last_return: of the last collected episode; NaN before the first is over.
         """
+        self._notice(int(counters["episodes"]))
         if self._bar is not None:
-            self._bar.n = min(int(counters["episodes"]), self._total)
+            self._bar.n = min(self._episodes, self._total)
             self._bar.set_description_str(self._text(counters, last_return))
         elif time.monotonic() - self._printed_at >= _SILENCE:
             self._print(self._text(counters, last_return))
@@ -57,6 +59,7 @@ class Progress:
         self, counters: Mapping[str, float], last_return: float, evaluation: float | None = None
     ) -> None:
         """Prints a line where there is no bar; an evaluation's mean return is always printed."""
+        self._notice(int(counters["episodes"]))
         text = self._text(counters, last_return)
         if evaluation is not None:
             text += f"  evaluation {evaluation:.1f}"
@@ -70,24 +73,29 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
+    def _notice(self, episodes: int) -> None:
+        """Remembers when the newest episode ended."""
+        if episodes != self._episodes:
+            self._episodes, self._ended_at = episodes, time.monotonic()
+
     def _print(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
         self._printed_at = time.monotonic()
 
     def _text(self, counters: Mapping[str, float], last_return: float) -> str:
-        episodes = int(counters["episodes"])
         shown = "-" if math.isnan(last_return) else f"{last_return:.1f}"
         return (
-            f"episodes {episodes}/{self._total}  steps {int(counters['step'])}"
+            f"episodes {self._episodes}/{self._total}  steps {int(counters['step'])}"
             f"  updates {int(counters['updates'])}  return {shown}"
-            f"  left {self._time_left(episodes)}"
+            f"  left {self._time_left()}"
         )
 
-    def _time_left(self, episodes: int) -> str:
-        if episodes <= self._initial:
+    def _time_left(self) -> str:
+        if self._episodes <= self._initial:
             return "?"
-        pace = (time.monotonic() - self._start) / (episodes - self._initial)
-        minutes, seconds = divmod(round(max(self._total - episodes, 0) * pace), 60)
+        pace = (self._ended_at - self._start) / (self._episodes - self._initial)
+        left = (self._total - self._episodes) * pace - (time.monotonic() - self._ended_at)
+        minutes, seconds = divmod(round(max(left, 0.0)), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{seconds:02d}"
 

@@ -51,6 +51,19 @@ def test_time_left_counts_only_the_pace_since_the_resume(monkeypatch):
     assert stream.getvalue().endswith("left 0:09:00\n")
 
 
+def test_time_left_goes_down_within_an_episode(monkeypatch):
+    now = [0.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = Progress(3, stream=stream)
+    now[0] = 2000.0
+    progress.update(counters(1), 1.0)  # 2000 s an episode, two to go; noticed, and shown.
+    for now[0] in (2300.0, 5000.0, 6200.0):
+        progress.update(counters(1), 1.0)
+    left = [line.split("left ")[1] for line in stream.getvalue().splitlines()]
+    assert left == ["1:06:40", "1:01:40", "0:16:40", "0:00:00"]
+
+
 def test_a_long_silence_is_broken(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
