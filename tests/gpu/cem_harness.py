@@ -176,18 +176,35 @@ class Plan:
         )
 
 
-def replay(device: Device, problem: dict[str, np.ndarray], tensor_cores: bool = False) -> None:
+def replay(device: Device, problem: dict[str, np.ndarray]) -> None:
     """Plans a recorded problem; raises AssertionError where it differs from the CPU's plan."""
+    result = planned(device, problem)
+    np.testing.assert_array_equal(result["shortage"], problem["shortage"])
+    whole = problem["shortage"] == 0
+    for name in ("mean", "stddev"):
+        np.testing.assert_allclose(result[name][whole], problem[name][whole], atol=1e-3)
+    returns = (plan["returns"][whole] for plan in (result, problem))
+    np.testing.assert_allclose(*returns, rtol=1e-3, atol=1e-3)
+
+
+def replay_once(device: Device, problem: dict[str, np.ndarray]) -> None:
+    """One iteration on the tensor cores beside float32: the elites' returns must be close.
+
+    A whole search would not do: rounding swaps a few elites, and a small search follows them.
+    """
+    once = {**problem, "num_iterations": np.asarray(1)}
+    rounded, exact = (planned(device, once, tensor_cores) for tensor_cores in (True, False))
+    np.testing.assert_array_equal(rounded["shortage"], exact["shortage"])
+    spread = np.std(exact["returns"], axis=1, keepdims=True)
+    apart = np.abs(rounded["returns"] - exact["returns"]) / spread
+    np.testing.assert_array_less(apart, 0.1)
+
+
+def planned(
+    device: Device, problem: dict[str, np.ndarray], tensor_cores: bool = False
+) -> dict[str, np.ndarray]:
     plan = Plan(device, problem, tensor_cores)
     plan.launch()
     result = plan.result()
     plan.free()
-    np.testing.assert_array_equal(result["shortage"], problem["shortage"])
-    whole = problem["shortage"] == 0
-    atol = 0.02 if tensor_cores else 1e-3
-    for name in ("mean", "stddev"):
-        np.testing.assert_allclose(result[name][whole], problem[name][whole], atol=atol)
-    rtol = 0.02 if tensor_cores else 1e-3
-    np.testing.assert_allclose(
-        result["returns"][whole], problem["returns"][whole], rtol=rtol, atol=rtol
-    )
+    return result
