@@ -61,7 +61,7 @@ class GpuPlanLatentOp : public OpKernel {
     OP_REQUIRES_OK(ctx, ReadModelAttributes(ctx, &plan_.model));
     OP_REQUIRES_OK(ctx, ctx->GetAttr("num_iterations", &plan_.settings.iterations));
     OP_REQUIRES_OK(ctx, ctx->GetAttr("num_candidates", &plan_.settings.candidates));
-    plan_.tensor_cores = precision == "bfloat16";
+    plan_.bfloat16 = precision == "bfloat16";
   }
 
   void Compute(OpKernelContext* ctx) override { OP_REQUIRES_OK(ctx, Run(ctx)); }

@@ -1,6 +1,7 @@
-// The model as the GPU's kernels read it: every layer's weights in one block of
-// memory, [depth, width] with both filled up with zeros to whole tiles of the
-// tensor cores, so that a warp reads neighbouring columns at once.
+// The model as the GPU's kernels read it. A word holds one float or two
+// bfloat16 of neighbouring depths. A layer's weights lie in the order in which
+// the tensor cores' fragments take them: 16 columns by 8 words are 32 lanes'
+// four words, and a warp reads a layer's 16 columns as one stream.
 
 #ifndef LOOKAHEAD_OPS_CEM_CC_CUDA_DEVICE_MODEL_H_
 #define LOOKAHEAD_OPS_CEM_CC_CUDA_DEVICE_MODEL_H_
@@ -12,93 +13,122 @@
 namespace lookahead {
 namespace cem {
 
-constexpr int64_t kTileDepth = 8, kTileWidth = 16;
+constexpr int32_t kTileWidth = 16, kTileWords = 8, kFragmentWords = 128;
+
+LOOKAHEAD_SHARED int32_t FilledUp(int64_t size, int32_t tile) {
+  return static_cast<int32_t>((size + tile - 1) / tile * tile);
+}
 
 struct DeviceLayer {
-  const float* top;     // weights of the first rows, where they are apart
-  const float* bottom;  // weights of the others
+  const float* top;     // weights of the first depths
+  const float* bottom;  // weights of the depths from bottom_at on
   const float* bias;
-  float* packed;
-  int64_t top_depth, depth, width, padded_width;
+  uint32_t* packed;  // [tiles, steps, gates, lane, 4]
+  int32_t top_depth, bottom_at, bottom_depth;
+  int32_t width;  // of a gate; its source has gates · width columns
+  int32_t gates;  // 3 in the GRU's two layers, else 1
+  int32_t tiles, steps;
 };
 
-constexpr int64_t kMostDeviceLayers = 3 * kMaxLayers + 2;
+LOOKAHEAD_SHARED int64_t WordsOf(const DeviceLayer& layer) {
+  return static_cast<int64_t>(layer.tiles) * layer.steps * layer.gates * kFragmentWords;
+}
+
+constexpr int32_t kMostDeviceLayers = 3 * kMaxLayers + 2;
 
 struct DeviceModel {
   DeviceLayer layer[kMostDeviceLayers];
-  int64_t num_input, num_prior, num_reward, num_layers;  // in this order, then the GRU's two
-  int64_t action_size, stochastic_size, deterministic_size;
-  int64_t widest;  // greatest padded width of a layer between GRUs
+  int32_t num_input, num_prior, num_reward, num_layers;  // in this order, then the GRU's two
+  int32_t action_size, stochastic_size, deterministic_size;
+  int32_t action_rows, stochastic_rows, deterministic_rows;  // filled up to whole tiles
+  int32_t widest_hidden, widest_open;  // of what layers with and without activation give
   Activation activation;
   bool has_gru, sample;
   float model_stddev;
 };
 
-LOOKAHEAD_SHARED int64_t FilledUp(int64_t size, int64_t tile) {
-  return (size + tile - 1) / tile * tile;
-}
-
-// Lays the layers out in `memory`, or only counts where it is null; the floats.
+// Lays the layers out in `memory`, or only counts where it is null; the words.
 class DeviceLayout {
  public:
-  DeviceLayout(const Model& from, float* memory, DeviceModel* to) : memory_(memory), to_(to) {
+  DeviceLayout(const Model& from, int32_t depths_in_a_word, uint32_t* memory, DeviceModel* to)
+      : tile_depth_(kTileWords * depths_in_a_word), memory_(memory), to_(to) {
     *to_ = {};
-    to_->action_size = from.action_size;
-    to_->stochastic_size = from.stochastic_size;
-    to_->deterministic_size = from.deterministic_size;
+    to_->action_size = static_cast<int32_t>(from.action_size);
+    to_->stochastic_size = static_cast<int32_t>(from.stochastic_size);
+    to_->deterministic_size = static_cast<int32_t>(from.deterministic_size);
+    to_->action_rows = FilledUp(from.action_size, tile_depth_);
+    to_->stochastic_rows = FilledUp(from.stochastic_size, tile_depth_);
+    to_->deterministic_rows = FilledUp(from.deterministic_size, kTileWidth);
     to_->activation = from.activation;
     to_->has_gru = from.has_gru;
     to_->sample = from.sample && from.prior_stddev;
     to_->model_stddev = from.model_stddev;
-    to_->num_input = Stack(from.input);
-    to_->num_prior = Stack(from.prior);
-    to_->num_reward = Stack(from.reward);
-    to_->widest = widest_;
-    // [s, a] is one input, and the action's weights lie below the state's.
-    DeviceLayer& first = to_->layer[0];
-    first.top = from.input.layer[0].weights;
-    first.bottom = from.action_weights;
-    first.top_depth = from.stochastic_size;
-    first.depth += from.action_size;
+    to_->num_input = Stack(from.input, true);
+    to_->num_prior = Stack(from.prior, false);
+    to_->num_reward = Stack(from.reward, false);
+    JoinActions(from);
+    JoinStates(&to_->layer[to_->num_input + to_->num_prior]);
     if (from.has_gru) {
-      Append(from.gru_input);
-      Append(from.gru_recurrent);
+      Append(from.gru_input, 3);
+      Append(from.gru_recurrent, 3);
     }
     Place();
   }
 
-  int64_t floats() const { return used_; }
+  int64_t words() const { return used_; }
 
  private:
-  int64_t Stack(const Layers& layers) {
+  int32_t Stack(const Layers& layers, bool closed) {
     for (int64_t i = 0; i < layers.count; ++i) {
-      const int64_t padded = Append(layers.layer[i]);
-      if (padded > widest_) widest_ = padded;
+      const int32_t width = Append(layers.layer[i], 1);
+      int32_t* widest =
+          closed || i + 1 < layers.count ? &to_->widest_hidden : &to_->widest_open;
+      if (width > *widest) *widest = width;
     }
-    return layers.count;
+    return static_cast<int32_t>(layers.count);
   }
 
-  int64_t Append(const Layer& from) {
+  int32_t Append(const Layer& from, int32_t gates) {
     DeviceLayer& layer = to_->layer[to_->num_layers++];
-    layer.bottom = from.weights;
+    layer.top = from.weights;
     layer.bias = from.bias;
-    layer.depth = from.depth;
-    layer.width = from.width;
-    layer.padded_width = FilledUp(from.width, kTileWidth);
-    return layer.padded_width;
+    layer.top_depth = static_cast<int32_t>(from.depth);
+    layer.bottom_at = FilledUp(from.depth, tile_depth_);
+    layer.width = static_cast<int32_t>(from.width / gates);
+    layer.gates = gates;
+    return FilledUp(layer.width, kTileWidth);
+  }
+
+  // [s, a] is one input; the actions' weights are apart.
+  void JoinActions(const Model& from) {
+    DeviceLayer& first = to_->layer[0];
+    first.bottom = from.action_weights;
+    first.bottom_depth = to_->action_size;
+  }
+
+  // [h, s] is one input, and h ends with a tile of its own.
+  void JoinStates(DeviceLayer* first) {
+    const int32_t d = to_->deterministic_size;
+    first->bottom = first->top + static_cast<int64_t>(d) * first->width;
+    first->top_depth = d;
+    first->bottom_at = to_->deterministic_rows;
+    first->bottom_depth = to_->stochastic_size;
   }
 
   void Place() {
-    for (int64_t i = 0; i < to_->num_layers; ++i) {
+    for (int32_t i = 0; i < to_->num_layers; ++i) {
       DeviceLayer& layer = to_->layer[i];
+      layer.tiles = FilledUp(layer.width, kTileWidth) / kTileWidth;
+      layer.steps = FilledUp(layer.bottom_at + layer.bottom_depth, tile_depth_) / tile_depth_;
       layer.packed = memory_ == nullptr ? nullptr : memory_ + used_;
-      used_ += FilledUp(layer.depth, kTileDepth) * layer.padded_width;
+      used_ += WordsOf(layer);
     }
   }
 
-  float* memory_;
+  int32_t tile_depth_;
+  uint32_t* memory_;
   DeviceModel* to_;
-  int64_t used_ = 0, widest_ = 0;
+  int64_t used_ = 0;
 };
 
 }  // namespace cem

@@ -1,6 +1,6 @@
 // A whole latent plan on a GPU: plain C functions, no TensorFlow. All pointers
 // inside the structures are of the device; the structures themselves are read
-// before a function returns. A plan is 1 + 2 · I launches on the stream.
+// before a function returns. A plan is 1 + 3 · I launches on the stream.
 
 #ifndef LOOKAHEAD_OPS_CEM_CC_CUDA_LAUNCHERS_H_
 #define LOOKAHEAD_OPS_CEM_CC_CUDA_LAUNCHERS_H_
@@ -20,7 +20,7 @@ struct LookaheadLatentPlan {
   const float* noise;                 // [I, N, H, A], or null: drawn from the seed
   const float* latent_noise;          // [I, H, N, S], or null: drawn from the seed
   lookahead::cem::Seed seed;
-  int32_t tensor_cores;  // products in tf32 with float32 sums, else in float32
+  int32_t bfloat16;  // products of bfloat16 with float32 sums, else of float32
   float* returns;        // [B, K] of the last elites, best first
   // [B]: 0, or 1 + the first iteration with fewer finite returns than elites,
   // from which on the row's plan does not change.
