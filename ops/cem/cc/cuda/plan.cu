@@ -49,10 +49,10 @@ __global__ void PackKernel(const __grid_constant__ DeviceModel model) {
        i += stride) {
     const int32_t word = i % 4, lane = i / 4 % 32;
     const int32_t fragment = static_cast<int32_t>(i / kFragmentWords);
-    const int32_t gate = fragment % layer.gates, step = fragment / layer.gates % layer.steps;
-    const int32_t tile = fragment / layer.gates / layer.steps;
-    const int32_t column = tile * kTileWidth + lane / 4 * 2 + word % 2;
-    const int32_t depth = (step * kTileWords + lane % 4 + word / 2 * 4) * Word::kDepths;
+    const int32_t gate = fragment % layer.gates, eight = fragment / layer.gates;
+    const int32_t eights = layer.steps * kFragments;
+    const int32_t column = eight / eights * kTileWidth + lane / 4 * 2 + word % 2;
+    const int32_t depth = (eight % eights * 8 + lane % 4 + word / 2 * 4) * Word::kDepths;
     const float low = WeightOf(layer, depth, column, gate);
     const float high = Word::kDepths == 2 ? WeightOf(layer, depth + 1, column, gate) : 0.0f;
     layer.packed[i] = Word::Of(low, high);

@@ -45,10 +45,17 @@ __device__ inline float Softplus(float x) {
   return fmaxf(x, 0.0f) + __logf(1.0f + __expf(-fabsf(x)));
 }
 
-__device__ inline float Activated(float x, Activation activation) {
-  if (activation == kRelu) return x < 0.0f ? 0.0f : x;
-  if (activation == kElu) return x < 0.0f ? __expf(x) - 1.0f : x;
-  return x * Sigmoid(x);
+__device__ inline void Activate(float (&x)[4], Activation activation) {
+  if (activation == kRelu) {
+#pragma unroll
+    for (float& each : x) each = each < 0.0f ? 0.0f : each;
+  } else if (activation == kElu) {
+#pragma unroll
+    for (float& each : x) each = each < 0.0f ? __expf(each) - 1.0f : each;
+  } else {
+#pragma unroll
+    for (float& each : x) each *= Sigmoid(each);
+  }
 }
 
 __device__ inline float Uniform(uint32_t word) {
@@ -72,8 +79,7 @@ struct Room {
 
   // Rows of words are apart by a stride that spreads a fragment over all banks.
   __host__ __device__ Room(const DeviceModel& m, int32_t depths_in_a_word, int32_t tile)
-      : state((FilledUp(m.deterministic_rows, kTileWidth) + m.stochastic_rows + m.action_rows) /
-              depths_in_a_word),
+      : state((m.deterministic_rows + m.stochastic_rows + m.action_rows) / depths_in_a_word),
         hidden(m.widest_hidden / depths_in_a_word),
         recurrent(m.has_gru ? m.deterministic_rows : 0),
         open(m.widest_open),
@@ -91,19 +97,22 @@ template <typename Word, int T>
 class Tile {
  public:
   __device__ Tile(const Work& work, uint32_t* shared)
-      : w_(work), m_(work.model), first_(static_cast<int64_t>(blockIdx.x) * T) {
+      : w_(work),
+        m_(work.model),
+        shared_(shared),
+        first_(static_cast<int64_t>(blockIdx.x) * T) {
     const Room room(m_, Word::kDepths, T);
     const int64_t left = w_.settings.batch * w_.settings.candidates - first_;
     count_ = left < T ? static_cast<int32_t>(left) : T;
-    state_ = shared;
+    state_ = 0;
     next_ = state_ + room.state * kStride;
-    hidden_[0] = next_ + room.state * kStride;
-    hidden_[1] = hidden_[0] + room.hidden * kStride;
-    recurrent_ = reinterpret_cast<float*>(hidden_[1] + room.hidden * kStride);
+    hidden_ = next_ + room.state * kStride;
+    other_hidden_ = hidden_ + room.hidden * kStride;
+    recurrent_ = other_hidden_ + room.hidden * kStride;
     open_ = recurrent_ + room.recurrent * T;
     noise_ = open_ + room.open * T;
     returns_ = noise_ + room.noise * T;
-    for (int32_t i = threadIdx.x; i < room.Words(); i += blockDim.x) shared[i] = 0;
+    for (int32_t i = threadIdx.x; i < room.Words(); i += blockDim.x) shared_[i] = 0;
     __syncthreads();
   }
 
@@ -112,33 +121,41 @@ class Tile {
     Prepare(0, 0);
     __syncthreads();
     for (int32_t t = 0; t < w_.settings.horizon; ++t) Step(t);
-    for (int32_t c = threadIdx.x; c < count_; c += blockDim.x) w_.judged[first_ + c] = returns_[c];
+    for (int32_t c = threadIdx.x; c < count_; c += blockDim.x) w_.judged[first_ + c] = FloatAt(returns_ + c);
   }
 
  private:
   static constexpr int kStride = T == 8 ? 8 : T + 8;
   static constexpr int kParts = T / 8;  // fragments side by side
+  static constexpr int32_t kOpen = -1;
+
+  // One number for the whole warp, so that the compiler knows that it branches together.
+  __device__ static int32_t Warp() { return __shfl_sync(0xffffffffu, threadIdx.x / 32, 0); }
 
   __device__ int64_t BeliefOf(int32_t candidate) const {
     return (first_ + (candidate < count_ ? candidate : 0)) / w_.settings.candidates;
   }
 
-  // Row of words where a state's part begins.
-  __device__ int32_t StochasticRow() const { return m_.deterministic_rows / Word::kDepths; }
-  __device__ int32_t ActionRow() const {
-    return (m_.deterministic_rows + m_.stochastic_rows) / Word::kDepths;
+  __device__ float& FloatAt(int32_t at) { return reinterpret_cast<float*>(shared_)[at]; }
+
+  // Where a state's parts begin in it.
+  __device__ int32_t StochasticAt() const {
+    return m_.deterministic_rows / Word::kDepths * kStride;
+  }
+  __device__ int32_t ActionAt() const {
+    return (m_.deterministic_rows + m_.stochastic_rows) / Word::kDepths * kStride;
   }
 
-  // words = value(depth, candidate) for each of `size` depths, and zeros up to `rows`,
+  // The words from `at` on = value(depth, candidate) for each of `size` depths, and zeros up to `rows`,
   // by the threads from `thread` on.
   template <typename Value>
-  __device__ void Fill(uint32_t* words, int32_t size, int32_t rows, int32_t thread, Value value) {
+  __device__ void Fill(int32_t at, int32_t size, int32_t rows, int32_t thread, Value value) {
     const int32_t threads = blockDim.x - thread;
     for (int32_t i = threadIdx.x - thread; i < rows / Word::kDepths * T; i += threads) {
       const int32_t c = i % T, depth = i / T * Word::kDepths;
       const float low = depth < size ? value(depth, c) : 0.0f;
       const bool paired = Word::kDepths == 2 && depth + 1 < size;
-      words[i / T * kStride + c] = Word::Of(low, paired ? value(depth + 1, c) : 0.0f);
+      shared_[at + i / T * kStride + c] = Word::Of(low, paired ? value(depth + 1, c) : 0.0f);
     }
   }
 
@@ -158,17 +175,17 @@ class Tile {
     const int32_t d = m_.deterministic_size, s = m_.stochastic_size;
     Fill(state_, d, m_.deterministic_rows, 0, [&](int32_t i, int32_t c) {
       const float x = w_.deterministic[BeliefOf(c) * d + i];
-      if (m_.has_gru) recurrent_[i * T + c] = x;
+      if (m_.has_gru) FloatAt(recurrent_ + i * T + c) = x;
       return x;
     });
-    Fill(state_ + StochasticRow() * kStride, s, m_.stochastic_rows, 0,
+    Fill(state_ + StochasticAt(), s, m_.stochastic_rows, 0,
          [&](int32_t i, int32_t c) { return w_.stochastic[BeliefOf(c) * s + i]; });
     __syncthreads();
   }
 
   __device__ void Step(int32_t t) {
     const DeviceLayer* layer = m_.layer;
-    const uint32_t* hidden = Stack(layer, m_.num_input, state_ + StochasticRow() * kStride);
+    int32_t hidden = Stack(layer, m_.num_input, state_ + StochasticAt());
     layer += m_.num_input;
     if (m_.has_gru) {
       Gru(hidden);
@@ -176,19 +193,19 @@ class Tile {
     }
     hidden = Stack(layer, m_.num_prior - 1, hidden);
     layer += m_.num_prior;
-    Multiply(layer[-1], hidden, nullptr);
+    Multiply(layer[-1], hidden, kOpen);
     __syncthreads();
     Draw();
-    uint32_t* swapped = state_;
+    const int32_t swapped = state_;
     state_ = next_;
     next_ = swapped;
     hidden = Stack(layer, m_.num_reward - 1, state_);
     layer += m_.num_reward;
     // A reward is one feature: the first warp's. The others see to the next step.
-    if (threadIdx.x < 32) {
-      Multiply(layer[-1], hidden, nullptr);
+    if (Warp() == 0) {
+      Multiply(layer[-1], hidden, kOpen);
       __syncwarp();
-      for (int32_t c = threadIdx.x; c < T; c += 32) returns_[c] += open_[c];
+      for (int32_t c = threadIdx.x; c < T; c += 32) FloatAt(returns_ + c) += FloatAt(open_ + c);
     } else if (t + 1 < w_.settings.horizon) {
       Prepare(t + 1, 32);
     }
@@ -198,7 +215,7 @@ class Tile {
   // The step's actions and its draws for the latents, by the threads from `thread` on.
   __device__ void Prepare(int32_t t, int32_t thread) {
     const int32_t size = m_.action_size, s = m_.stochastic_size;
-    Fill(state_ + ActionRow() * kStride, size, m_.action_rows, thread, [&](int32_t a, int32_t c) {
+    Fill(state_ + ActionAt(), size, m_.action_rows, thread, [&](int32_t a, int32_t c) {
       if (c >= count_) return 0.0f;
       return w_.actions[((first_ + c) * w_.settings.horizon + t) * size + a];
     });
@@ -207,57 +224,61 @@ class Tile {
     for (int32_t i = threadIdx.x - thread; i < draws; i += threads) {
       if (i % T >= count_) continue;
       const int64_t index = begin + i % T * s + i / T;
-      noise_[i] = w_.noise.latents != nullptr ? w_.noise.latents[index]
-                                              : Normal(w_.noise.latent_stream, index);
+      FloatAt(noise_ + i) = w_.noise.latents != nullptr ? w_.noise.latents[index]
+                                                    : Normal(w_.noise.latent_stream, index);
     }
   }
 
   // Adds a tile's products to the sums, gate by gate; the last gate's are sum[kLast].
+  // Weights are on their way for kAhead steps before they are needed.
   template <int kGates, int kLast, int kSums>
-  __device__ void Accumulate(const DeviceLayer& layer, int32_t tile, const uint32_t* in,
+  __device__ void Accumulate(const DeviceLayer& layer, int32_t tile, int32_t in,
                              float (&sum)[kSums][kParts][4]) {
-    constexpr int kAhead = kGates == 1 ? 8 : T == 32 ? 2 : 3;
-    const int32_t lane = threadIdx.x % 32, steps = layer.steps;
+    constexpr int kAhead = kGates == 1 ? 4 : 1;
+    constexpr int kLoads = kFragments * kGates;
+    const int32_t lane = threadIdx.x % 32;
     const uint4* weights = reinterpret_cast<const uint4*>(layer.packed) +
-                           static_cast<int64_t>(tile) * steps * kGates * 32 + lane;
-    const uint32_t* words = in + lane % 4 * kStride + lane / 4;
-    uint4 ahead[kAhead][kGates];
+                           static_cast<int64_t>(tile) * layer.steps * kLoads * 32 + lane;
+    const uint32_t* words = shared_ + in + lane % 4 * kStride + lane / 4;
+    uint4 ahead[kAhead][kLoads];
 #pragma unroll
-    for (int i = 0; i < kAhead; ++i) Load<kGates>(weights, i, steps, ahead[i]);
-    int32_t step = 0;
-    for (; step + kAhead <= steps; step += kAhead) {
+    for (int i = 0; i < kAhead; ++i) {
+      if (i < layer.steps) Load<kLoads>(weights + i * kLoads * 32, ahead[i]);
+    }
+    for (int32_t left = layer.steps; left > 0; left -= kAhead) {
+      weights += kAhead * kLoads * 32;
 #pragma unroll
       for (int i = 0; i < kAhead; ++i) {
-        MultiplyStep<kGates, kLast>(ahead[i], words + i * 8 * kStride, sum);
-        Load<kGates>(weights, step + i + kAhead, steps, ahead[i]);
+        if (i >= left) break;
+        MultiplyStep<kGates, kLast>(ahead[i], words + i * kStepWords * kStride, sum);
+        if (i + kAhead < left) Load<kLoads>(weights + i * kLoads * 32, ahead[i]);
       }
-      words += kAhead * 8 * kStride;
-    }
-#pragma unroll
-    for (int i = 0; i < kAhead - 1; ++i) {
-      if (step + i < steps) MultiplyStep<kGates, kLast>(ahead[i], words + i * 8 * kStride, sum);
+      words += kAhead * kStepWords * kStride;
     }
   }
 
   // Past the first cache, which one block's stream would only sweep.
-  template <int kGates>
-  __device__ static void Load(const uint4* weights, int32_t step, int32_t steps,
-                              uint4 (&fragments)[kGates]) {
+  template <int kLoads>
+  __device__ static void Load(const uint4* weights, uint4 (&fragments)[kLoads]) {
 #pragma unroll
-    for (int gate = 0; gate < kGates; ++gate) {
-      if (step < steps) fragments[gate] = __ldcg(weights + (step * kGates + gate) * 32);
-    }
+    for (int i = 0; i < kLoads; ++i) fragments[i] = __ldcg(weights + i * 32);
   }
 
   template <int kGates, int kLast, int kSums>
-  __device__ static void MultiplyStep(const uint4 (&fragments)[kGates], const uint32_t* words,
-                                      float (&sum)[kSums][kParts][4]) {
-    typename Word::Input inputs[kParts];
+  __device__ static void MultiplyStep(const uint4 (&fragments)[kFragments * kGates],
+                                      const uint32_t* words, float (&sum)[kSums][kParts][4]) {
 #pragma unroll
-    for (int n = 0; n < kParts; ++n) inputs[n] = Word::Read(words + n * 8, 4 * kStride);
+    for (int f = 0; f < kFragments; ++f) {
+      typename Word::Input inputs[kParts];
 #pragma unroll
-    for (int gate = 0; gate < kGates; ++gate) {
-      Word::Multiply(sum[gate + 1 == kGates ? kLast : gate], fragments[gate], inputs);
+      for (int n = 0; n < kParts; ++n) {
+        inputs[n] = Word::Read(words + f * 8 * kStride + n * 8, 4 * kStride);
+      }
+#pragma unroll
+      for (int gate = 0; gate < kGates; ++gate) {
+        Word::Multiply(sum[gate + 1 == kGates ? kLast : gate], fragments[f * kGates + gate],
+                       inputs);
+      }
     }
   }
 
@@ -274,10 +295,10 @@ class Tile {
     }
   }
 
-  // One layer: words of activations, or its plain numbers in open_ if out is null.
-  __device__ void Multiply(const DeviceLayer& layer, const uint32_t* in, uint32_t* out) {
+  // One layer: words of activations from `out` on, or its plain numbers if that is kOpen.
+  __device__ void Multiply(const DeviceLayer& layer, int32_t in, int32_t out) {
     const int32_t lane = threadIdx.x % 32, warps = blockDim.x / 32;
-    for (int32_t tile = threadIdx.x / 32; tile < layer.tiles; tile += warps) {
+    for (int32_t tile = Warp(); tile < layer.tiles; tile += warps) {
       const int32_t feature = tile * kTileWidth + lane / 4 * 2;
       float sum[1][kParts][4] = {};
       AddBias(layer, feature, 0, sum[0]);
@@ -285,20 +306,22 @@ class Tile {
 #pragma unroll
       for (int n = 0; n < kParts; ++n) {
         const int32_t c = n * 8 + lane % 4 * 2;
-        if (out == nullptr) {
-          for (int i = 0; i < 4; ++i) open_[(feature + i / 2) * T + c + i % 2] = sum[0][n][i];
+        if (out == kOpen) {
+          for (int i = 0; i < 4; ++i) {
+            FloatAt(open_ + (feature + i / 2) * T + c + i % 2) = sum[0][n][i];
+          }
         } else {
-          for (int i = 0; i < 4; ++i) sum[0][n][i] = Activated(sum[0][n][i], m_.activation);
-          Word::Write(out + c, feature, kStride, sum[0][n]);
+          Activate(sum[0][n], m_.activation);
+          Word::Write(shared_ + out + c, feature, kStride, sum[0][n]);
         }
       }
     }
   }
 
-  // Layers that end in the activation, one after the other.
-  __device__ const uint32_t* Stack(const DeviceLayer* layers, int32_t count, const uint32_t* in) {
+  // Layers that end in the activation, one after the other; where the last one's words are.
+  __device__ int32_t Stack(const DeviceLayer* layers, int32_t count, int32_t in) {
     for (int32_t i = 0; i < count; ++i) {
-      uint32_t* out = in == hidden_[0] ? hidden_[1] : hidden_[0];
+      const int32_t out = in == hidden_ ? other_hidden_ : hidden_;
       Multiply(layers[i], in, out);
       __syncthreads();
       in = out;
@@ -307,10 +330,10 @@ class Tile {
   }
 
   // z = σ(x_z + h_z), r = σ(x_r + h_r), c = tanh(x_c + r h_c), h' = c + z (h − c)
-  __device__ void Gru(const uint32_t* x) {
+  __device__ void Gru(int32_t x) {
     const DeviceLayer* layers = m_.layer + m_.num_input + m_.num_prior + m_.num_reward;
     const int32_t lane = threadIdx.x % 32, warps = blockDim.x / 32;
-    for (int32_t tile = threadIdx.x / 32; tile < layers[0].tiles; tile += warps) {
+    for (int32_t tile = Warp(); tile < layers[0].tiles; tile += warps) {
       const int32_t feature = tile * kTileWidth + lane / 4 * 2;
       float sum[4][kParts][4] = {};  // z, r, x_c, h_c
       for (int gate = 0; gate < 2; ++gate) {
@@ -326,12 +349,12 @@ class Tile {
         const int32_t column = n * 8 + lane % 4 * 2;
         float next[4];
         for (int i = 0; i < 4; ++i) {
-          float* h = recurrent_ + (feature + i / 2) * T + column + i % 2;
+          float& h = FloatAt(recurrent_ + (feature + i / 2) * T + column + i % 2);
           const float z = Sigmoid(sum[0][n][i]), r = Sigmoid(sum[1][n][i]);
           const float c = Tanh(sum[2][n][i] + r * sum[3][n][i]);
-          *h = next[i] = c + z * (*h - c);
+          h = next[i] = c + z * (h - c);
         }
-        Word::Write(next_ + column, feature, kStride, next);
+        Word::Write(shared_ + next_ + column, feature, kStride, next);
       }
     }
     __syncthreads();
@@ -340,21 +363,22 @@ class Tile {
   // s' = mean + stddev · noise from the prior's numbers, or the mean alone.
   __device__ void Draw() {
     const int32_t s = m_.stochastic_size;
-    Fill(next_ + StochasticRow() * kStride, s, m_.stochastic_rows, 0, [&](int32_t i, int32_t c) {
-      const float mean = open_[i * T + c];
+    Fill(next_ + StochasticAt(), s, m_.stochastic_rows, 0, [&](int32_t i, int32_t c) {
+      const float mean = FloatAt(open_ + i * T + c);
       if (!m_.sample) return mean;
-      const float stddev = Softplus(open_[(s + i) * T + c]) + m_.model_stddev;
-      return mean + stddev * noise_[i * T + c];
+      const float stddev = Softplus(FloatAt(open_ + (s + i) * T + c)) + m_.model_stddev;
+      return mean + stddev * FloatAt(noise_ + i * T + c);
     });
     __syncthreads();
   }
 
   const Work& w_;
   const DeviceModel& m_;
+  uint32_t* shared_;
   int64_t first_;
   int32_t count_;
-  uint32_t *state_, *next_, *hidden_[2];
-  float *recurrent_, *open_, *noise_, *returns_;
+  int32_t state_, next_, hidden_, other_hidden_;    // where rows of words begin
+  int32_t recurrent_, open_, noise_, returns_;      // where rows of floats begin
 };
 
 }  // namespace cem
