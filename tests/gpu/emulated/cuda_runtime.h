@@ -58,7 +58,12 @@ namespace emulated {
 constexpr int kLanes = 32;
 constexpr size_t kStackBytes = 1 << 17;
 constexpr int kSharedBytes = 232448;  // What a block of an H200 can have.
-constexpr int kProcessors = 4;
+
+// As many as the environment says, so that both sides of a choice by their number run.
+inline int Processors() {
+  const char* said = getenv("LOOKAHEAD_EMULATED_PROCESSORS");
+  return said == nullptr ? 4 : atoi(said);
+}
 
 // What a lane is waiting for; the last two are a whole block's.
 enum Meeting { kNone, kShuffle, kVote, kWarpBarrier, kBlockBarrier, kDone };
@@ -244,8 +249,8 @@ inline cudaError_t cudaGetDevice(int* device) {
   return cudaSuccess;
 }
 inline cudaError_t cudaDeviceGetAttribute(int* value, cudaDeviceAttr attribute, int) {
-  *value = attribute == cudaDevAttrMultiProcessorCount ? emulated::kProcessors
-                                                       : emulated::kSharedBytes;
+  *value =
+      attribute == cudaDevAttrMultiProcessorCount ? emulated::Processors() : emulated::kSharedBytes;
   return cudaSuccess;
 }
 template <typename Kernel>

@@ -1,4 +1,4 @@
-"""Protects the CUDA kernels: their own source, a thread a block on the host, against the CPU's."""
+"""Protects the CUDA kernels: their own source, lane for lane on the host, against the CPU's."""
 
 from __future__ import annotations
 
@@ -21,10 +21,33 @@ def device(tmp_path_factory):
     return harness.Device(harness.shared.build(harness.emulation_command(library)))
 
 
-@pytest.mark.parametrize("tensor_cores", [False, True])
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
-def test_the_kernels_plan_as_the_cpu_does(device, path, tensor_cores: bool):
-    harness.replay(device, dict(np.load(path)), tensor_cores)
+def test_the_kernels_plan_as_the_cpu_does(device, path):
+    harness.replay(device, dict(np.load(path)))
+
+
+@pytest.mark.parametrize("processors", [4, 5], ids=["wide_tiles", "narrow_tiles"])
+@pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)
+def test_bfloat16_rounds_and_no_more(device, path, processors: int, monkeypatch):
+    monkeypatch.setenv("LOOKAHEAD_EMULATED_PROCESSORS", str(processors))
+    harness.replay_once(device, dict(np.load(path)))
+
+
+def test_units_that_do_nothing_change_no_plan(device):
+    """So wide that only tiles of eight candidates fit in a block's memory."""
+    problem = dict(np.load(harness.RECORDINGS / "ssm_swish.npz"))
+    harness.replay(device, widened(problem, 2000))
+
+
+def widened(problem: dict[str, np.ndarray], width: int) -> dict[str, np.ndarray]:
+    """The first reward layer with zero weights for more units, up to `width`."""
+    more = width - problem["reward_bias_0"].size
+    fill = {
+        "reward_weights_0": [(0, 0), (0, more)],
+        "reward_bias_0": [(0, more)],
+        "reward_weights_1": [(0, more), (0, 0)],
+    }
+    return {**problem, **{name: np.pad(problem[name], pads) for name, pads in fill.items()}}
 
 
 def test_the_recordings_cover_every_model_and_a_shortage():
@@ -38,11 +61,7 @@ def test_the_recordings_cover_every_model_and_a_shortage():
 
 def test_a_model_too_wide_for_a_block_is_refused(device):
     problem = dict(np.load(harness.RECORDINGS / "ssm_swish.npz"))
-    wide = 40_000
-    problem["reward_weights_0"] = np.zeros([problem["reward_weights_0"].shape[0], wide], np.float32)
-    problem["reward_bias_0"] = np.zeros(wide, np.float32)
-    problem["reward_weights_1"] = np.zeros([wide, 1], np.float32)
-    plan = harness.Plan(device, problem)
+    plan = harness.Plan(device, widened(problem, 40_000))
     with pytest.raises(RuntimeError, match="an error"):
         plan.launch()
     plan.free()

@@ -32,7 +32,8 @@ struct DeviceLayer {
 };
 
 LOOKAHEAD_SHARED int64_t WordsOf(const DeviceLayer& layer) {
-  return static_cast<int64_t>(layer.tiles) * layer.steps * kFragments * layer.gates * kFragmentWords;
+  return static_cast<int64_t>(layer.tiles) * layer.steps * kFragments * layer.gates *
+         kFragmentWords;
 }
 
 constexpr int32_t kMostDeviceLayers = 3 * kMaxLayers + 2;
@@ -82,8 +83,7 @@ class DeviceLayout {
   int32_t Stack(const Layers& layers, bool closed) {
     for (int64_t i = 0; i < layers.count; ++i) {
       const int32_t width = Append(layers.layer[i], 1);
-      int32_t* widest =
-          closed || i + 1 < layers.count ? &to_->widest_hidden : &to_->widest_open;
+      int32_t* widest = closed || i + 1 < layers.count ? &to_->widest_hidden : &to_->widest_open;
       if (width > *widest) *widest = width;
     }
     return static_cast<int32_t>(layers.count);

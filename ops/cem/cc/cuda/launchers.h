@@ -21,7 +21,7 @@ struct LookaheadLatentPlan {
   const float* latent_noise;          // [I, H, N, S], or null: drawn from the seed
   lookahead::cem::Seed seed;
   int32_t bfloat16;  // products of bfloat16 with float32 sums, else of float32
-  float* returns;        // [B, K] of the last elites, best first
+  float* returns;    // [B, K] of the last elites, best first
   // [B]: 0, or 1 + the first iteration with fewer finite returns than elites,
   // from which on the row's plan does not change.
   int32_t* shortage;

@@ -27,9 +27,9 @@ struct Work {
   const float* deterministic;
   const float* stochastic;
   Noise noise;
-  float* actions;    // [N, H, A]
-  float* judged;     // [N]
-  int32_t* elites;   // [B, K]
+  float* actions;     // [N, H, A]
+  float* judged;      // [N]
+  int32_t* elites;    // [B, K]
   int32_t* complete;  // [B]: 1 + the last iteration that had K finite returns
   float* returns;
   int32_t* shortage;
@@ -97,10 +97,7 @@ template <typename Word, int T>
 class Tile {
  public:
   __device__ Tile(const Work& work, uint32_t* shared)
-      : w_(work),
-        m_(work.model),
-        shared_(shared),
-        first_(static_cast<int64_t>(blockIdx.x) * T) {
+      : w_(work), m_(work.model), shared_(shared), first_(static_cast<int64_t>(blockIdx.x) * T) {
     const Room room(m_, Word::kDepths, T);
     const int64_t left = w_.settings.batch * w_.settings.candidates - first_;
     count_ = left < T ? static_cast<int32_t>(left) : T;
@@ -121,7 +118,8 @@ class Tile {
     Prepare(0, 0);
     __syncthreads();
     for (int32_t t = 0; t < w_.settings.horizon; ++t) Step(t);
-    for (int32_t c = threadIdx.x; c < count_; c += blockDim.x) w_.judged[first_ + c] = FloatAt(returns_ + c);
+    for (int32_t c = threadIdx.x; c < count_; c += blockDim.x)
+      w_.judged[first_ + c] = FloatAt(returns_ + c);
   }
 
  private:
@@ -146,8 +144,8 @@ class Tile {
     return (m_.deterministic_rows + m_.stochastic_rows) / Word::kDepths * kStride;
   }
 
-  // The words from `at` on = value(depth, candidate) for each of `size` depths, and zeros up to `rows`,
-  // by the threads from `thread` on.
+  // The words from `at` on = value(depth, candidate) for each of `size` depths, and zeros up to
+  // `rows`, by the threads from `thread` on.
   template <typename Value>
   __device__ void Fill(int32_t at, int32_t size, int32_t rows, int32_t thread, Value value) {
     const int32_t threads = blockDim.x - thread;
@@ -225,7 +223,7 @@ class Tile {
       if (i % T >= count_) continue;
       const int64_t index = begin + i % T * s + i / T;
       FloatAt(noise_ + i) = w_.noise.latents != nullptr ? w_.noise.latents[index]
-                                                    : Normal(w_.noise.latent_stream, index);
+                                                        : Normal(w_.noise.latent_stream, index);
     }
   }
 
@@ -377,8 +375,8 @@ class Tile {
   uint32_t* shared_;
   int64_t first_;
   int32_t count_;
-  int32_t state_, next_, hidden_, other_hidden_;    // where rows of words begin
-  int32_t recurrent_, open_, noise_, returns_;      // where rows of floats begin
+  int32_t state_, next_, hidden_, other_hidden_;  // where rows of words begin
+  int32_t recurrent_, open_, noise_, returns_;    // where rows of floats begin
 };
 
 }  // namespace cem

@@ -162,9 +162,7 @@ struct BFloat16Word {
     uint32_t word[2];
   };
 
-  __device__ static uint32_t Of(float first, float second) {
-    return BFloat16Pair(first, second);
-  }
+  __device__ static uint32_t Of(float first, float second) { return BFloat16Pair(first, second); }
 
   __device__ static Input Read(const uint32_t* words, int64_t half) {
     return {{words[0], words[half]}};
