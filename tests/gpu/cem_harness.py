@@ -15,7 +15,10 @@ import numpy as np
 from tests.gpu import mcts_harness as shared
 
 ROOT = shared.ROOT
-SOURCES = (ROOT / "ops/cem/cc/cuda/plan.cu", ROOT / "tests/gpu/device_memory.cu")
+SOURCES = (
+    *(ROOT / "ops/cem/cc/cuda" / name for name in ("plan.cu", "ensemble.cu")),
+    ROOT / "tests/gpu/device_memory.cu",
+)
 RECORDINGS = ROOT / "tests" / "goldens" / "cem_gpu"
 MAX_LAYERS = 16
 PARTS = ("input", "gru", "prior", "reward")
@@ -75,6 +78,14 @@ def emulation_command(library: Path) -> list[str]:
     return ["g++", *flags, *includes, "-x", "c++", *map(str, SOURCES), "-o", str(library)]
 
 
+class Ensemble(ctypes.Structure):
+    _fields_ = [
+        *[(name, c_int64) for name in ("members", "rows")],
+        ("sizes", c_int64 * (MAX_LAYERS + 1)),
+        *[(name, c_int32) for name in ("num_layers", "activation", "bfloat16")],
+    ]
+
+
 class Device(shared.Device):
     """The launcher of a library."""
 
@@ -82,6 +93,7 @@ class Device(shared.Device):
         self.library = ctypes.CDLL(str(library))
         self.library.lookahead_cem_cuda_error_text.restype = ctypes.c_char_p
         self.library.lookahead_cem_cuda_workspace.restype = c_int64
+        self.library.lookahead_cem_cuda_ensemble_floats.restype = c_int64
 
     def check(self, error: int) -> None:
         if error:
@@ -174,6 +186,45 @@ class Plan:
             action_min=self._put("action_min"),
             action_max=self._put("action_max"),
         )
+
+
+class Networks:
+    """An ensemble on the device: packed once, then `launch` and `result`.
+
+    inputs [E, N, in]; weights of each layer [E, in, out], biases [E, out].
+    """
+
+    def __init__(self, device: Device, inputs, weights, biases, activation: str, bfloat16: bool):
+        self.device = device
+        members, rows, size = inputs.shape
+        sizes = [size, *(layer.shape[2] for layer in weights)]
+        self.ensemble = Ensemble(
+            members=members, rows=rows, sizes=(c_int64 * (MAX_LAYERS + 1))(*sizes),
+            num_layers=len(weights), activation=ACTIVATIONS.index(activation), bfloat16=bfloat16,
+        )  # fmt: skip
+        floats = device.library.lookahead_cem_cuda_ensemble_floats(ctypes.byref(self.ensemble))
+        packed = np.full([members, floats], np.nan, np.float32)
+        outputs = np.full([members, rows, sizes[-1]], np.nan, np.float32)
+        arrays = (packed, inputs, outputs, *weights, *biases)
+        self._kept = [shared.DeviceArray(device, np.ascontiguousarray(a)) for a in arrays]
+        places = [array.pointer.value for array in self._kept[3:]]
+        pointers = c_void_p * len(weights)
+        layers = (pointers(*places[: len(weights)]), pointers(*places[len(weights) :]))
+        call = device.library.lookahead_cem_cuda_pack_ensemble
+        device.check(call(None, ctypes.byref(self.ensemble), *layers, self._kept[0].pointer))
+
+    def launch(self) -> None:
+        call = self.device.library.lookahead_cem_cuda_ensemble
+        places = [array.pointer for array in self._kept[:3]]
+        self.device.check(call(None, ctypes.byref(self.ensemble), *places))
+
+    def result(self) -> np.ndarray:
+        self.device.synchronize()
+        return self._kept[2].read()
+
+    def free(self) -> None:
+        for array in self._kept:
+            array.free()
 
 
 def replay(device: Device, problem: dict[str, np.ndarray]) -> None:

@@ -3,12 +3,13 @@
     python -m tests.gpu.cem_on_gpu [--library=FILE] [--batch=B] [--emulate]
 
 Builds the library if none is given, replays the CPU's recordings, and prints one JSON object for
-each precision: milliseconds of a plan at PlaNet's size.
+each precision: milliseconds of a plan at PlaNet's size, microseconds of an ensemble of PETS'.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 import tempfile
@@ -19,7 +20,7 @@ import numpy as np
 
 from tests.gpu import cem_harness as harness
 
-REPEATS = 10
+REPEATS, LAUNCHES = 10, 100
 D, S, A, U, H = 200, 30, 1, 200, 12
 GIGAFLOP = 92.256
 
@@ -75,6 +76,35 @@ def measure(device: harness.Device, batch: int, bfloat16: bool) -> dict:
     }
 
 
+def measure_ensemble(device: harness.Device, bfloat16: bool) -> dict:
+    """Microseconds of one question to PETS' half-cheetah ensemble, launched many times."""
+    members, rows, sizes = 5, 1600, (18, 500, 500, 500, 36)
+    rng = np.random.default_rng(0)
+    normal = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
+    pairs = list(itertools.pairwise(sizes))
+    weights = [normal(members, i, o) / np.float32(i**0.5) for i, o in pairs]
+    biases = [normal(members, o) for _, o in pairs]
+    inputs = normal(members, rows, sizes[0])
+    networks = harness.Networks(device, inputs, weights, biases, "swish", bfloat16)
+    seconds = []
+    for _ in range(REPEATS + 1):
+        device.synchronize()
+        start = time.perf_counter()
+        for _ in range(LAUNCHES):
+            networks.launch()
+        device.synchronize()
+        seconds.append((time.perf_counter() - start) / LAUNCHES)
+    networks.free()
+    median = statistics.median(seconds[1:])
+    flop = 2 * members * rows * sum(i * o for i, o in pairs)
+    return {
+        "ensemble": [members, rows, *sizes],
+        "precision": "bfloat16" if bfloat16 else "float32",
+        "microseconds": round(1e6 * median, 1),
+        "gflops": round(1e-9 * flop / median, 1),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--library", type=Path)
@@ -91,6 +121,7 @@ def main() -> None:
         print(json.dumps({"recordings": "equal"}), flush=True)
         for bfloat16 in () if arguments.emulate else (False, True):
             print(json.dumps(measure(device, arguments.batch, bfloat16)))
+            print(json.dumps(measure_ensemble(device, bfloat16)))
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ struct uint4 {
   uint32_t x, y, z, w;
 };
 
-inline dim3 blockIdx(0, 0), gridDim(1), blockDim(1), threadIdx(0, 0);
+inline dim3 blockIdx(0, 0, 0), gridDim(1), blockDim(1), threadIdx(0, 0, 0);
 
 using std::isfinite;
 
@@ -238,9 +238,12 @@ cudaError_t cudaLaunchKernel(void (*kernel)(P...), dim3 grid, dim3 threads, void
     emulated::Call(kernel, arguments, std::index_sequence_for<P...>());
   };
   emulated::kernel_call = &call;
-  for (blockIdx.y = 0; blockIdx.y < grid.y; ++blockIdx.y) {
-    for (blockIdx.x = 0; blockIdx.x < grid.x; ++blockIdx.x) emulated::RunBlock(threads.x);
+  for (blockIdx.z = 0; blockIdx.z < grid.z; ++blockIdx.z) {
+    for (blockIdx.y = 0; blockIdx.y < grid.y; ++blockIdx.y) {
+      for (blockIdx.x = 0; blockIdx.x < grid.x; ++blockIdx.x) emulated::RunBlock(threads.x);
+    }
   }
+  emulated::kernel_call = nullptr;
   return cudaSuccess;
 }
 

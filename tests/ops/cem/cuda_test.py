@@ -11,6 +11,7 @@ from tensorflow.python.framework import kernels
 
 from ops import loader
 from tests.gpu import cem_harness as harness
+from tests.ops.cem.ensemble_test import NUMPY, in_float64, problem
 
 RECORDINGS = sorted(harness.RECORDINGS.glob("*.npz"))
 
@@ -65,6 +66,20 @@ def test_a_model_too_wide_for_a_block_is_refused(device):
     with pytest.raises(RuntimeError, match="an error"):
         plan.launch()
     plan.free()
+
+
+@pytest.mark.parametrize("bfloat16", [False, True])
+@pytest.mark.parametrize("activation", NUMPY)
+@pytest.mark.parametrize("sizes, rows", [((6, 40, 33, 9), 70), ((3, 7, 2), 200), ((1, 1), 1)])
+def test_the_kernels_ask_an_ensemble(device, sizes, rows, activation: str, bfloat16: bool):
+    inputs, weights, biases = problem(rows, 3, rows, sizes)
+    networks = harness.Networks(device, inputs, weights, biases, activation, bfloat16)
+    networks.launch()
+    found = networks.result()
+    networks.free()
+    expected = in_float64(inputs, weights, biases, activation)
+    rtol, atol = (0.05, 0.05) if bfloat16 else (1e-5, 2e-5)
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol)
 
 
 def test_nvcc_compiles_the_kernels(tmp_path, device):

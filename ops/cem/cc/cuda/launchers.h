@@ -1,6 +1,6 @@
-// A whole latent plan on a GPU: plain C functions, no TensorFlow. All pointers
-// inside the structures are of the device; the structures themselves are read
-// before a function returns. A plan is 1 + 3 · I launches on the stream.
+// A whole latent plan and an ensemble's networks on a GPU: plain C functions, no TensorFlow. All
+// pointers inside the structures are of the device; the structures themselves are read before a
+// function returns. A plan is 1 + 3 · I launches on the stream.
 
 #ifndef LOOKAHEAD_OPS_CEM_CC_CUDA_LAUNCHERS_H_
 #define LOOKAHEAD_OPS_CEM_CC_CUDA_LAUNCHERS_H_
@@ -28,6 +28,15 @@ struct LookaheadLatentPlan {
   float* workspace;  // of lookahead_cem_cuda_workspace floats
 };
 
+// Networks of one shape: E members, N rows each, layer i from sizes[i] to sizes[i + 1].
+struct LookaheadEnsemble {
+  int64_t members, rows;
+  int64_t sizes[lookahead::cem::kMaxLayers + 1];
+  int32_t num_layers;
+  lookahead::cem::Activation activation;
+  int32_t bfloat16;  // as in a plan
+};
+
 extern "C" {
 
 // Floats of workspace that the plan's model and settings need.
@@ -36,6 +45,18 @@ int64_t lookahead_cem_cuda_workspace(const LookaheadLatentPlan* plan);
 // Plans; returns a cudaError_t, 0 for none, and cudaErrorInvalidValue for a
 // model whose layers do not fit in a block's shared memory.
 int lookahead_cem_cuda_plan(CUstream_st* stream, const LookaheadLatentPlan* plan);
+
+// Floats of a packed member.
+int64_t lookahead_cem_cuda_ensemble_floats(const LookaheadEnsemble* ensemble);
+
+// packed [E, floats] of each layer's weights [E, in, out] and biases [E, out].
+int lookahead_cem_cuda_pack_ensemble(CUstream_st* stream, const LookaheadEnsemble* ensemble,
+                                     const float* const* weights, const float* const* biases,
+                                     float* packed);
+
+// outputs [E, N, out] of inputs [E, N, in]: each network on its own rows.
+int lookahead_cem_cuda_ensemble(CUstream_st* stream, const LookaheadEnsemble* ensemble,
+                                const float* packed, const float* inputs, float* outputs);
 
 // Copies on the stream, within the device or between it and the host, whose memory
 // must stay until the stream was waited for. They too return a cudaError_t.

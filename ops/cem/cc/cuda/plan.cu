@@ -4,7 +4,7 @@
 #include <cuda_runtime.h>
 #include <math.h>
 
-#include "ops/cem/cc/cuda/device_model.h"
+#include "ops/cem/cc/cuda/launch.h"
 #include "ops/cem/cc/cuda/launchers.h"
 #include "ops/cem/cc/cuda/rollout.h"
 
@@ -12,51 +12,16 @@ namespace lookahead {
 namespace cem {
 namespace {
 
-#ifdef LOOKAHEAD_EMULATED
-constexpr int kRolloutThreads = 64, kThreads = 64;
-#else
-constexpr int kRolloutThreads = 512, kThreads = 256;
-#endif
-
 template <typename Word, int T>
-__global__ void __launch_bounds__(kRolloutThreads, 1)
+__global__ void __launch_bounds__(kTileThreads, 1)
     RolloutKernel(const __grid_constant__ Work work) {
-#ifdef LOOKAHEAD_EMULATED
-  uint32_t* shared = emulated::SharedMemory();
-#else
-  extern __shared__ uint4 memory[];
-  uint32_t* shared = reinterpret_cast<uint32_t*>(memory);
-#endif
-  Tile<Word, T>(work, shared).Run();
+  Tile<Word, T>(work, SharedWords()).Run();
 }
 
-// The weight of a depth and a gate's column, or 0 beyond the layer.
-__device__ float WeightOf(const DeviceLayer& layer, int32_t depth, int32_t column, int32_t gate) {
-  if (column >= layer.width) return 0.0f;
-  const int64_t at = gate * layer.width + column, row = layer.gates * layer.width;
-  if (depth < layer.top_depth) return layer.top[depth * row + at];
-  const int32_t below = depth - layer.bottom_at;
-  return below >= 0 && below < layer.bottom_depth ? layer.bottom[below * row + at] : 0.0f;
-}
-
-// Weights in the order of fragments; a block row a layer.
+// A block row a layer.
 template <typename Word>
 __global__ void PackKernel(const __grid_constant__ DeviceModel model) {
-  const DeviceLayer& layer = model.layer[blockIdx.y];
-  const int64_t total = WordsOf(layer);
-  const int64_t stride = static_cast<int64_t>(gridDim.x) * blockDim.x;
-  for (int64_t i = static_cast<int64_t>(blockIdx.x) * blockDim.x + threadIdx.x; i < total;
-       i += stride) {
-    const int32_t word = i % 4, lane = i / 4 % 32;
-    const int32_t fragment = static_cast<int32_t>(i / kFragmentWords);
-    const int32_t gate = fragment % layer.gates, eight = fragment / layer.gates;
-    const int32_t eights = layer.steps * kFragments;
-    const int32_t column = eight / eights * kTileWidth + lane / 4 * 2 + word % 2;
-    const int32_t depth = (eight % eights * 8 + lane % 4 + word / 2 * 4) * Word::kDepths;
-    const float low = WeightOf(layer, depth, column, gate);
-    const float high = Word::kDepths == 2 ? WeightOf(layer, depth + 1, column, gate) : 0.0f;
-    layer.packed[i] = Word::Of(low, high);
-  }
+  PackLayer<Word>(model.layer[blockIdx.y]);
 }
 
 template <typename Number>
@@ -129,34 +94,12 @@ __global__ void RefitKernel(const __grid_constant__ Work work) {
   if (i < size) RefitOne(work, b, i);
 }
 
-template <typename... P>
-int Launch(CUstream_st* stream, dim3 grid, dim3 block, int64_t shared, void (*kernel)(P...),
-           P... arguments) {
-  void* pointers[] = {&arguments...};
-  return cudaLaunchKernel(kernel, grid, block, pointers, shared, stream);
-}
-
 // A warp for each of `count` things of each belief.
 int LaunchWarps(CUstream_st* stream, const Work& work, int64_t count, void (*kernel)(Work)) {
   const int64_t warps = kThreads / 32;
   const dim3 grid(static_cast<unsigned>((count + warps - 1) / warps),
                   static_cast<unsigned>(work.settings.batch));
-  return Launch(stream, grid, dim3(kThreads), 0, kernel, work);
-}
-
-// What a device offers a block, and how many run at once.
-struct Limits {
-  int shared_bytes, processors;
-};
-
-int ReadLimits(Limits* limits) {
-  int device;
-  int error = cudaGetDevice(&device);
-  if (error != cudaSuccess) return error;
-  error = cudaDeviceGetAttribute(&limits->shared_bytes, cudaDevAttrMaxSharedMemoryPerBlockOptin,
-                                 device);
-  if (error != cudaSuccess) return error;
-  return cudaDeviceGetAttribute(&limits->processors, cudaDevAttrMultiProcessorCount, device);
+  return Launch(stream, grid, kernel, work);
 }
 
 // Rolls out in tiles of T if they fit in a block's shared memory; `fits` says so.
@@ -165,13 +108,9 @@ int RollOut(CUstream_st* stream, const Work& work, const Limits& limits, bool* f
   const int64_t bytes = Room(work.model, Word::kDepths, T).Words() * sizeof(uint32_t);
   *fits = bytes <= limits.shared_bytes;
   if (!*fits) return cudaSuccess;
-  void (*kernel)(Work) = RolloutKernel<Word, T>;
-  const int error = cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize,
-                                         static_cast<int>(bytes));
-  if (error != cudaSuccess) return error;
   const int64_t candidates = work.settings.batch * work.settings.candidates;
   const dim3 grid(static_cast<unsigned>((candidates + T - 1) / T));
-  return Launch(stream, grid, dim3(kRolloutThreads), bytes, kernel, work);
+  return LaunchTiles(stream, grid, bytes, RolloutKernel<Word, T>, work);
 }
 
 // Every block streams all weights, so a tile is as wide as still gives each
@@ -223,7 +162,7 @@ int Plan(CUstream_st* stream, const LookaheadLatentPlan& plan) {
   int error = ReadLimits(&limits);
   if (error != cudaSuccess) return error;
   const dim3 grid(64, static_cast<unsigned>(work.model.num_layers));
-  error = Launch(stream, grid, dim3(kThreads), 0, PackKernel<Word>, work.model);
+  error = Launch(stream, grid, PackKernel<Word>, work.model);
   if (error != cudaSuccess) return error;
   const int64_t bytes = work.settings.batch * sizeof(int32_t);
   error = cudaMemsetAsync(plan.shortage, 0, bytes, stream);

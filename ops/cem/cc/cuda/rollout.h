@@ -1,7 +1,5 @@
 // One block's tile of T candidates through all steps of the model, for either
-// word of tensor_cores.h. States and layers' inputs are in shared memory, rows of
-// words by candidates; each warp takes 16 features of a layer at a time and
-// streams their weights from the second cache.
+// word of tensor_cores.h, with the states in shared memory too.
 
 #ifndef LOOKAHEAD_OPS_CEM_CC_CUDA_ROLLOUT_H_
 #define LOOKAHEAD_OPS_CEM_CC_CUDA_ROLLOUT_H_
@@ -12,7 +10,7 @@
 #include <cstdint>
 
 #include "ops/cem/cc/cuda/device_model.h"
-#include "ops/cem/cc/cuda/tensor_cores.h"
+#include "ops/cem/cc/cuda/products.h"
 #include "ops/cem/cc/kernels/philox.h"
 #include "ops/cem/cc/kernels/plan.h"
 
@@ -36,26 +34,10 @@ struct Work {
   int64_t iteration;
 };
 
-// Short forms of the activations: within 1e-6 of the exact ones, without a branch.
-__device__ inline float Sigmoid(float x) { return __fdividef(1.0f, 1.0f + __expf(-x)); }
-
 __device__ inline float Tanh(float x) { return 1.0f - __fdividef(2.0f, 1.0f + __expf(2.0f * x)); }
 
 __device__ inline float Softplus(float x) {
   return fmaxf(x, 0.0f) + __logf(1.0f + __expf(-fabsf(x)));
-}
-
-__device__ inline void Activate(float (&x)[4], Activation activation) {
-  if (activation == kRelu) {
-#pragma unroll
-    for (float& each : x) each = each < 0.0f ? 0.0f : each;
-  } else if (activation == kElu) {
-#pragma unroll
-    for (float& each : x) each = each < 0.0f ? __expf(each) - 1.0f : each;
-  } else {
-#pragma unroll
-    for (float& each : x) each *= Sigmoid(each);
-  }
 }
 
 __device__ inline float Uniform(uint32_t word) {
@@ -77,14 +59,13 @@ struct Room {
   int32_t state, hidden, recurrent, open, noise;  // rows
   int32_t stride, tile;
 
-  // Rows of words are apart by a stride that spreads a fragment over all banks.
   __host__ __device__ Room(const DeviceModel& m, int32_t depths_in_a_word, int32_t tile)
       : state((m.deterministic_rows + m.stochastic_rows + m.action_rows) / depths_in_a_word),
         hidden(m.widest_hidden / depths_in_a_word),
         recurrent(m.has_gru ? m.deterministic_rows : 0),
         open(m.widest_open),
         noise(m.sample ? m.stochastic_size : 0),
-        stride(tile == 8 ? 8 : tile + 8),
+        stride(StrideOf(tile)),
         tile(tile) {}
 
   __host__ __device__ int64_t Words() const {
@@ -94,19 +75,22 @@ struct Room {
 };
 
 template <typename Word, int T>
-class Tile {
+class Tile : private Products<Word, T> {
  public:
   __device__ Tile(const Work& work, uint32_t* shared)
-      : w_(work), m_(work.model), shared_(shared), first_(static_cast<int64_t>(blockIdx.x) * T) {
+      : Base(shared, work.model.activation),
+        w_(work),
+        m_(work.model),
+        first_(static_cast<int64_t>(blockIdx.x) * T) {
     const Room room(m_, Word::kDepths, T);
     const int64_t left = w_.settings.batch * w_.settings.candidates - first_;
     count_ = left < T ? static_cast<int32_t>(left) : T;
     state_ = 0;
     next_ = state_ + room.state * kStride;
-    hidden_ = next_ + room.state * kStride;
-    other_hidden_ = hidden_ + room.hidden * kStride;
-    recurrent_ = other_hidden_ + room.hidden * kStride;
+    const int32_t hidden = next_ + room.state * kStride;
+    recurrent_ = hidden + 2 * room.hidden * kStride;
     open_ = recurrent_ + room.recurrent * T;
+    this->PlaceHidden(hidden, room.hidden);
     noise_ = open_ + room.open * T;
     returns_ = noise_ + room.noise * T;
     for (int32_t i = threadIdx.x; i < room.Words(); i += blockDim.x) shared_[i] = 0;
@@ -123,18 +107,13 @@ class Tile {
   }
 
  private:
-  static constexpr int kStride = T == 8 ? 8 : T + 8;
-  static constexpr int kParts = T / 8;  // fragments side by side
-  static constexpr int32_t kOpen = -1;
-
-  // One number for the whole warp, so that the compiler knows that it branches together.
-  __device__ static int32_t Warp() { return __shfl_sync(0xffffffffu, threadIdx.x / 32, 0); }
+  typedef Products<Word, T> Base;
+  using Base::AddBias, Base::Fill, Base::FloatAt, Base::Multiply, Base::Stack;
+  using Base::Warp, Base::kOpen, Base::kParts, Base::kStride, Base::open_, Base::shared_;
 
   __device__ int64_t BeliefOf(int32_t candidate) const {
     return (first_ + (candidate < count_ ? candidate : 0)) / w_.settings.candidates;
   }
-
-  __device__ float& FloatAt(int32_t at) { return reinterpret_cast<float*>(shared_)[at]; }
 
   // Where a state's parts begin in it.
   __device__ int32_t StochasticAt() const {
@@ -142,19 +121,6 @@ class Tile {
   }
   __device__ int32_t ActionAt() const {
     return (m_.deterministic_rows + m_.stochastic_rows) / Word::kDepths * kStride;
-  }
-
-  // The words from `at` on = value(depth, candidate) for each of `size` depths, and zeros up to
-  // `rows`, by the threads from `thread` on.
-  template <typename Value>
-  __device__ void Fill(int32_t at, int32_t size, int32_t rows, int32_t thread, Value value) {
-    const int32_t threads = blockDim.x - thread;
-    for (int32_t i = threadIdx.x - thread; i < rows / Word::kDepths * T; i += threads) {
-      const int32_t c = i % T, depth = i / T * Word::kDepths;
-      const float low = depth < size ? value(depth, c) : 0.0f;
-      const bool paired = Word::kDepths == 2 && depth + 1 < size;
-      shared_[at + i / T * kStride + c] = Word::Of(low, paired ? value(depth + 1, c) : 0.0f);
-    }
   }
 
   // The candidates' actions and the beliefs they start from.
@@ -227,106 +193,6 @@ class Tile {
     }
   }
 
-  // Adds a tile's products to the sums, gate by gate; the last gate's are sum[kLast].
-  // Weights are on their way for kAhead steps before they are needed.
-  template <int kGates, int kLast, int kSums>
-  __device__ void Accumulate(const DeviceLayer& layer, int32_t tile, int32_t in,
-                             float (&sum)[kSums][kParts][4]) {
-    constexpr int kAhead = kGates == 1 ? 4 : 1;
-    constexpr int kLoads = kFragments * kGates;
-    const int32_t lane = threadIdx.x % 32;
-    const uint4* weights = reinterpret_cast<const uint4*>(layer.packed) +
-                           static_cast<int64_t>(tile) * layer.steps * kLoads * 32 + lane;
-    const uint32_t* words = shared_ + in + lane % 4 * kStride + lane / 4;
-    uint4 ahead[kAhead][kLoads];
-#pragma unroll
-    for (int i = 0; i < kAhead; ++i) {
-      if (i < layer.steps) Load<kLoads>(weights + i * kLoads * 32, ahead[i]);
-    }
-    for (int32_t left = layer.steps; left > 0; left -= kAhead) {
-      weights += kAhead * kLoads * 32;
-#pragma unroll
-      for (int i = 0; i < kAhead; ++i) {
-        if (i >= left) break;
-        MultiplyStep<kGates, kLast>(ahead[i], words + i * kStepWords * kStride, sum);
-        if (i + kAhead < left) Load<kLoads>(weights + i * kLoads * 32, ahead[i]);
-      }
-      words += kAhead * kStepWords * kStride;
-    }
-  }
-
-  // Past the first cache, which one block's stream would only sweep.
-  template <int kLoads>
-  __device__ static void Load(const uint4* weights, uint4 (&fragments)[kLoads]) {
-#pragma unroll
-    for (int i = 0; i < kLoads; ++i) fragments[i] = __ldcg(weights + i * 32);
-  }
-
-  template <int kGates, int kLast, int kSums>
-  __device__ static void MultiplyStep(const uint4 (&fragments)[kFragments * kGates],
-                                      const uint32_t* words, float (&sum)[kSums][kParts][4]) {
-#pragma unroll
-    for (int f = 0; f < kFragments; ++f) {
-      typename Word::Input inputs[kParts];
-#pragma unroll
-      for (int n = 0; n < kParts; ++n) {
-        inputs[n] = Word::Read(words + f * 8 * kStride + n * 8, 4 * kStride);
-      }
-#pragma unroll
-      for (int gate = 0; gate < kGates; ++gate) {
-        Word::Multiply(sum[gate + 1 == kGates ? kLast : gate], fragments[f * kGates + gate],
-                       inputs);
-      }
-    }
-  }
-
-  // The bias of a lane's two features.
-  __device__ static void AddBias(const DeviceLayer& layer, int32_t feature, int32_t gate,
-                                 float (&sum)[kParts][4]) {
-    const float* bias = layer.bias + gate * layer.width;
-    const float first = feature < layer.width ? bias[feature] : 0.0f;
-    const float second = feature + 1 < layer.width ? bias[feature + 1] : 0.0f;
-#pragma unroll
-    for (int n = 0; n < kParts; ++n) {
-#pragma unroll
-      for (int i = 0; i < 4; ++i) sum[n][i] += i < 2 ? first : second;
-    }
-  }
-
-  // One layer: words of activations from `out` on, or its plain numbers if that is kOpen.
-  __device__ void Multiply(const DeviceLayer& layer, int32_t in, int32_t out) {
-    const int32_t lane = threadIdx.x % 32, warps = blockDim.x / 32;
-    for (int32_t tile = Warp(); tile < layer.tiles; tile += warps) {
-      const int32_t feature = tile * kTileWidth + lane / 4 * 2;
-      float sum[1][kParts][4] = {};
-      AddBias(layer, feature, 0, sum[0]);
-      Accumulate<1, 0>(layer, tile, in, sum);
-#pragma unroll
-      for (int n = 0; n < kParts; ++n) {
-        const int32_t c = n * 8 + lane % 4 * 2;
-        if (out == kOpen) {
-          for (int i = 0; i < 4; ++i) {
-            FloatAt(open_ + (feature + i / 2) * T + c + i % 2) = sum[0][n][i];
-          }
-        } else {
-          Activate(sum[0][n], m_.activation);
-          Word::Write(shared_ + out + c, feature, kStride, sum[0][n]);
-        }
-      }
-    }
-  }
-
-  // Layers that end in the activation, one after the other; where the last one's words are.
-  __device__ int32_t Stack(const DeviceLayer* layers, int32_t count, int32_t in) {
-    for (int32_t i = 0; i < count; ++i) {
-      const int32_t out = in == hidden_ ? other_hidden_ : hidden_;
-      Multiply(layers[i], in, out);
-      __syncthreads();
-      in = out;
-    }
-    return in;
-  }
-
   // z = σ(x_z + h_z), r = σ(x_r + h_r), c = tanh(x_c + r h_c), h' = c + z (h − c)
   __device__ void Gru(int32_t x) {
     const DeviceLayer* layers = m_.layer + m_.num_input + m_.num_prior + m_.num_reward;
@@ -340,8 +206,8 @@ class Tile {
       }
       AddBias(layers[0], feature, 2, sum[2]);
       AddBias(layers[1], feature, 2, sum[3]);
-      Accumulate<3, 2>(layers[0], tile, x, sum);
-      Accumulate<3, 3>(layers[1], tile, state_, sum);
+      this->template Accumulate<3, 2>(layers[0], tile, x, sum);
+      this->template Accumulate<3, 3>(layers[1], tile, state_, sum);
 #pragma unroll
       for (int n = 0; n < kParts; ++n) {
         const int32_t column = n * 8 + lane % 4 * 2;
@@ -372,11 +238,10 @@ class Tile {
 
   const Work& w_;
   const DeviceModel& m_;
-  uint32_t* shared_;
   int64_t first_;
   int32_t count_;
-  int32_t state_, next_, hidden_, other_hidden_;  // where rows of words begin
-  int32_t recurrent_, open_, noise_, returns_;    // where rows of floats begin
+  int32_t state_, next_;                 // where rows of words begin
+  int32_t recurrent_, noise_, returns_;  // where rows of floats begin
 };
 
 }  // namespace cem
