@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "ops/cem/cc/cuda/launchers.h"
+#include "ops/cem/cc/cuda/stream.h"
 #include "ops/cem/cc/kernels/op_arguments.h"
 #include "tensorflow/core/framework/op_kernel.h"
-#include "xla/stream_executor/stream.h"
 
 namespace lookahead {
 namespace cem {
@@ -26,16 +26,6 @@ using ::tensorflow::OpKernelContext;
 using ::tensorflow::Status;
 using ::tensorflow::Tensor;
 using ::tensorflow::TensorShape;
-
-CUstream_st* StreamOf(OpKernelContext* ctx) {
-  auto* stream = ctx->op_device_context()->stream();
-  return static_cast<CUstream_st*>(stream->platform_specific_handle().stream);
-}
-
-Status Launched(int error) {
-  if (error == 0) return OkStatus();
-  return ::tensorflow::errors::Internal("CUDA: ", lookahead_cem_cuda_error_text(error));
-}
 
 Status Copy(CUstream_st* stream, const float* from, int64_t floats, float* to) {
   return Launched(lookahead_cem_cuda_copy(stream, from, floats * sizeof(float), to));

@@ -212,7 +212,7 @@ int lookahead_cem_cuda_pack_ensemble(CUstream_st* stream, const LookaheadEnsembl
 
 int lookahead_cem_cuda_ensemble(CUstream_st* stream, const LookaheadEnsemble* ensemble,
                                 const float* packed, const float* inputs, float* outputs) {
-  if (ensemble->rows == 0) return cudaSuccess;
+  if (ensemble->members == 0 || ensemble->rows == 0) return cudaSuccess;
   const auto evaluate = ensemble->bfloat16 ? lookahead::cem::Evaluate<BFloat16Word>
                                            : lookahead::cem::Evaluate<FloatWord>;
   return evaluate(stream, *ensemble, packed, inputs, outputs);
