@@ -30,9 +30,9 @@ def ensemble_forward(
       weights: of each layer, [E, in, out].
       biases: of each layer, [E, out].
       activation: `relu`, `elu` or `swish`.
-      precision: of the products' factors, whose sums are float32. `bfloat16` takes the native op
-        and a processor with AVX512_BF16.
-      backend: `native` (the op, for CPUs alone), `tensorflow` or `auto`.
+      precision: of the products' factors, whose sums are float32. `bfloat16` takes the native op,
+        and a GPU or a processor with AVX512_BF16.
+      backend: `native` (the op), `tensorflow`, or `auto`, which is the second on a GPU.
 
     Raises:
       ValueError: an argument is out of its range or of the wrong shape; the message names it.

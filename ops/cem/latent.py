@@ -50,7 +50,7 @@ def plan_latent(
       latent_noise: [I, H, B, J, S] draws for the latents; else they come from `seed`.
       latents: `sample`, or `mean` for candidates that follow the latents' means.
       precision: of the factors of the model's products, whose sums are float32. `bfloat16` takes
-        the native op and a processor with AVX512_BF16; on a GPU it stands for tf32.
+        the native op, and a GPU or a processor with AVX512_BF16.
       backend: `native` (one op), `tensorflow` (the twin) or `auto`.
 
     Returns:
