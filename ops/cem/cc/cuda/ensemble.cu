@@ -172,7 +172,7 @@ int Evaluate(CUstream_st* stream, const LookaheadEnsemble& ensemble, const float
   try_tile(EvaluateIfFits<Word, 32>, 32);
   try_tile(EvaluateIfFits<Word, 16>, 16);
   try_tile(EvaluateIfFits<Word, 8>, 8);
-  return fits ? error : cudaErrorInvalidValue;
+  return fits ? error : kLookaheadCudaTooWide;
 }
 
 template <typename Word>

@@ -11,6 +11,9 @@
 
 struct CUstream_st;  // what a cudaStream_t points to
 
+// Beside CUDA's errors: no tile of the layers fits in a block's shared memory.
+constexpr int kLookaheadCudaTooWide = -1;
+
 struct LookaheadLatentPlan {
   lookahead::cem::Model model;
   lookahead::cem::Settings settings;
@@ -42,8 +45,7 @@ extern "C" {
 // Floats of workspace that the plan's model and settings need.
 int64_t lookahead_cem_cuda_workspace(const LookaheadLatentPlan* plan);
 
-// Plans; returns a cudaError_t, 0 for none, and cudaErrorInvalidValue for a
-// model whose layers do not fit in a block's shared memory.
+// Plans; returns a cudaError_t, 0 for none, or kLookaheadCudaTooWide, as all do.
 int lookahead_cem_cuda_plan(CUstream_st* stream, const LookaheadLatentPlan* plan);
 
 // Floats of a packed member.
@@ -59,7 +61,7 @@ int lookahead_cem_cuda_ensemble(CUstream_st* stream, const LookaheadEnsemble* en
                                 const float* packed, const float* inputs, float* outputs);
 
 // Copies on the stream, within the device or between it and the host, whose memory
-// must stay until the stream was waited for. They too return a cudaError_t.
+// must stay until the stream was waited for.
 int lookahead_cem_cuda_copy(CUstream_st* stream, const void* from, int64_t bytes, void* to);
 int lookahead_cem_cuda_wait(CUstream_st* stream);
 

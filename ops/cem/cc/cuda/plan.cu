@@ -127,7 +127,7 @@ int RollOutSomehow(CUstream_st* stream, const Work& work, const Limits& limits) 
   }
   if (!fits) error = RollOut<Word, 16>(stream, work, limits, &fits);
   if (!fits) error = RollOut<Word, 8>(stream, work, limits, &fits);
-  return fits ? error : cudaErrorInvalidValue;
+  return fits ? error : kLookaheadCudaTooWide;
 }
 
 // Lays out a plan's memory; with a null workspace it only counts the floats.
@@ -212,5 +212,9 @@ int lookahead_cem_cuda_copy(CUstream_st* stream, const void* from, int64_t bytes
 int lookahead_cem_cuda_wait(CUstream_st* stream) { return cudaStreamSynchronize(stream); }
 
 const char* lookahead_cem_cuda_error_text(int error) {
+  if (error == kLookaheadCudaTooWide) {
+    return "the layers are too wide for a block's shared memory; expected narrower ones, or "
+           "backend='tensorflow'";
+  }
   return cudaGetErrorString(static_cast<cudaError_t>(error));
 }
