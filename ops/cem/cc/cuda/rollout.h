@@ -102,8 +102,9 @@ class Tile : private Products<Word, T> {
     Prepare(0, 0);
     __syncthreads();
     for (int32_t t = 0; t < w_.settings.horizon; ++t) Step(t);
-    for (int32_t c = threadIdx.x; c < count_; c += blockDim.x)
+    for (int32_t c = threadIdx.x; c < count_; c += blockDim.x) {
       w_.judged[first_ + c] = FloatAt(returns_ + c);
+    }
   }
 
  private:
