@@ -11,7 +11,7 @@ from tensorflow.python.framework import kernels
 
 from ops import loader
 from tests.gpu import cem_harness as harness
-from tests.ops.cem.ensemble_test import NUMPY, in_float64, problem
+from tests.ops.cem.ensembles import NUMPY, in_float64, problem
 
 RECORDINGS = sorted(harness.RECORDINGS.glob("*.npz"))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 import numpy as np
@@ -10,34 +9,11 @@ import pytest
 import tensorflow as tf
 
 from ops import cem, loader
+from tests.ops.cem.ensembles import NUMPY, in_float64, problem
 
-NUMPY = {
-    "relu": lambda x: np.maximum(x, 0.0),
-    "elu": lambda x: np.where(x < 0, np.expm1(np.minimum(x, 0.0)), x),
-    "swish": lambda x: x / (1.0 + np.exp(-x)),
-}
 # Widths of less and more than a panel, odd depths, one layer; rows of less and more than a tile.
 SIZES = [(6, 500, 500, 8), (3, 7, 2), (1, 1), (5, 33, 17, 9, 1)]
 HAS_BFLOAT16 = "avx512_bf16" in Path("/proc/cpuinfo").read_text()
-
-
-def problem(seed: int, members: int, rows: int, sizes: tuple[int, ...]):
-    print("seed", seed)
-    rng = np.random.RandomState(seed)
-    normal = lambda *shape: rng.standard_normal(shape).astype(np.float32)  # noqa: E731
-    pairs = list(itertools.pairwise(sizes))
-    weights = [normal(members, i, o) / np.float32(i**0.5) for i, o in pairs]
-    biases = [normal(members, o) for _, o in pairs]
-    return normal(members, rows, sizes[0]), weights, biases
-
-
-def in_float64(inputs, weights, biases, activation: str) -> np.ndarray:
-    hidden = inputs.astype(np.float64)
-    for i, (layer, bias) in enumerate(zip(weights, biases, strict=True)):
-        hidden = hidden @ layer.astype(np.float64) + bias[:, None]
-        if i + 1 < len(weights):
-            hidden = NUMPY[activation](hidden)
-    return hidden
 
 
 @pytest.mark.parametrize("backend", ["native", "tensorflow"])
