@@ -74,7 +74,7 @@ class PETSConfig:
         at most half the distance to the nearer bound; else they are clipped.
       warm_start: a search begins at the last plan, shifted by one step.
       planning_precision: of the networks' products in a plan: `float32`, or `bfloat16` with float32
-        sums, for the native op on a processor with AVX512_BF16; a SavedModel plans in float32.
+        sums, for the native op on AVX512_BF16 or a GPU; a SavedModel plans in float32.
       planning_backend: of the networks in a plan (`ops.cem`); `auto` is the native op where it is
         built, and plain TensorFlow in a SavedModel.
       mppi_temperature: λ of the weights exp(return / λ).

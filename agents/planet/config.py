@@ -99,7 +99,7 @@ class PlaNetConfig:
       planning_latents: whether candidates follow `sample`d latents or the latents' `mean`.
       planning_refit: `mean_absolute_deviation` (Algorithm 2) or `std` (the released code).
       planning_precision: of the products in a plan: `float32`, or `bfloat16` with float32 sums, for
-        the native op on a processor with AVX512_BF16; a SavedModel plans in float32 all the same.
+        the native op on AVX512_BF16 or a GPU; a SavedModel plans in float32 all the same.
       planning_backend: of `ops.cem`; `auto` is the native op where it is built, and plain
         TensorFlow in a SavedModel.
     """
