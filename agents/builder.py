@@ -4,7 +4,7 @@
          ↑                                                      ↓
        Policy (planner) ← network's variables ← Learner.step ← tf.data
 
-A launcher (`pipelines/local.py`) wires the parts; it never knows which agent it runs.
+A launcher (`pipelines/launch/local.py`) wires the parts; it never knows which agent it runs.
 """
 
 from __future__ import annotations

@@ -27,8 +27,8 @@ from typing import Any
 
 from absl import flags
 
-from pipelines import command_line
-from pipelines.errors import UserError
+from pipelines.system import command_line
+from pipelines.system.errors import UserError
 
 _FLAGS = flags.FlagValues()
 _AGENT = flags.DEFINE_string(
@@ -120,7 +120,7 @@ def bench_act() -> Iterator[Result]:
 
 def bench_cem() -> Iterator[Result]:
     """Times a latent plan at PlaNet's size (H 12, I 10, J 1000, K 100)."""
-    from pipelines import bench_cem
+    from pipelines.benchmarks import cem as bench_cem
 
     backend = _BACKEND.value
     builder, spec = _agent(_SIZE.value, [f"PlaNetConfig.planning_backend = '{backend}'"])
@@ -139,10 +139,10 @@ def bench_replay() -> Iterator[Result]:
     import tree
 
     from agents.actor import Actor
-    from pipelines.datasets import make_dataset
-    from pipelines.environment_loop import EnvironmentLoop
+    from pipelines.acting.environment_loop import EnvironmentLoop
     from pipelines.environments import BatchedEnvironment
-    from pipelines.replay import EpisodeBuffer, Replay
+    from pipelines.replay.datasets import make_dataset
+    from pipelines.replay.server import EpisodeBuffer, Replay
 
     builder, spec, environment = _agent(with_environment=True)
     tables, options = builder.make_tables(spec), builder.dataset_options
@@ -176,7 +176,7 @@ def bench_replay() -> Iterator[Result]:
 
 def bench_mcts() -> Iterator[Result]:
     """Times searches of a tabular model: whole, and in the tree's own ops."""
-    from pipelines import bench_mcts
+    from pipelines.benchmarks import mcts as bench_mcts
 
     shapes = _SHAPES.value or bench_mcts.DEFAULT_SHAPES
     yield from bench_mcts.run(shapes, _BACKEND.value, _REPEATS.value)
@@ -209,7 +209,7 @@ def _agent(
     name: str | None = None, bindings: Sequence[str] = (), with_environment: bool = False
 ) -> tuple:
     """Builder and environment's spec of gin/<name>.gin; --agent names it by default."""
-    from pipelines import experiment
+    from pipelines.configuration import experiment
     from pipelines.environments import make_environment_spec
 
     gin_file = _gin_file(name or _AGENT.value)
@@ -235,7 +235,7 @@ def _tree(policy: Any, step: Callable[[], Any], observation: Any, state: Any) ->
     """
     import tensorflow as tf
 
-    from pipelines import bench_mcts
+    from pipelines.benchmarks import mcts as bench_mcts
 
     if not hasattr(policy, "searched"):
         return {}
@@ -261,8 +261,9 @@ def _tree(policy: Any, step: Callable[[], Any], observation: Any, state: Any) ->
 def _acting_policy() -> tuple:
     """The agent's collecting policy for --batch environments, and the agent's name."""
     from agents.builder import PlannerBuilder
-    from pipelines import experiment, parts
+    from pipelines.configuration import experiment
     from pipelines.environments import make_environment_spec
+    from pipelines.launch import parts
 
     described = experiment.parse([_gin_file(_AGENT.value)], _GIN_BINDINGS.value)
     builder = described.builder

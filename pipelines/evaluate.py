@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from pipelines import command_line, saved_run
-from pipelines.errors import UserError
+from pipelines.serving import saved_run
+from pipelines.system import command_line
+from pipelines.system.errors import UserError
 
 if TYPE_CHECKING:
-    from pipelines.environment_loop import Episode
+    from pipelines.acting.environment_loop import Episode
 
 _FLAGS = flags.FlagValues()
 _LOGDIR = flags.DEFINE_string("logdir", None, "Of the run.", flag_values=_FLAGS)
@@ -64,9 +65,11 @@ def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
     import numpy as np
 
     from agents.actor import Actor
-    from pipelines import experiment, parts, video
-    from pipelines.environment_loop import EnvironmentLoop
-    from pipelines.export import SavedPolicy
+    from pipelines.acting.environment_loop import EnvironmentLoop
+    from pipelines.configuration import experiment
+    from pipelines.evaluation.evaluator import video
+    from pipelines.launch import parts
+    from pipelines.serving.export import SavedPolicy
 
     described = experiment.parse([os.path.join(_LOGDIR.value, "config.gin")])
     policy = SavedPolicy(directory)
@@ -86,7 +89,7 @@ def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
 
 
 def _statistics(episodes: list[Episode]) -> dict[str, Any]:
-    from pipelines import summary
+    from pipelines.logdir import summary
 
     returns = [episode.episode_return for episode in episodes]
     return {**summary.evaluation_result(returns), "min": min(returns), "max": max(returns)}

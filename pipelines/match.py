@@ -20,9 +20,10 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from pipelines import command_line, saved_run
 from pipelines.environments.opponents import OPPONENTS
-from pipelines.errors import UserError
+from pipelines.serving import saved_run
+from pipelines.system import command_line
+from pipelines.system.errors import UserError
 
 if TYPE_CHECKING:
     from agents.actor import Actor
@@ -83,7 +84,7 @@ def play_match(
     """
     import numpy as np
 
-    from pipelines.environment_loop import EnvironmentLoop
+    from pipelines.acting.environment_loop import EnvironmentLoop
     from pipelines.environments import BatchedEnvironment
 
     seeds = np.random.SeedSequence(seed).generate_state(2) & 0x1FFFFFFF
@@ -148,9 +149,9 @@ def _match() -> None:
 def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:
     """Returns what `play_match` does, and the environment's name."""
     from agents.actor import Actor
-    from pipelines import experiment
+    from pipelines.configuration import experiment
     from pipelines.environments.board_game import BoardGame
-    from pipelines.export import SavedPolicy
+    from pipelines.serving.export import SavedPolicy
 
     described = experiment.parse([os.path.join(_LOGDIR.value, "config.gin")])
     environment = described.environment(seed=0)

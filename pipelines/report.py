@@ -16,8 +16,8 @@ import sys
 
 from absl import flags
 
-from pipelines import command_line
-from pipelines.errors import UserError
+from pipelines.system import command_line
+from pipelines.system.errors import UserError
 
 _FLAGS = flags.FlagValues()
 _LOGDIR = flags.DEFINE_multi_string(
@@ -42,7 +42,8 @@ def main(argv: list[str]) -> int:
 
 
 def _report() -> None:
-    from pipelines import report_data, report_page
+    from pipelines.reports import data as report_data
+    from pipelines.reports import page as report_page
 
     if not _LOGDIR.value:
         raise UserError("--logdir is missing; expected the log directory of a run")

@@ -18,8 +18,8 @@ import sys
 
 from absl import flags
 
-from pipelines import command_line
-from pipelines.quiet import silence_reverb
+from pipelines.system import command_line
+from pipelines.system.quiet import silence_reverb
 
 _FLAGS = flags.FlagValues()
 _GIN_FILE = flags.DEFINE_multi_string(
@@ -53,7 +53,8 @@ def _train(argv: list[str], stop: StopFlag) -> None:
     import gin
 
     from agents.builder import PlannerBuilder
-    from pipelines import experiment, local, planner_run
+    from pipelines.configuration import experiment
+    from pipelines.launch import local, planner_run
 
     silence_reverb()
     described = experiment.parse(_GIN_FILE.value, _GIN_BINDINGS.value)

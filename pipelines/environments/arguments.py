@@ -5,7 +5,7 @@ from __future__ import annotations
 import numbers
 from collections.abc import Sequence
 
-from pipelines.errors import UserError, nearest
+from pipelines.system.errors import UserError, nearest
 
 _MAX_LISTED = 8
 

@@ -18,7 +18,7 @@ from dm_env import specs
 
 from pipelines.environments import random_states
 from pipelines.environments.arguments import check_choice, check_flag, check_integer
-from pipelines.errors import UserError
+from pipelines.system.errors import UserError
 
 MIN_IMAGE_SIZE = 8
 MAX_IMAGE_SIZE = 1024

@@ -18,7 +18,7 @@ from pipelines.environments import board_drawing, random_states
 from pipelines.environments.arguments import check_choice, check_integer
 from pipelines.environments.board_layouts import LAYOUTS, num_planes, view
 from pipelines.environments.opponents import Opponent, make_opponent
-from pipelines.errors import UserError, first_line
+from pipelines.system.errors import UserError, first_line
 
 Observation = dict[str, np.ndarray]
 

@@ -18,7 +18,7 @@ from dm_env import specs
 
 from pipelines.environments import random_states, rendering
 from pipelines.environments.arguments import check_choice, check_flag, check_integer
-from pipelines.errors import UserError, nearest
+from pipelines.system.errors import UserError, nearest
 
 if TYPE_CHECKING:
     from agents.simulators import Simulator

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from pipelines.environments.arguments import check_choice
-from pipelines.errors import UserError
+from pipelines.system.errors import UserError
 
 OPPONENTS = ("random", "mcts", "perfect")
 

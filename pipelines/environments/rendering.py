@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.errors import UserError
+from pipelines.system.errors import UserError
 
 _PACKAGES = "Debian's libegl1 and libegl-mesa0 (EGL), or libosmesa6 (OSMesa)"
 _EGL_PLATFORM_DEVICE = 0x313F

@@ -13,7 +13,7 @@ def message_of(config: type, **values: Any) -> str:
     """What making `config` of these values is refused with."""
     with pytest.raises(ValueError) as error:
         config(**values)
-    # gin adds a line of its own, which pipelines/experiment.py takes off again.
+    # gin adds a line of its own, which pipelines/configuration/experiment.py takes off again.
     return str(error.value).split("\n  In call to configurable")[0]
 
 

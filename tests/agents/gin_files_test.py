@@ -14,7 +14,7 @@ import tree
 from agents.builder import PlannerBuilder
 from agents.policy import Policy
 from agents.types import Sample, Trajectory
-from pipelines import experiment
+from pipelines.configuration import experiment
 from pipelines.environments import make_environment_spec
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -18,8 +18,8 @@ from acme.adders import reverb as adders
 
 from agents.tables import make_table
 from agents.types import Trajectory
-from pipelines.replay import EpisodeBuffer
-from pipelines.replay_client import Client
+from pipelines.replay.client import Client
+from pipelines.replay.server import EpisodeBuffer
 
 TABLE = "replay"
 T = 5

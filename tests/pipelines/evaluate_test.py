@@ -9,9 +9,10 @@ import gin
 import pytest
 from PIL import Image
 
-from pipelines import evaluate, experiment
-from pipelines.export import Exporter
-from pipelines.local import LocalRun
+from pipelines import evaluate
+from pipelines.configuration import experiment
+from pipelines.launch.local import LocalRun
+from pipelines.serving.export import Exporter
 from tests.agents import board
 
 TINY = str(pathlib.Path(__file__).parent / "tiny_planet.gin")

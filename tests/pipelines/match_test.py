@@ -18,7 +18,7 @@ from agents.policy import Policy
 from pipelines import match
 from pipelines.environments import board_game
 from pipelines.environments.opponents import best_actions
-from pipelines.export import Exporter
+from pipelines.serving.export import Exporter
 
 CONFIG = """
 import agents.planet

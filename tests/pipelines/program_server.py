@@ -125,7 +125,7 @@ class ProgramServer:
 def _serve() -> None:
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = "2"
     import agents.planet.builder  # noqa: F401
-    import pipelines.local  # noqa: F401
+    import pipelines.launch.local  # noqa: F401
 
     print("ready", flush=True)
     for line in sys.stdin:
@@ -169,7 +169,8 @@ def _main(program: str) -> Callable[[list[str]], int]:
 def _serve_replay(argv: list[str]) -> int:
     import reverb
 
-    from pipelines import experiment, parts
+    from pipelines.configuration import experiment
+    from pipelines.launch import parts
 
     files = [argument.removeprefix("--gin_file=") for argument in argv[1:]]
     server = reverb.Server(parts.make_parts(experiment.parse(files), seed=0).tables)

@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from pipelines import published, report, report_data
+from pipelines import report
+from pipelines.reports import data as report_data
+from pipelines.reports import published
 
 LINEAR = "Experiment.num_episodes = 4\n"
 

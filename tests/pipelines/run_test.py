@@ -18,7 +18,7 @@ import time
 import numpy as np
 import pytest
 
-from pipelines.checkpointing import find_latest
+from pipelines.logdir.checkpointing import find_latest
 from tests.pipelines.program_server import ROOT, ProgramServer
 
 TINY = f"--gin_file={pathlib.Path(__file__).parent / 'tiny_planet.gin'}"

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.errors import UserError
-from pipelines.export import Exporter, SavedPolicy
+from pipelines.serving.export import Exporter, SavedPolicy
+from pipelines.system.errors import UserError
 from tests.agents.muzero import tiny
 
 B, ROOM = 5, 12

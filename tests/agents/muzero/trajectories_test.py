@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from agents.muzero.trajectories import positions, stacks
 from agents.types import Trajectory
-from pipelines.replay import Replay
+from pipelines.replay.server import Replay
 from tests.agents.muzero import tiny
 
 TABLE = "positions"

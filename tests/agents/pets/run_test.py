@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 
 from agents.pets import PETSBuilder
-from pipelines import experiment
-from pipelines.checkpointing import find_latest
+from pipelines.configuration import experiment
 from pipelines.environments import control_suite, make_environment_spec
-from pipelines.errors import UserError
-from pipelines.export import SavedPolicy
-from pipelines.local import LocalRun
+from pipelines.launch.local import LocalRun
+from pipelines.logdir.checkpointing import find_latest
+from pipelines.serving.export import SavedPolicy
+from pipelines.system.errors import UserError
 from tests.agents.policy_contract import observe
 from tests.pipelines.measured_times import TIMES
 

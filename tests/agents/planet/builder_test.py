@@ -6,7 +6,7 @@ import dm_env
 import numpy as np
 import reverb
 
-from pipelines.replay_client import Client
+from pipelines.replay.client import Client
 from tests.agents.planet import tiny
 
 LENGTH = 4

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pipelines.environments import BatchedEnvironment, atari
 from pipelines.environments.atari import games
-from pipelines.errors import UserError, first_line
+from pipelines.system.errors import UserError, first_line
 from tests.pipelines.environments.environment_contract import (
     EnvironmentContract,
     assert_same_episode,

@@ -10,7 +10,7 @@ import pytest
 
 from pipelines.environments import BatchedEnvironment, board_game
 from pipelines.environments.board_layouts import LAYOUTS
-from pipelines.errors import UserError, first_line
+from pipelines.system.errors import UserError, first_line
 from tests.pipelines.environments.environment_contract import (
     EnvironmentContract,
     assert_equal_observations,

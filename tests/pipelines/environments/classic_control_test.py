@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from pipelines.environments import classic_control
-from pipelines.errors import UserError
+from pipelines.system.errors import UserError
 from tests.pipelines.environments.environment_contract import EnvironmentContract, play
 
 

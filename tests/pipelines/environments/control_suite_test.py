@@ -12,7 +12,7 @@ from dm_env import specs
 
 from pipelines.environments import control_suite
 from pipelines.environments.control_suite import _normalise
-from pipelines.errors import UserError
+from pipelines.system.errors import UserError
 from tests.pipelines.environments.environment_contract import (
     EnvironmentContract,
     play,

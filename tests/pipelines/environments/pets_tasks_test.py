@@ -8,7 +8,7 @@ import pytest
 from agents.simulators import RolloutPool
 from pipelines.environments import pets_task
 from pipelines.environments.pets_tasks import TASKS
-from pipelines.errors import UserError
+from pipelines.system.errors import UserError
 from tests.pipelines.environments.environment_contract import EnvironmentContract, play
 
 # observation, action, horizon, seconds a step.

@@ -12,7 +12,7 @@ import pytest
 SCRIPT = """
 import sys
 from pipelines.environments import control_suite, rendering
-from pipelines.errors import UserError
+from pipelines.system.errors import UserError
 if {hide}:
     rendering._egl_works = rendering._osmesa_works = lambda: False
 try:

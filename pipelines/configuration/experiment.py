@@ -1,0 +1,139 @@
+"""What a run is made of, and how gin's files and bindings become it."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import dm_env
+import gin
+
+from agents.builder import Builder, PlannerBuilder
+from agents.config import check_at_least, check_types
+from pipelines.configuration import gin_errors
+from pipelines.system.errors import UserError, nearest
+
+
+@gin.configurable
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A training run, whatever the agent.
+
+    Attributes:
+      builder: makes the agent's parts.
+      environment: factory, called with `seed=`.
+      evaluation_environment: factory of where evaluations play, such as games against a known
+        opponent; its observations and actions are those of `environment`. None: `environment`.
+      num_episodes: episodes to collect, seed episodes included.
+      num_environments: B, environments that act side by side.
+      collected_episodes: collected at a time, before it is learned again; None: one in each
+        environment. With more, fewer environments stand idle while the longest episode ends. What
+        begins among the seed episodes is random to its end.
+      evaluation_interval: episodes between evaluations.
+      evaluation_episodes: episodes of one evaluation.
+      evaluation_videos: episodes of one evaluation that are filmed.
+      context_frames: frames that the model sees before it imagines the rest of a video.
+      imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
+      export_native: policies are saved with the native ops: faster, but only a TensorFlow that has
+        loaded this project's libraries can load them.
+      checkpoint_minutes: a checkpoint is due after this time; 0: after each episode, and after
+        each step of a run that only plans.
+      replay_address: 'host:port' of a replay server elsewhere; None: one in this process.
+      replay_timeout: seconds that server may stay silent before it is asked whether it lives, and
+        as many before it counts as gone.
+      replay_port: of the server in this process; None: a free one.
+      deterministic: equal seeds give equal weights, bit for bit, as far as the replay's selector
+        does; updates are slower.
+    """
+
+    builder: Builder | PlannerBuilder | None = None
+    environment: Callable[..., dm_env.Environment] | None = None
+    evaluation_environment: Callable[..., dm_env.Environment] | None = None
+    num_episodes: int = 1000
+    num_environments: int = 1
+    collected_episodes: int | None = None
+    evaluation_interval: int = 50
+    evaluation_episodes: int = 10
+    evaluation_videos: int = 1
+    context_frames: int = 5
+    imagined_frames: int = 45
+    export_native: bool = False
+    checkpoint_minutes: float = 10.0
+    replay_address: str | None = None
+    replay_timeout: float = 20.0
+    replay_port: int | None = None
+    deterministic: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.builder, Builder | PlannerBuilder):
+            raise ValueError(
+                f"Experiment.builder is {self.builder!r}; expected a builder, as in "
+                "@PlaNetBuilder()"
+            )
+        _check_factory("environment", self.environment)
+        if self.evaluation_environment is not None:
+            _check_factory("evaluation_environment", self.evaluation_environment)
+            if isinstance(self.builder, PlannerBuilder):
+                raise ValueError(
+                    f"Experiment.evaluation_environment is set, but {self.builder.name} learns "
+                    "nothing and is evaluated where it plays; expected Experiment.environment alone"
+                )
+        check_types(self)
+        if isinstance(self.builder, PlannerBuilder) and self.collected_episodes is not None:
+            raise ValueError(
+                f"Experiment.collected_episodes is {self.collected_episodes}, but "
+                f"{self.builder.name} learns nothing; expected None"
+            )
+        counts = ("num_episodes", "num_environments", "collected_episodes")
+        counts += ("evaluation_interval", "evaluation_episodes")
+        check_at_least(self, 1, (*counts, "context_frames", "imagined_frames", "replay_timeout"))
+        check_at_least(self, 0, ("evaluation_videos", "checkpoint_minutes"))
+
+
+def _check_factory(field: str, factory: Any) -> None:
+    if not callable(factory):
+        raise ValueError(
+            f"Experiment.{field} is {factory!r}; expected an environment's factory, as in "
+            "@control_suite"
+        )
+
+
+def parse(gin_files: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:
+    """Reads gin files and bindings, later ones win, and makes the experiment.
+
+    Raises:
+      UserError: in one line: what is wrong, what was expected, the nearest valid name.
+    """
+    if not gin_files:
+        raise UserError("--gin_file is missing; expected a file such as gin/planet_small.gin")
+    for path in gin_files:
+        _check_exists(path)
+    gin.clear_config()
+    place = ""
+    try:
+        with gin_errors.quiet():
+            for place in gin_files:
+                gin.parse_config_file(place)
+            place = "--gin_bindings"
+            gin.parse_config(list(gin_bindings))
+            gin_errors.check_macros(gin_bindings)
+            place = ""
+            gin.finalize()
+            return Experiment()
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(gin_errors.describe(error, place)) from error
+
+
+def _check_exists(path: str) -> None:
+    if os.path.isfile(path):
+        return
+    if os.path.isdir(path):
+        raise UserError(f"gin file '{path}' is a folder; expected a file that ends in .gin")
+    folder = os.path.dirname(path)
+    there = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
+    valid = [os.path.join(folder, name) for name in there if name.endswith(".gin")]
+    raise UserError(f"gin file '{path}' does not exist{nearest(path, valid)}")

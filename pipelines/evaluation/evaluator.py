@@ -1,0 +1,90 @@
+"""Plays evaluation episodes and films them: what happened, and what the model imagined."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from agents.builder import FigureMaker, OpenLoopPredictor
+from pipelines.acting.environment_loop import EnvironmentLoop, Episode
+from pipelines.evaluation.evaluator import video
+
+
+class Evaluation(NamedTuple):
+    """What came of one evaluation.
+
+    Attributes:
+      episodes: all of them.
+      pictures: uint8 [height, width, 3] by name, for TensorBoard.
+    """
+
+    episodes: list[Episode]
+    pictures: dict[str, np.ndarray]
+
+
+class Evaluator:
+    """Evaluates a policy in environments of its own.
+
+    Args:
+      loop: over the evaluation environments, with an actor that writes nothing.
+      predictor: imagines frames; None: no open-loop videos.
+      figure_maker: draws what the filmed episodes show; None: nothing.
+      context: frames that the predictor sees.
+      imagined: frames that it imagines then, where the episode is long enough.
+      num_videos: episodes filmed in each evaluation.
+      directory: where videos go.
+    """
+
+    def __init__(
+        self,
+        loop: EnvironmentLoop,
+        *,
+        predictor: OpenLoopPredictor | None,
+        figure_maker: FigureMaker | None = None,
+        context: int,
+        imagined: int,
+        num_videos: int,
+        directory: pathlib.Path,
+    ) -> None:
+        self._loop, self._predictor = loop, predictor
+        self._context, self._imagined = context, imagined
+        self._figure_maker = figure_maker
+        self._num_videos, self._directory = num_videos, directory
+
+    def run(self, num_episodes: int, label: str) -> Evaluation:
+        """Plays episodes and films the first ones; names of files begin with `label`."""
+        episodes = self._loop.run(num_episodes, record=self._num_videos)
+        filmed = [episode for episode in episodes if episode.frames is not None]
+        pictures = {}
+        for i, episode in enumerate(filmed):
+            video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.frames)
+        if filmed:
+            pictures["evaluation/episode"] = video.image_strip([filmed[0].frames], 0)
+        if filmed and self._predictor is not None:
+            pictures["evaluation/open_loop"] = self._open_loop(filmed[0], f"{label}-open-loop")
+        pictures.update(self._figures(episodes, label))
+        return Evaluation(episodes, pictures)
+
+    def _figures(self, episodes: list[Episode], label: str) -> dict[str, np.ndarray]:
+        recorded = [episode for episode in episodes if episode.observations is not None]
+        if self._figure_maker is None or not recorded:
+            return {}
+        figures = self._figure_maker(
+            [episode.observations for episode in recorded],
+            [episode.actions for episode in recorded],
+        )
+        for name, figure in figures.items():
+            video.write_png(self._directory / f"{label}-{name}.png", figure)
+        return {f"evaluation/{name}": figure for name, figure in figures.items()}
+
+    def _open_loop(self, episode: Episode, name: str) -> np.ndarray:
+        """Films truth beside imagination; returns the strip."""
+        length = min(self._context + self._imagined, len(episode.actions))
+        frames, actions = episode.observations[:length], episode.actions[:length]
+        context = min(self._context, length - 1)
+        imagined = self._predictor(frames, actions, context)
+        video.open_loop_video(frames, imagined, context, self._directory / name)
+        rows = [frames, imagined, video.error_frames(frames, imagined)]
+        return video.image_strip(rows, context)

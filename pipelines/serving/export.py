@@ -1,0 +1,192 @@
+"""Policies as SavedModels, written and read: planner and all, in plain TensorFlow unless asked."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pathlib
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import tensorflow as tf
+import tree
+
+from agents.policy import Policy
+from ops import loader
+from pipelines.system import files
+from pipelines.system.errors import UserError, first_line
+
+_SEED = tf.TensorSpec([2], tf.int32, "seed")
+
+
+class ServedPolicy(tf.Module):
+    """What is saved: `initial_state(batch_size)` and `step(observation, state, seed)`.
+
+    Both are there as functions on nests (`tf.saved_model.load(...).step(...)`) and as signatures on
+    flat names: `observation` (of a nest, `observation_<name>` each), `seed`, `state_<name>` in;
+    `action`, `state_<name>`, `info_<name>` out. The batch size is free.
+
+    A policy with options has a third function, `step_with_options(observation, state, seed,
+    *options)`, a signature of that name that takes each by its own, an int32 scalar, and `options`,
+    their defaults by name.
+    """
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(name="policy")
+        # Not the policy itself: what it traced while it acted may need our native ops.
+        self._variables = policy.variables
+        self._start = policy.initial_state
+        one = tree.map_structure(lambda values: values[0], policy.initial_state(1))
+        self._state_spec = _batched(one, "state")
+        self._observation_spec = _batched(policy.observation_spec, "observation")
+        self.initial_state = tf.function(
+            self._initial_state, input_signature=[tf.TensorSpec([], tf.int32, "batch_size")]
+        )
+        specs = [self._observation_spec, self._state_spec, _SEED]
+        step = policy.step.python_function
+        self._options = [tf.TensorSpec([], tf.int32, name) for name in policy.options]
+        # Variables, since a SavedModel keeps no plain numbers.
+        self.options = {
+            name: tf.Variable(value, trainable=False, dtype=tf.int32)
+            for name, value in policy.options.items()
+        }
+        if self._options:
+            step = self._make_step_with_options(step, specs)
+        self.step = tf.function(step, input_signature=specs, autograph=False)
+
+    def signatures(self) -> dict[str, Any]:
+        """The two functions on flat names, for servers."""
+        seen, carried = tree.flatten(self._observation_spec), tree.flatten(self._state_spec)
+        batch_size = tf.TensorSpec([], tf.int32, "batch_size")
+
+        @tf.function(input_signature=[batch_size])
+        def initial_state(batch_size):
+            return _flattened("state", self.initial_state(batch_size))
+
+        def on_flat_names(step, options):
+            @tf.function(input_signature=[*seen, _SEED, *carried, *options], autograph=False)
+            def flat_step(*flat):
+                end = len(seen) + 1 + len(carried)
+                observation = tree.unflatten_as(self._observation_spec, flat[: len(seen)])
+                state = tree.unflatten_as(self._state_spec, flat[len(seen) + 1 : end])
+                action, state, info = step(observation, state, flat[len(seen)], *flat[end:])
+                return {"action": action, **_flattened("state", state), **_flattened("info", info)}
+
+            return flat_step
+
+        signatures = {"initial_state": initial_state, "step": on_flat_names(self.step, [])}
+        if self._options:
+            flat = on_flat_names(self.step_with_options, self._options)
+            signatures["step_with_options"] = flat
+        return signatures
+
+    def _make_step_with_options(self, step, specs):
+        """Makes `step_with_options` and returns the step that calls it with the defaults."""
+        self.step_with_options = tf.function(
+            step, input_signature=[*specs, *self._options], autograph=False
+        )
+        return lambda *inputs: self.step_with_options(*inputs, *self.options.values())
+
+    def _initial_state(self, batch_size: tf.Tensor) -> Any:
+        # An identity, since signatures may not return their inputs or constants alone.
+        return tf.nest.map_structure(tf.identity, self._start(batch_size))
+
+
+class Exporter:
+    """Writes one policy again and again; it is traced once.
+
+    Args:
+      policy: whose variables are saved as they are at each call.
+      native: with the native ops of `ops`, which are faster and without which it cannot be loaded;
+        otherwise in plain TensorFlow, which every server loads.
+    """
+
+    def __init__(self, policy: Policy, native: bool = False) -> None:
+        self._ops = contextlib.nullcontext if native else loader.portable
+        self._module = ServedPolicy(policy)
+        self._signatures = self._module.signatures()
+
+    def save(self, directory: str | os.PathLike[str]) -> None:
+        """Writes the SavedModel; an older one at that place is replaced whole.
+
+        Raises:
+          UserError: the disk does not take it.
+        """
+        directory = pathlib.Path(directory)
+        fresh = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+        old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
+        with files.writing(directory):
+            shutil.rmtree(fresh, ignore_errors=True)
+            with self._ops():
+                tf.saved_model.save(self._module, str(fresh), signatures=self._signatures)
+            if directory.exists():
+                directory.rename(old)
+            fresh.rename(directory)
+            shutil.rmtree(old, ignore_errors=True)
+
+
+class SavedPolicy(Policy):
+    """Acts as the policy that was saved, without any of the code that made it.
+
+    Args:
+      directory: of the SavedModel.
+      **options: values of the policy's options, other than their defaults.
+
+    Raises:
+      UserError: there is none, it cannot be read, or it has no such option.
+    """
+
+    def __init__(self, directory: str | os.PathLike[str], **options: int) -> None:
+        super().__init__(name="saved_policy")
+        loader.load_all()
+        try:
+            self._loaded = tf.saved_model.load(os.fspath(directory))
+            action = self._loaded.signatures["step"].structured_outputs["action"]
+            (step,) = self._loaded.step.concrete_functions
+            self._step = self._with_options(options) if options else self._loaded.step
+        except (OSError, ValueError, AttributeError, KeyError, tf.errors.OpError) as error:
+            raise UserError(f"cannot read the policy {directory}: {first_line(error)}") from error
+        (observation, *_), _ = step.structured_input_signature
+        self.observation_spec = tf.nest.map_structure(_one, observation)
+        self.action_spec = _one(action)
+
+    def initial_state(self, batch_size: int | tf.Tensor) -> Any:
+        """See `Policy.initial_state`."""
+        return self._loaded.initial_state(tf.convert_to_tensor(batch_size, tf.int32))
+
+    def step(
+        self, observation: Any, state: Any, seed: tf.Tensor
+    ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
+        """See `Policy.step`."""
+        return self._step(observation, state, seed)
+
+    def _with_options(self, options: dict[str, int]) -> Callable[..., Any]:
+        """The step with these options, and the defaults of all others."""
+        known = dict(getattr(self._loaded, "options", {}))
+        for name in options:
+            if name not in known:
+                listed = f"one of {', '.join(known)}" if known else "none"
+                raise UserError(f"the saved policy has no option '{name}'; expected {listed}")
+        values = [tf.constant(options.get(name, known[name].numpy()), tf.int32) for name in known]
+        return lambda *inputs: self._loaded.step_with_options(*inputs, *values)
+
+
+def _batched(nest: Any, prefix: str) -> Any:
+    """Specs [None, …] of a nest of what has shape and dtype, each named by its path."""
+    return tree.map_structure_with_path(
+        lambda path, leaf: tf.TensorSpec([None, *leaf.shape], leaf.dtype, _flat_name(prefix, path)),
+        nest,
+    )
+
+
+def _one(batched: Any) -> tf.TensorSpec:
+    return tf.TensorSpec(batched.shape[1:], batched.dtype)
+
+
+def _flat_name(prefix: str, path: tuple[Any, ...]) -> str:
+    return "_".join([prefix, *map(str, path)])
+
+
+def _flattened(prefix: str, nest: Any) -> dict[str, tf.Tensor]:
+    return {_flat_name(prefix, path): value for path, value in tree.flatten_with_path(nest)}

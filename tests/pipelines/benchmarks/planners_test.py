@@ -1,0 +1,98 @@
+"""Protects the benchmarks of planners: each says what it has done, per second."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+
+import pytest
+
+from pipelines import bench
+
+ROOT = pathlib.Path(__file__).resolve().parents[3]
+TINY = (
+    "PETSConfig.planning_horizon = 2",
+    "PETSConfig.planning_candidates = 10",
+    "SimulatorCEMConfig.planning_horizon = 2",
+    "SimulatorCEMConfig.planning_candidates = 10",
+    "SimulatorCEMConfig.planning_elites = 2",
+    "SimulatorCEMConfig.threads = 1",
+    "MuZeroConfig.num_simulations = 2",
+    "MuZeroConfig.batch_size = 4",
+    "MuZeroConfig.unroll_steps = 1",
+    "MuZeroConfig.replay_sampler = 'prioritized'",
+)
+CONFIGS = {"pets": "PETSConfig", "simulator": "SimulatorCEMConfig", "muzero": "MuZeroConfig"}
+
+
+def measure(monkeypatch, capfd, benchmark: str, agent: str, *flags: str) -> dict:
+    monkeypatch.chdir(ROOT)
+    name = CONFIGS[agent.partition("_")[0]]
+    bindings = [f"--gin_bindings={binding}" for binding in TINY if binding.startswith(name)]
+    arguments = [f"--agent={agent}", "--repeats=1", "--json", *flags, *bindings]
+    assert bench.main(["bench.py", benchmark, *arguments]) == 0
+    return json.loads(capfd.readouterr().out)
+
+
+@pytest.mark.parametrize("batch", [1, 2])
+def test_pets_counts_its_models_evaluations(monkeypatch, capfd, batch: int):
+    found = measure(monkeypatch, capfd, "act", "pets_small", f"--batch={batch}")
+    # Iterations, candidates, horizon, particles.
+    assert found["model_evaluations"] == batch * 4 * 10 * 2 * 5
+    rate = found["model_evaluations"] / found["milliseconds"] * 1e3
+    assert found["model_evaluations_per_second"] == pytest.approx(rate, rel=1e-2)
+
+
+def test_the_simulators_planner_says_where_its_time_goes(monkeypatch, capfd):
+    found = measure(monkeypatch, capfd, "act", "simulator_cem", "--batch=2")
+    assert found["agent"] == "simulator_cem" and found["batch"] == 2
+    assert 0 < found["planner/simulator_share"] < 1
+
+
+def test_an_epoch_of_pets_is_measured_on_a_whole_table(monkeypatch, capfd):
+    found = measure(monkeypatch, capfd, "learn", "pets_small")
+    assert found["agent"] == "pets" and found["length"] == 2001
+    assert found["batch"] is None and found["gflops"] > 0
+
+
+def test_an_agent_that_sees_nests_is_measured(monkeypatch, capfd):
+    found = measure(monkeypatch, capfd, "act", "muzero_tictactoe_small", "--batch=3")
+    assert (found["agent"], found["batch"]) == ("muzero", 3) and found["actions_per_second"] > 0
+
+
+def test_a_tree_search_says_what_share_of_the_time_is_the_trees(monkeypatch, capfd):
+    found = measure(monkeypatch, capfd, "act", "muzero", "--batch=4")
+    assert 0 <= found["tree_share"] < 1 and 0 <= found["move_share"] < 1
+    assert found["simulations_per_second"] > found["actions_per_second"]
+
+
+@pytest.mark.parametrize("benchmark", ["learn", "replay"])
+def test_an_agent_with_prioritised_replay_is_measured_by_its_short_name(
+    monkeypatch, capfd, benchmark
+):
+    found = measure(monkeypatch, capfd, benchmark, "muzero")
+    assert (found["agent"], found["batch"]) == ("muzero", 4) and found["length"] > 1
+
+
+def test_an_agent_of_whole_tables_has_no_batches_to_read(monkeypatch, capfd):
+    monkeypatch.chdir(ROOT)
+    assert bench.main(["bench.py", "replay", "--agent=pets_small"]) == 2
+    line = "error: pets reads whole tables; expected an agent that reads batches\n"
+    assert capfd.readouterr().err.endswith(line)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "got ''; expected one of learn, act, cem, replay, mcts"),
+        (["mct"], "got 'mct'; expected one of learn, act, cem, replay, mcts; did you mean 'mcts'?"),
+        (["act", "learn"], "got 'act learn'; expected one of"),
+        (["act", "--batch=0"], "--batch is '0'; expected a positive integer"),
+        (["act", "--agent=planett"], "gin file 'gin/planett.gin' does not exist"),
+    ],
+)
+def test_a_wrong_command_line_ends_in_one_line(monkeypatch, capfd, arguments, message):
+    monkeypatch.chdir(ROOT)
+    assert bench.main(["bench.py", *arguments]) == 2
+    said = capfd.readouterr().err
+    assert said.startswith(f"error: {message}") and said.count("\n") == 1

@@ -1,0 +1,213 @@
+"""Protects resume: a run that is stopped, killed or finished goes on as if nothing had happened."""
+
+from __future__ import annotations
+
+import csv
+import os
+import pathlib
+import shutil
+from collections.abc import Callable
+from typing import Any
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
+
+from agents.builder import Schedule
+from agents.planet.learning import PlaNetLearner
+from pipelines.configuration import experiment
+from pipelines.launch.local import LocalRun
+from pipelines.logdir.checkpointing import find_latest
+from pipelines.system.errors import UserError
+from tests.pipelines.measured_times import TIMES
+
+TINY = str(pathlib.Path(__file__).parents[1] / "tiny_planet.gin")
+TINY_PETS = str(pathlib.Path(__file__).parents[1] / "tiny_pets.gin")
+SEED = 3
+
+
+def make(logdir, *bindings: str, stop: Callable[[], bool] = lambda: False) -> LocalRun:
+    described = experiment.parse([TINY], bindings)
+    return LocalRun(described, logdir, SEED, gin.operative_config_str, stop)
+
+
+class Stop:
+    """Says stop at the n-th time it is asked; None: never."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.asked, self._at = 0, at
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.asked == self._at
+
+
+def rows(logdir) -> list[dict[str, str]]:
+    with open(logdir / "metrics.csv", newline="") as file:
+        return [
+            {name: value for name, value in row.items() if name not in TIMES}
+            for row in csv.DictReader(file)
+        ]
+
+
+def outcome(logdir) -> dict[str, Any]:
+    """All that the last checkpoint holds, save times, and the table of metrics."""
+    unit = find_latest(logdir)
+    reader = tf.train.load_checkpoint(str(unit.path / "weights"))
+    names = [name for name in reader.get_variable_to_shape_map() if "GRAPH" not in name]
+    state = unit.state
+    run = {name: value for name, value in state["run"].items() if name != "wall_clock"}
+    run["measured"] = {k: v for k, v in run["measured"].items() if k not in TIMES}
+    return {
+        "weights": {name: reader.get_tensor(name) for name in names},
+        "state": {**state, "run": run},
+        "rows": rows(logdir),
+    }
+
+
+def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
+    tf.nest.assert_same_structure(one["weights"], other["weights"])
+    for name, value in one["weights"].items():
+        np.testing.assert_array_equal(value, other["weights"][name], err_msg=name)
+    assert one["state"] == other["state"]
+    assert one["rows"] == other["rows"]
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory) -> tuple[pathlib.Path, int]:
+    """A finished run's directory, and how often it asked whether to stop."""
+    logdir, stop = tmp_path_factory.mktemp("runs") / "uninterrupted", Stop()
+    assert make(logdir, stop=stop).run()
+    return logdir, stop.asked
+
+
+def test_stopped_twice_at_random_moments_equals_uninterrupted(uninterrupted, tmp_path):
+    reference, asked = uninterrupted
+    seed = int.from_bytes(os.urandom(4), "little")
+    print(f"seed {seed}")
+    random = np.random.RandomState(seed)
+    for _ in range(2):
+        at = random.randint(1, asked)
+        run = make(tmp_path / "log", stop=Stop(at))
+        print(f"from {run.counters} stop at question {at} of {asked}")
+        run.run()
+    run = make(tmp_path / "log")
+    if run.finished:  # Both stops fell behind the last question.
+        run.close()
+    else:
+        assert run.run()
+    assert_equal(outcome(tmp_path / "log"), outcome(reference))
+
+
+def test_a_finished_run_knows_it_and_goes_on_when_there_is_more_to_do(uninterrupted, tmp_path):
+    reference, _ = uninterrupted
+    logdir = shutil.copytree(reference, tmp_path / "log")
+    before = sorted(path.name for path in (logdir / "checkpoints").iterdir())
+    run = make(logdir)
+    assert run.finished
+    run.close()
+    assert sorted(path.name for path in (logdir / "checkpoints").iterdir()) == before
+    assert rows(logdir) == rows(reference)
+
+    run = make(logdir, "Experiment.num_episodes = 5", "Experiment.evaluation_episodes = 1")
+    assert not run.finished
+    assert run.run()
+    assert run.counters["episodes"] == 5
+    assert run.counters["updates"] == 3 * (5 - 2 + 1)
+    assert rows(logdir)[: len(rows(reference))] == rows(reference)
+    assert len(rows(logdir)) == len(rows(reference)) + 2, "an episode and an evaluation"
+
+
+def test_more_episodes_than_environments_are_collected_at_a_time(tmp_path):
+    bindings = ("Experiment.num_environments = 2", "Experiment.collected_episodes = 3")
+    assert make(tmp_path / "log", *bindings, "Experiment.num_episodes = 5").run()
+    episodes = [int(row["episodes"]) for row in rows(tmp_path / "log")]
+    assert sorted(set(episodes)) == [3, 5]
+
+
+def test_pictures_and_scalars_reach_tensorboard(uninterrupted):
+    logdir, _ = uninterrupted
+    accumulator = EventAccumulator(str(logdir))
+    accumulator.Reload()
+    tags = set(accumulator.Tags()["tensors"])
+    columns = set(rows(logdir)[0]) - {"step", "episodes", "updates"}
+    assert columns | TIMES - {"wall_clock"} <= tags
+    for name in ("evaluation/episode", "evaluation/open_loop"):
+        assert [event.step for event in accumulator.Tensors(name)] == [40, 80]
+
+
+@pytest.mark.parametrize(
+    ("binding", "why"),
+    [
+        ("PlaNetConfig.deterministic_size = 9", ""),
+        ("Experiment.num_environments = 2", "got 1 random states, expected 2"),
+    ],
+)
+def test_a_checkpoint_of_another_configuration_is_one_line(uninterrupted, tmp_path, binding, why):
+    logdir = shutil.copytree(uninterrupted[0], tmp_path / "log")
+    expected = rf"^checkpoint {logdir}/checkpoints/\S+ does not fit this configuration: {why}"
+    with pytest.raises(UserError, match=expected):
+        make(logdir, binding)
+    assert rows(logdir) == rows(uninterrupted[0]), "nothing is written before all of it fits"
+
+
+def test_a_start_that_fails_leaves_no_directory(tmp_path):
+    with pytest.raises(UserError, match=r"^replay port is 99999"):
+        make(tmp_path / "runs" / "log", "Experiment.replay_port = 99999")
+    assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize(("tiny", "name"), [(TINY, "PlaNet"), (TINY_PETS, "PETS")])
+def test_observations_of_several_arrays_are_one_line_where_one_is_needed(tmp_path, tiny, name):
+    described = experiment.parse([tiny], ["Experiment.environment = @board_game"])
+    line = rf"^{name} needs observations of one array, got several: board, legal_actions$"
+    with pytest.raises(UserError, match=line):
+        LocalRun(described, tmp_path / "log", SEED, gin.operative_config_str)
+
+
+def test_episodes_too_short_for_a_sequence_are_named(tmp_path):
+    run = make(tmp_path / "log", "PlaNetConfig.sequence_length = 50")
+    with pytest.raises(UserError, match=r"^replay table .sequences. is empty after 2 "):
+        run.run()
+
+
+def test_priorities_that_a_learner_wants_are_in_the_table_after_its_step(tmp_path, monkeypatch):
+    step, seen = PlaNetLearner.step, []
+
+    def step_on_samples(self, sample):
+        seen.append(sample.key)
+        return step(self, sample.trajectory)
+
+    monkeypatch.setattr(PlaNetLearner, "step", step_on_samples)
+    monkeypatch.setattr(PlaNetLearner, "take_priorities", lambda self: (seen[-1], [500.0, 500.0]))
+
+    def stop() -> bool:
+        if run.counters["updates"] == 0:
+            return False
+        priorities.update(
+            (sample.info.key, sample.info.priority)
+            for sample in run._replay.client.sample_items("sequences", 100)
+        )
+        return True
+
+    priorities = {}
+    described = experiment.parse([TINY], ["PlaNetConfig.replay_sampler = 'return'"])
+    options = described.builder.dataset_options
+    described.builder.dataset_options = options._replace(prioritized=True)
+    run = LocalRun(described, tmp_path / "log", SEED, gin.operative_config_str, stop)
+    assert not run.run()
+    (keys,) = seen
+    written = {key for key, priority in priorities.items() if priority == 500.0}
+    assert written == set(keys.numpy())
+
+
+def test_updates_may_follow_the_steps(tmp_path):
+    described = experiment.parse([TINY], ["Experiment.num_episodes = 3"])
+    described.builder.schedule = Schedule(seed_episodes=2, updates_per_step=0.12)
+    run = LocalRun(described, tmp_path / "log", SEED, gin.operative_config_str)
+    assert run.run()
+    assert run.counters["step"] == 3 * 20
+    assert run.counters["updates"] == 7
+    assert [int(row["updates"]) for row in rows(tmp_path / "log")] == [0, 0, 4, 4, 7]

@@ -1,0 +1,223 @@
+from __future__ import annotations
+
+import gc
+import os
+import pathlib
+import threading
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents.types import Sample, Trajectory
+from pipelines.replay.datasets import TimedIterator, make_dataset, make_table_dataset
+from pipelines.replay.server import Replay
+from pipelines.system.errors import UserError
+from tests.pipelines import episodes
+
+B, T = 4, episodes.T
+
+
+@pytest.fixture
+def replay():
+    replay = Replay([episodes.table()])
+    episodes.add_episode(episodes.buffer(replay.client), actions=30)
+    yield replay
+    replay.close()
+
+
+def test_batches_are_trajectories_with_static_shapes_and_the_tables_types(replay):
+    dataset = make_dataset(replay.address, episodes.TABLE, B)
+    expected = Trajectory(
+        observation=tf.TensorSpec((B, T, *episodes.SHAPE), tf.uint8),
+        action=tf.TensorSpec((B, T, 2), tf.float32),
+        reward=tf.TensorSpec((B, T), tf.float32),
+        discount=tf.TensorSpec((B, T), tf.float32),
+        start_of_episode=tf.TensorSpec((B, T), tf.bool),
+    )
+    assert dataset.element_spec == expected
+    batch = next(iter(dataset))
+    assert tf.nest.map_structure(tf.TensorSpec.from_tensor, batch) == expected
+
+
+def test_a_batch_keeps_observation_action_and_reward_of_a_step_together(replay):
+    for batch in make_dataset(replay.address, episodes.TABLE, B).take(5):
+        frame = tf.cast(batch.observation[..., 0, 0, 0], tf.float32)
+        meant = batch.reward > 0  # Else the episode's end and padding.
+        tf.debugging.assert_equal(batch.action[..., 0][meant], frame[meant])
+        tf.debugging.assert_equal(batch.reward[meant], frame[meant] + 1)
+        assert tf.reduce_sum(tf.cast(meant, tf.int32)) > B
+
+
+def test_a_transform_is_applied_to_each_batch_in_the_graph(replay):
+    def transform(batch: Trajectory) -> Trajectory:
+        assert not tf.executing_eagerly()
+        return batch._replace(extras=tf.reduce_sum(batch.reward, axis=1))
+
+    dataset = make_dataset(replay.address, episodes.TABLE, B, transform=transform)
+    batch = next(iter(dataset))
+    np.testing.assert_allclose(batch.extras, tf.reduce_sum(batch.reward, axis=1))
+
+
+@pytest.fixture
+def uneven():
+    """Three items of which each has two observations and three rewards; priorities 1, 2 and 5."""
+    replay = Replay([episodes.uneven_table(sampler="prioritized", priority_exponent=1.0)])
+    episodes.add_uneven(replay.client, priorities=(1, 2, 5))
+    yield replay
+    replay.close()
+
+
+def test_samples_tell_how_likely_each_item_was_and_by_which_key(uneven):
+    dataset = make_dataset(uneven.address, episodes.TABLE, 8, prioritized=True)
+    probabilities = {}
+    for sample in dataset.take(8):
+        assert (sample.key.dtype, sample.probability.dtype) == (tf.uint64, tf.float64)
+        np.testing.assert_array_equal(sample.table_size, [3] * 8)
+        first = sample.trajectory.reward[:, 0].numpy()
+        probabilities.update(zip(first, sample.probability.numpy(), strict=True))
+        keys = dict(zip(first, sample.key.numpy(), strict=True))
+        assert len(set(keys.values())) == len(keys)
+    expected = {0.0: 1 / 8, 10.0: 2 / 8, 20.0: 5 / 8}
+    assert probabilities == {value: pytest.approx(expected[value]) for value in probabilities}
+    assert len(probabilities) > 1
+
+
+def test_a_transform_of_samples_takes_and_gives_them(uneven):
+    def transform(sample: Sample) -> Sample:
+        fresh = tf.cast(sample.probability, tf.float32)
+        return sample._replace(trajectory=sample.trajectory._replace(extras=fresh))
+
+    dataset = make_dataset(uneven.address, episodes.TABLE, 2, transform=transform, prioritized=True)
+    sample = next(iter(dataset))
+    assert isinstance(sample, Sample)
+    np.testing.assert_allclose(sample.trajectory.extras, sample.probability)
+
+
+def test_leaves_of_an_item_may_differ_in_length(uneven):
+    batch = next(iter(make_dataset(uneven.address, episodes.TABLE, B)))
+    assert (batch.observation.shape, batch.reward.shape) == ((B, 2, 1), (B, 3))
+    np.testing.assert_array_equal(batch.reward, batch.reward[:, :1] + [[0, 1, 2]])
+    np.testing.assert_array_equal(batch.observation[..., 0], batch.reward[:, :2])
+
+
+def test_first_in_first_out_tables_are_read_in_order_however_many_workers_are_asked_for():
+    replay = Replay([episodes.table(sampler="fifo", max_times_sampled=1)])
+    buffer = episodes.buffer(replay.client)
+    for value in range(0, 120, 5):
+        episodes.add_episode(buffer, actions=4, value=value)
+    dataset = make_dataset(replay.address, episodes.TABLE, B, num_workers=8, max_samples=24)
+    firsts = [batch.observation[:, 0, 0, 0, 0].numpy() for batch in dataset]
+    np.testing.assert_array_equal(np.concatenate(firsts), range(0, 120, 5))
+    replay.close()
+
+
+def test_max_samples_leaves_the_rest_of_a_queue_untouched():
+    replay = Replay([episodes.table(sampler="fifo", max_times_sampled=1)])
+    buffer = episodes.buffer(replay.client)
+    for _ in range(20):
+        episodes.add_episode(buffer, actions=4)
+    dataset = make_dataset(replay.address, episodes.TABLE, B, max_samples=2 * B, prefetch=8)
+    assert len(list(dataset)) == 2
+    assert replay.size(episodes.TABLE) == 20 - 2 * B
+    replay.close()
+
+
+def test_a_table_that_is_not_there_is_named_with_the_nearest(replay):
+    with pytest.raises(UserError, match=r"has no table 'replya'; it has replay; did you mean"):
+        make_dataset(replay.address, "replya", B)
+
+
+def test_the_report_tells_waiting_from_working():
+    def slow(index):
+        time.sleep(0.05)
+        return index
+
+    dataset = tf.data.Dataset.range(4).map(lambda i: tf.py_function(slow, [i], tf.int64))
+    iterator = TimedIterator(dataset)
+    for _ in range(2):
+        next(iterator)
+    waiting = iterator.report()
+    time.sleep(0.3)
+    working = iterator.report()
+    assert (waiting.batches, working.batches) == (2, 0)
+    assert waiting.waited_seconds >= 0.1 and waiting.share > 0.8
+    assert working.waited_seconds == 0 and working.share == 0 and working.total_seconds >= 0.3
+
+
+def test_the_iterator_ends_with_the_dataset_and_passes_its_errors_on():
+    assert [int(i) for i in TimedIterator(tf.data.Dataset.range(3))] == [0, 1, 2]
+    broken = tf.data.Dataset.range(1).map(
+        lambda i: tf.debugging.check_numerics(tf.math.log(-1.0 - tf.cast(i, tf.float32)), "nan")
+    )
+    with pytest.raises(tf.errors.InvalidArgumentError, match="nan"):
+        next(TimedIterator(broken))
+
+
+def test_a_late_batch_of_a_living_server_is_waited_for(replay):
+    replay.client.reset(episodes.TABLE)
+    replay.client.timeout_s = 0.1
+    iterator = TimedIterator(make_dataset(replay.address, episodes.TABLE, B), replay.client)
+    late = threading.Timer(
+        0.5, lambda: episodes.add_episode(episodes.buffer(replay.client), actions=30)
+    )
+    late.start()
+    assert next(iterator).reward.shape == (B, T)
+    late.join()
+    assert iterator.report().waited_seconds > 0.3
+
+
+def test_two_hundred_abandoned_iterators_leave_no_threads_and_no_memory(replay):
+    dataset = make_dataset(replay.address, episodes.TABLE, B)
+
+    def abandon(count: int) -> None:
+        for _ in range(count):
+            next(TimedIterator(dataset.take(10), replay.client))
+        gc.collect()
+        time.sleep(0.5)
+
+    abandon(30)  # TensorFlow's own pools and arenas grow at first.
+    threads, memory = _threads(), _resident_mib()
+    abandon(200)
+    assert _threads() <= threads + 5
+    # 200 iterators that each kept one prefetched batch of 4 x 5 frames would hold 1 MiB; kept
+    # samplers, with their gRPC and thread state, far more.
+    assert _resident_mib() <= memory + 24
+
+
+def _threads() -> int:
+    return len(os.listdir("/proc/self/task"))
+
+
+def _resident_mib() -> float:
+    pages = int(pathlib.Path("/proc/self/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def frames_of(element: Trajectory) -> list[int]:
+    return element.observation.numpy()[:, 0, 0, 0].tolist()
+
+
+def test_a_whole_table_comes_in_the_order_it_was_written_however_often(tmp_path):
+    replay = Replay([episodes.whole_table()])
+    adder = episodes.whole_buffer(replay.client)
+    try:
+        for value in (10, 20, 30):
+            episodes.add_episode(adder, actions=2, value=value)
+        elements = iter(make_table_dataset(replay.client, episodes.TABLE))
+        expected = [10, 11, 12, 20, 21, 22, 30, 31, 32]
+        assert [frames_of(next(elements)) for _ in range(3)] == [expected] * 3
+        episodes.add_episode(adder, actions=1, value=40)
+        element = next(elements)
+        assert frames_of(element) == [*expected, 40, 41]
+        np.testing.assert_array_equal(np.where(element.start_of_episode)[0], [0, 3, 6, 9])
+        replay.save(tmp_path)
+    finally:
+        replay.close()
+    restored = Replay([episodes.whole_table()], restore_from=tmp_path)
+    try:
+        element = next(iter(make_table_dataset(restored.client, episodes.TABLE)))
+        assert frames_of(element) == [*expected, 40, 41]
+    finally:
+        restored.close()

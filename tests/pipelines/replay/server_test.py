@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import threading
+import time
+from types import SimpleNamespace
+
+import dm_env
+import numpy as np
+import pytest
+import tensorflow as tf
+from acme.adders import reverb as adders
+
+from pipelines.replay.datasets import TimedIterator, make_dataset
+from pipelines.replay.server import EpisodeBuffer, Replay
+from pipelines.system.errors import UserError
+from tests.pipelines import episodes
+
+
+@pytest.fixture
+def replay():
+    replay = Replay([episodes.table(sampler="fifo", max_times_sampled=1)])
+    yield replay
+    replay.close()
+
+
+def test_an_episode_enters_the_table_only_with_its_last_step(replay):
+    buffer = episodes.buffer(replay.client)
+    first, *rest = episodes.steps(12)
+    buffer.add_first(first)
+    for timestep in rest[:-1]:
+        buffer.add(np.zeros(2, np.float32), timestep)
+    assert (replay.size(episodes.TABLE), len(buffer)) == (0, 11)
+    buffer.add(np.zeros(2, np.float32), rest[-1])
+    assert (replay.size(episodes.TABLE), len(buffer)) == (3, 0)
+
+
+def test_reset_and_a_new_first_step_discard_an_unfinished_episode(replay):
+    buffer = episodes.buffer(replay.client)
+    first, second, *_ = episodes.steps(12, value=100)
+    for _ in range(2):
+        buffer.add_first(first)
+        buffer.add(np.zeros(2, np.float32), second)
+    buffer.reset()
+    with pytest.raises(ValueError, match="add comes after add_first"):
+        buffer.add(np.zeros(2, np.float32), second)
+    episodes.add_episode(buffer, actions=4)
+    (item,) = episodes.items(replay.client, 1)
+    np.testing.assert_array_equal(item.observation[:, 0, 0, 0], [0, 1, 2, 3, 4])
+
+
+def test_an_unfinished_episode_of_one_environment_stays_out_of_anothers(replay):
+    adder = adders.SequenceAdder(
+        replay.client, episodes.T, episodes.T, priority_fns={episodes.TABLE: None}
+    )
+    one, other = EpisodeBuffer(adder), EpisodeBuffer(adder)
+    first, second, *_ = episodes.steps(4, value=100)
+    one.add_first(first)
+    one.add(np.zeros(2, np.float32), second)
+    episodes.add_episode(other, actions=4)
+    (item,) = episodes.items(replay.client, 1)
+    np.testing.assert_array_equal(item.observation[:, 0, 0, 0], [0, 1, 2, 3, 4])
+    np.testing.assert_array_equal(item.start_of_episode, [True, False, False, False, False])
+
+
+def test_the_buffer_keeps_what_a_step_held_when_it_was_added(replay):
+    buffer = episodes.buffer(replay.client)
+    first, *rest = episodes.steps(4)
+    action = np.zeros(2, np.float32)
+    buffer.add_first(first)
+    first.observation.fill(255)
+    for t, timestep in enumerate(rest):
+        action.fill(t)
+        buffer.add(action, timestep)
+        timestep.observation.fill(255)
+    (item,) = episodes.items(replay.client, 1)
+    np.testing.assert_array_equal(item.observation[:4, 0, 0, 0], [0, 1, 2, 3])
+    np.testing.assert_array_equal(item.action[:, 0], [0, 1, 2, 3, 0])
+
+
+def test_the_buffer_keeps_nests_as_they_were_when_they_were_added():
+    written = []
+    noting = SimpleNamespace(
+        add_first=lambda timestep: written.append(timestep.observation),
+        add=lambda action, timestep, extras: written.append((timestep.observation, extras)),
+    )
+    board, visits = np.zeros(2), np.zeros(3)
+    buffer = EpisodeBuffer(noting)
+    buffer.add_first(dm_env.restart({"board": board}))
+    board.fill(1)
+    buffer.add(0, dm_env.transition(0.0, {"board": board}), {"visits": visits})
+    visits.fill(1)
+    board.fill(2)
+    buffer.add(0, dm_env.termination(0.0, {"board": board}), {"visits": visits})
+    board.fill(3)
+    visits.fill(3)
+    first, (second, before), (third, after) = written
+    assert [step["board"][0] for step in (first, second, third)] == [0, 1, 2]
+    assert [extras["visits"][0] for extras in (before, after)] == [0, 1]
+
+
+def test_priorities_are_written_by_key_and_items_that_left_are_passed_over():
+    table = episodes.uneven_table(max_size=2, sampler="prioritized", priority_exponent=1.0)
+    replay = Replay([table])
+    episodes.add_uneven(replay.client, priorities=[1.0])
+    gone = replay.client.sample_items(episodes.TABLE)[0].info.key
+    episodes.add_uneven(replay.client, priorities=[0.0, 1.0])
+    kept = replay.client.sample_items(episodes.TABLE)[0].info.key
+    keys = np.array([gone, kept], np.uint64)
+    replay.client.update_priorities(episodes.TABLE, keys, tf.constant([9.0, 2.5]))
+    (item,) = replay.client.sample_items(episodes.TABLE)
+    assert (item.info.key, item.info.priority) == (kept, 2.5)
+    assert replay.size(episodes.TABLE) == 2
+    replay.close()
+
+
+@pytest.mark.parametrize(("terminal", "last_discount"), [(True, 0.0), (False, 1.0)])
+def test_a_short_episode_is_padded_and_says_how_it_ended(replay, terminal, last_discount):
+    episodes.add_episode(episodes.buffer(replay.client), actions=2, terminal=terminal, value=10)
+    (item,) = episodes.items(replay.client, 1)
+    np.testing.assert_array_equal(item.observation[:, 0, 0, 0], [10, 11, 12, 0, 0])
+    np.testing.assert_array_equal(item.action[:, 0], [10, 11, 0, 0, 0])
+    np.testing.assert_array_equal(item.reward, [11, 12, 0, 0, 0])
+    np.testing.assert_array_equal(item.discount, [1, last_discount, 0, 0, 0])
+    np.testing.assert_array_equal(item.start_of_episode, [True, False, False, False, False])
+
+
+def test_a_restored_table_continues_as_the_saved_one_would(tmp_path):
+    table = {"sampler": "fifo", "max_times_sampled": 3}
+    replay = Replay([episodes.table(**table)], tmp_path / "one")
+    buffer = episodes.buffer(replay.client, period=2)
+    for value in (0, 20, 40):
+        episodes.add_episode(buffer, actions=9, value=value)
+    replay.client.sample_items(episodes.TABLE, 4)  # One item gone, one sampled once.
+    replay.save(tmp_path / "saved")
+    count = replay.size(episodes.TABLE)
+    for _ in range(2):  # Reverb drops its own older checkpoints.
+        replay.client.checkpoint()
+    shutil.rmtree(tmp_path / "one")
+
+    restored = Replay([episodes.table(**table)], tmp_path / "two", restore_from=tmp_path / "saved")
+    assert restored.size(episodes.TABLE) == count
+    before, after = (r.client.server_info()[episodes.TABLE] for r in (replay, restored))
+    assert before.rate_limiter_info == after.rate_limiter_info
+    draws = [r.client.sample_items(episodes.TABLE, 3 * count - 1) for r in (replay, restored)]
+    for expected, got in zip(*draws, strict=True):
+        assert expected.info == got.info
+        tf.nest.map_structure(np.testing.assert_array_equal, expected.data, got.data)
+    assert replay.size(episodes.TABLE) == restored.size(episodes.TABLE) == 0
+    replay.close()
+    restored.close()
+
+
+def test_a_new_server_does_not_load_what_an_earlier_run_left_in_its_folder(tmp_path):
+    replay = Replay([episodes.table()], tmp_path)
+    episodes.add_episode(episodes.buffer(replay.client), actions=9)
+    replay.client.checkpoint()
+    replay.close()
+    fresh = Replay([episodes.table()], tmp_path)
+    assert fresh.size(episodes.TABLE) == 0
+    fresh.close()
+
+
+def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"^cannot write .*/file/replay: Not a directory$"):
+        Replay([episodes.table()], tmp_path / "file" / "replay")
+
+
+def test_restoring_from_nothing_or_into_other_tables_is_one_line(tmp_path):
+    with pytest.raises(UserError, match=r"^no replay checkpoint in .*chunks.tfrecord is missing$"):
+        Replay([episodes.table()], restore_from=tmp_path / "nowhere")
+    replay = Replay([episodes.table()])
+    replay.save(tmp_path / "saved")
+    replay.close()
+    other = episodes.make_table("other", None, 10)
+    with pytest.raises(UserError, match=r"^cannot start the replay server: .*'replay'.*'other'.*$"):
+        Replay([other], restore_from=tmp_path / "saved")
+
+
+def test_a_port_in_use_is_one_line_whoever_uses_it(replay):
+    number = int(replay.address.rpartition(":")[2])
+    with pytest.raises(UserError, match=rf"^replay port {number} is in use"):
+        Replay([episodes.table()], port=number)
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        pytest.raises(UserError, match="is in use"),
+    ):
+        Replay([episodes.table()], port=listener.getsockname()[1])
+
+
+def test_a_chosen_port_is_served_and_free_again_after_close():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        number = listener.getsockname()[1]
+    for _ in range(2):
+        replay = Replay([episodes.table()], port=number)
+        assert replay.address == f"localhost:{number}"
+        assert replay.size(episodes.TABLE) == 0
+        replay.close()
+
+
+@pytest.mark.parametrize("address", ["localhost", "localhost:", ":80", "host:port", "host:70000"])
+def test_an_address_that_is_none_is_named(address):
+    with pytest.raises(UserError, match=rf"^replay address is '{address}'; expected host:port"):
+        Replay([episodes.table()], address=address)
+
+
+def test_nobody_at_the_address_is_one_line_within_the_timeout():
+    start = time.monotonic()
+    with pytest.raises(UserError, match=r"^no replay server answers at localhost:1; expected one "):
+        Replay([episodes.table()], address="localhost:1", timeout_s=1)
+    assert time.monotonic() - start < 5
+
+
+def test_a_writer_held_up_by_the_rate_limiter_waits_as_long_as_the_server_lives():
+    limits = {"samples_per_insert": 1.0, "error_buffer": 1.0, "min_size_to_sample": 1}
+    replay = Replay([episodes.table(sampler="fifo", **limits)], timeout_s=0.2)
+    buffer = episodes.buffer(replay.client)
+    episodes.add_episode(buffer, actions=4)
+    episodes.add_episode(buffer, actions=4)
+
+    writer = threading.Thread(target=episodes.add_episode, args=(buffer, 4), daemon=True)
+    writer.start()
+    writer.join(timeout=1.0)
+    assert writer.is_alive(), "the limiter lets two items in before the first sample"
+    replay.client.sample_items(episodes.TABLE, 1)
+    writer.join(timeout=10.0)
+    assert not writer.is_alive()
+    assert replay.size(episodes.TABLE) == 3
+    replay.close()
+
+
+def test_a_remote_server_without_the_table_is_named(replay):
+    table = episodes.make_table("replays", None, 10)
+    expected = r"has no table 'replays'; it has replay; did you mean 'replay'\?$"
+    with pytest.raises(UserError, match=expected):
+        Replay([table], address=replay.address)
+
+
+@pytest.fixture(scope="module")
+def remote(tmp_path_factory):
+    """A server in another process, and what runs hold of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        number = listener.getsockname()[1]
+    with episodes.server_process(number) as process:
+        yield SimpleNamespace(
+            process=process,
+            runs=[_run(number, tmp_path_factory.mktemp("run") / "saved") for _ in range(2)],
+        )
+
+
+def _run(port: int, saved):
+    replay = Replay([episodes.table()], address=f"localhost:{port}", timeout_s=1)
+    buffer = episodes.buffer(replay.client)
+    episodes.add_episode(buffer, actions=30)
+    replay.save(saved)
+    iterator = TimedIterator(make_dataset(replay.address, episodes.TABLE, 2), replay.client)
+    next(iterator)
+    size = replay.size(episodes.TABLE)
+    return SimpleNamespace(replay=replay, buffer=buffer, iterator=iterator, saved=saved, size=size)
+
+
+@pytest.fixture(scope="module", params=[signal.SIGSTOP, signal.SIGKILL], ids=["frozen", "dead"])
+def lost(request, remote):
+    """A run whose server, alive until now, no longer answers."""
+    remote.process.send_signal(request.param)
+    if request.param == signal.SIGSTOP:
+        os.waitpid(remote.process.pid, os.WUNTRACED)  # The signal is taken some time later.
+    else:
+        remote.process.wait()
+    yield remote.runs.pop()
+
+
+def _read_all(lost):
+    for _ in range(200):  # More than can be in flight.
+        next(lost.iterator)
+
+
+LOST_CALLS = {
+    "size": lambda lost: lost.replay.size(episodes.TABLE),
+    "insert": lambda lost: episodes.add_episode(lost.buffer, actions=6),
+    "write priorities": lambda lost: lost.replay.client.update_priorities(
+        episodes.TABLE, np.uint64([1]), [2.0]
+    ),
+    "sample": lambda lost: lost.replay.client.sample_items(episodes.TABLE),
+    "iterate": _read_all,
+    "make a dataset": lambda lost: make_dataset(
+        lost.replay.address, episodes.TABLE, 2, timeout_s=1
+    ),
+    "save": lambda lost: lost.replay.save(lost.saved, timeout_s=1),
+}
+
+
+@pytest.mark.parametrize("call", LOST_CALLS)
+def test_a_server_gone_in_mid_run_is_one_line_and_no_call_hangs(lost, call):
+    start = time.monotonic()
+    with pytest.raises(UserError, match=rf"^replay server at {lost.replay.address} is gone$"):
+        LOST_CALLS[call](lost)
+    assert time.monotonic() - start < 10
+
+
+def test_a_remote_server_held_the_data_and_its_save_says_where(lost):
+    assert lost.size >= 7
+    record = (lost.saved / "remote.json").read_text()
+    assert f'"address": "{lost.replay.address}"' in record
+    assert '"checkpoint": "/' in record

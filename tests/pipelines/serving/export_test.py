@@ -1,0 +1,166 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from agents.policy import RandomPolicy
+from pipelines.serving.export import Exporter, SavedPolicy
+from tests.agents import board
+from tests.agents.planet import tiny
+from tests.agents.policy_contract import observe
+
+BATCH_SIZES = (1, 4)
+STEPS = 2
+
+# Plays in a process where nothing but TensorFlow (and what it needs) can be imported.
+SERVE = f"""
+import sys
+
+OURS = ("agents", "ops", "pipelines")
+BLOCKED = (*OURS, "sonnet", "tensorflow_probability", "acme", "reverb", "gin")
+
+class Blocker:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in BLOCKED:
+            raise ImportError(name + " is blocked")
+
+sys.meta_path.insert(0, Blocker())
+import numpy as np
+import tensorflow as tf
+
+observations, outputs = np.load(sys.argv[1]), {{}}
+for directory in sys.argv[3:]:
+    policy = tf.saved_model.load(directory)
+    start, step = policy.signatures["initial_state"], policy.signatures["step"]
+    for batch_size in {BATCH_SIZES}:
+        nest = policy.initial_state(tf.constant(batch_size))
+        flat = start(batch_size=tf.constant(batch_size))
+        for t in range({STEPS}):
+            observation = tf.constant(observations[f"{{batch_size}}_{{t}}"])
+            seed = tf.constant([5, t])
+            action, nest, info = policy.step(observation, nest, seed)
+            results = step(observation=observation, seed=seed, **flat)
+            flat = {{name: x for name, x in results.items() if name.startswith("state_")}}
+            key = f"{{directory}}_{{batch_size}}_{{t}}"
+            outputs["nest_" + key] = action
+            outputs["flat_" + key] = results["action"]
+            outputs["info_" + key] = results["info_predicted_return"]
+assert not [name for name in sys.modules if name.split(".")[0] in BLOCKED]
+np.savez(sys.argv[2], **outputs)
+"""
+
+
+def play(policy, observations) -> dict[tuple[int, int], tuple[np.ndarray, np.ndarray]]:
+    """Actions and predicted returns of the policy in this process, by batch size and step."""
+    results = {}
+    for batch_size in BATCH_SIZES:
+        state = policy.initial_state(batch_size)
+        for t in range(STEPS):
+            observation = tf.constant(observations[f"{batch_size}_{t}"])
+            action, state, info = policy.step(observation, state, tf.constant([5, t]))
+            results[batch_size, t] = action.numpy(), info["predicted_return"].numpy()
+    return results
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    """What two exports of one Exporter do elsewhere, and what the policy did here at that time."""
+    folder = tmp_path_factory.mktemp("export")
+    builder, networks = tiny.builder_and_networks(seed=2)
+    policy = builder.make_policy(networks, tiny.SPEC, evaluation=True)
+    observations = {
+        f"{batch_size}_{t}": observe(policy, batch_size, seed=t).numpy()
+        for batch_size in BATCH_SIZES
+        for t in range(STEPS)
+    }
+    exporter, expected = Exporter(policy), {}
+    for seed, kept in enumerate(("first", "second")):
+        rng = np.random.RandomState(seed)
+        for variable in networks.trainable_variables:
+            variable.assign(0.5 * rng.normal(size=variable.shape))
+        exporter.save(folder / "policy")
+        shutil.copytree(folder / "policy", folder / kept)
+        (folder / "policy" / "stale").touch()
+        expected[kept] = play(policy, observations)
+    exporter.save(folder / "policy")
+    np.savez(folder / "observations.npz", **observations)
+    directories = [str(folder / kept) for kept in expected]
+    files = [str(folder / name) for name in ("observations.npz", "actions.npz")]
+    process = subprocess.run(
+        [sys.executable, "-c", SERVE, *files, *directories],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    return folder, np.load(folder / "actions.npz"), expected
+
+
+@pytest.mark.parametrize("batch_size", BATCH_SIZES)
+@pytest.mark.parametrize("way", ["nest", "flat"])
+def test_an_export_acts_as_the_policy_where_nothing_of_ours_is(served, way, batch_size):
+    folder, outputs, expected = served
+    for kept, results in expected.items():
+        for t in range(STEPS):
+            action, predicted_return = results[batch_size, t]
+            key = f"{folder / kept}_{batch_size}_{t}"
+            np.testing.assert_allclose(outputs[f"{way}_{key}"], action, atol=1e-4)
+            np.testing.assert_allclose(outputs[f"info_{key}"], predicted_return, rtol=1e-3)
+
+
+def test_an_export_holds_no_op_of_ours_though_the_policy_acted_with_them(served):
+    folder, _, _ = served
+    for kept in ("first", "second", "policy"):
+        assert b"Lookahead" not in (folder / kept / "saved_model.pb").read_bytes()
+
+
+def test_saving_again_serves_the_new_weights(served):
+    _, _, expected = served
+    first, second = (results[4, 0][0] for results in expected.values())
+    assert np.abs(first - second).max() > 0.1  # Which the test above found served.
+
+
+def test_an_older_export_is_replaced_whole(served):
+    folder, _, _ = served
+    assert not (folder / "policy" / "stale").exists()
+    assert (folder / "policy" / "saved_model.pb").is_file()
+    assert [path.name for path in folder.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_policy_without_state_can_be_exported(tmp_path):
+    spec = tf.TensorSpec([2], tf.float32)
+    policy = RandomPolicy(spec, spec, [-1.0, -1.0], [1.0, 1.0])
+    Exporter(policy).save(tmp_path / "policy")
+    loaded = tf.saved_model.load(str(tmp_path / "policy"))
+    observation, seed = tf.zeros([3, 2]), tf.constant([1, 2])
+    expected, _, _ = policy.step(observation, {}, seed)
+    action, _, _ = loaded.step(observation, loaded.initial_state(tf.constant(3)), seed)
+    flat = loaded.signatures["step"](observation=observation, seed=seed)
+    np.testing.assert_array_equal(action, expected)
+    np.testing.assert_array_equal(flat["action"], expected)
+
+
+def test_a_policy_of_nests_is_served_by_nest_and_by_flat_names(tmp_path):
+    policy = board.BoardPolicy()
+    Exporter(policy).save(tmp_path / "policy")
+    saved = SavedPolicy(tmp_path / "policy")
+    assert tf.nest.map_structure(lambda x: (x.shape, x.dtype), saved.observation_spec) == {
+        "board": ([3, 3, 3], tf.float32),
+        "legal_actions": ([9], tf.bool),
+    }
+    observation, seed = observe(policy, 4), tf.constant([1, 2])
+    expected, _, info = policy.step(observation, policy.initial_state(4), seed)
+    action, state, saved_info = saved.step(observation, saved.initial_state(4), seed)
+    np.testing.assert_array_equal(action, expected)
+    np.testing.assert_array_equal(state["moves"], [1] * 4)
+    np.testing.assert_allclose(saved_info["scores"], info["scores"], rtol=1e-5)
+    flat = {f"observation_{name}": values for name, values in observation.items()}
+    served = tf.saved_model.load(str(tmp_path / "policy")).signatures["step"]
+    outputs = served(**flat, seed=seed, state_moves=tf.zeros([4], tf.int32))
+    np.testing.assert_array_equal(outputs["action"], expected)
+    np.testing.assert_array_equal(outputs["state_moves"], [1] * 4)
