@@ -67,7 +67,7 @@ def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
     from agents.actor import Actor
     from pipelines.acting.environment_loop import EnvironmentLoop
     from pipelines.configuration import experiment
-    from pipelines.evaluation.evaluator import video
+    from pipelines.evaluation import video
     from pipelines.launch import parts
     from pipelines.serving.export import SavedPolicy
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from agents.builder import FigureMaker, OpenLoopPredictor
 from pipelines.acting.environment_loop import EnvironmentLoop, Episode
-from pipelines.evaluation.evaluator import video
+from pipelines.evaluation import video
 
 
 class Evaluation(NamedTuple):

@@ -20,7 +20,7 @@ import numpy as np
 
 from agents.actor import Actor
 from pipelines.acting.environment_loop import EnvironmentLoop, Episode, Interrupted
-from pipelines.evaluation.evaluator import video
+from pipelines.evaluation import video
 from pipelines.launch.base_run import BaseRun, restoring
 from pipelines.launch.parts import make_environments, stream_seeds
 from pipelines.launch.run_state import RunState

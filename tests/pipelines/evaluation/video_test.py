@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from pipelines.evaluation.evaluator import video
+from pipelines.evaluation import video
 from pipelines.system.errors import UserError
 
 
