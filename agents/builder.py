@@ -310,3 +310,19 @@ def single_array(spec: Any, agent: str) -> specs.Array:
         return spec
     parts = ", ".join("_".join(map(str, path)) for path, _ in tree.flatten_with_path(spec))
     raise ValueError(f"{agent} needs observations of one array, got several: {parts}")
+
+
+def single_state(spec: Any, agent: str) -> specs.Array:
+    """The observations' spec, for agents that see states, float32 [n].
+
+    Raises:
+      ValueError: it is something else.
+    """
+    observation = single_array(spec, agent)
+    if len(observation.shape) != 1 or observation.dtype != np.float32:
+        raise ValueError(
+            f"{agent} needs states, float32 [n], got observations {observation.dtype} "
+            f"{list(observation.shape)}; control_suite.observation = 'state' gives them, and "
+            "PlaNet and DQN learn from pixels"
+        )
+    return observation

@@ -39,6 +39,13 @@ def check_at_least(config: Any, minimum: float, fields: Iterable[str]) -> None:
             )
 
 
+def check_that(config: Any, name: str, holds: bool, expected: str) -> None:
+    """Refuses the named field's value where a condition does not hold."""
+    if not holds:
+        value = getattr(config, name)
+        raise ValueError(f"{type(config).__name__}.{name} = {value!r}; expected {expected}")
+
+
 def _matches(value: Any, hint: Any) -> bool:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):

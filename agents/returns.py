@@ -8,6 +8,7 @@ loss (as in `ops.mcts`).
 from __future__ import annotations
 
 import tensorflow as tf
+import trfl
 
 
 def n_step_returns(
@@ -46,3 +47,33 @@ def n_step_returns(
     for i in reversed(range(n)):
         result = rewards[:, i : i + length] + discounts[:, i : i + length] * result
     return result
+
+
+def last_rows(start_of_episode: tf.Tensor) -> tf.Tensor:
+    """Which rows [R] of whole episodes, one behind the other, hold a final observation alone."""
+    return tf.concat([start_of_episode[1:], [True]], axis=0)
+
+
+def episode_returns(
+    rewards: tf.Tensor, discounts: tf.Tensor, start_of_episode: tf.Tensor, values: tf.Tensor
+) -> tf.Tensor:
+    """R_t = r_t + γ_t R_{t+1} over rows [R] of whole episodes, one behind the other.
+
+    An episode's last row holds its final observation, where R is that observation's value: what it
+    takes part in is decided by the γ before it, which is 0 where the episode was over.
+
+    Args:
+      rewards: r [R]; those of last rows have no meaning.
+      discounts: γ [R]; likewise.
+      start_of_episode: bool [R].
+      values: v [R]; only those of last rows count.
+
+    Returns:
+      R [R].
+    """
+    last = last_rows(start_of_episode)
+    sequence, decay = tf.where(last, values, rewards), tf.where(last, 0.0, discounts)
+    returns = trfl.scan_discounted_sum(
+        sequence[:, None], decay[:, None], tf.zeros([1]), reverse=True, back_prop=False
+    )
+    return returns[:, 0]

@@ -14,7 +14,7 @@ from agents.builder import (
     Role,
     Schedule,
     SingleStageBuilder,
-    single_array,
+    single_state,
     tensor_spec,
 )
 from agents.pets.acting import PETSPolicy
@@ -43,12 +43,7 @@ class PETSBuilder(SingleStageBuilder):
 
     def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> DynamicsModel:
         """Makes the ensemble for state observations and continuous actions in [−1, 1]."""
-        observation, action = single_array(spec.observations, "PETS"), spec.actions
-        if len(observation.shape) != 1 or observation.dtype != np.float32:
-            raise ValueError(
-                f"PETS needs states, float32 [n], got observations {observation.dtype} "
-                f"{list(observation.shape)}; control_suite.observation = 'state' gives them"
-            )
+        observation, action = single_state(spec.observations, "PETS"), spec.actions
         if not isinstance(action, specs.BoundedArray) or action.dtype != np.float32:
             raise ValueError(f"PETS needs continuous bounded actions, got {action}")
         size = TASKS[self.config.task].observation_size
