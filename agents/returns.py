@@ -8,7 +8,6 @@ loss (as in `ops.mcts`).
 from __future__ import annotations
 
 import tensorflow as tf
-import trfl
 
 
 def n_step_returns(
@@ -72,8 +71,30 @@ def episode_returns(
       R [R].
     """
     last = last_rows(start_of_episode)
-    sequence, decay = tf.where(last, values, rewards), tf.where(last, 0.0, discounts)
-    returns = trfl.scan_discounted_sum(
-        sequence[:, None], decay[:, None], tf.zeros([1]), reverse=True, back_prop=False
-    )
-    return returns[:, 0]
+    return discounted_sums(tf.where(last, values, rewards), tf.where(last, 0.0, discounts))
+
+
+def discounted_sums(terms: tf.Tensor, discounts: tf.Tensor) -> tf.Tensor:
+    """y_t = x_t + γ_t y_{t+1} along the first axis; behind the last term stands 0.
+
+    Each pass doubles the terms that a sum has, so there are log₂ T of them where a loop over time
+    (as in `trfl.scan_discounted_sum`) takes T. Nothing is differentiated.
+
+    Args:
+      terms: x [T, ...].
+      discounts: γ [T, ...].
+
+    Returns:
+      y [T, ...].
+    """
+    length = tf.shape(terms)[0]
+    place = tf.reshape(tf.range(length), [-1] + [1] * (terms.shape.rank - 1))
+
+    def double(n: tf.Tensor, sums: tf.Tensor, products: tf.Tensor):
+        """From n terms a sum, and the product of their discounts, to 2n."""
+        ahead = lambda x: tf.where(place + n < length, tf.roll(x, -n, axis=0), 0.0)  # noqa: E731
+        return 2 * n, sums + products * ahead(sums), products * ahead(products)
+
+    start = (tf.constant(1), terms, discounts)
+    _, sums, _ = tf.while_loop(lambda n, *_: n < length, double, start, parallel_iterations=1)
+    return tf.stop_gradient(sums)
