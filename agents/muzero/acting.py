@@ -7,6 +7,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from agents import visits
 from agents.boards.observations import split
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import MuZeroNetwork
@@ -200,16 +201,18 @@ class MuZeroPolicy(Policy):
         return newest, state["actions"]
 
     def _choose(self, found: mcts.PolicyOutput, moves: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Draws by visits ** (1 / temperature); 0 takes the most visited."""
+        """Draws by visits and temperature; an evaluation takes the most visited."""
         config = self._config
         if self._evaluation or config.search == "gumbel":
             return found.action
-        temperature = _temperature(config, self._network.training_step, moves)[:, None]
-        logits = tf.math.log(tf.maximum(found.action_weights, 1e-30))
-        logits -= tf.reduce_max(logits, axis=1, keepdims=True)
-        # At temperature 0 all but the most visited are out of reach.
-        logits /= tf.maximum(temperature, 1e-30)
-        return tf.random.stateless_categorical(logits, 1, seed, tf.int32)[:, 0]
+        temperature = visits.temperature(
+            config.temperatures,
+            config.temperature_updates,
+            config.temperature_moves,
+            self._network.training_step,
+            moves,
+        )
+        return visits.draw(found.action_weights, temperature, seed)
 
 
 def random_search(legal: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -223,17 +226,6 @@ def random_search(legal: tf.Tensor) -> dict[str, tf.Tensor]:
         "search_value": values,
         "searched_at": tf.cast(values, tf.int32),
     }
-
-
-def _temperature(config: MuZeroConfig, updates: tf.Tensor, moves: tf.Tensor) -> tf.Tensor:
-    """The temperature [B] after so many updates, at so many moves into a game."""
-    passed = tf.reduce_sum(
-        tf.cast(updates >= tf.constant(config.temperature_updates, tf.int32), tf.int32)
-    )
-    temperature = tf.gather(tf.constant(config.temperatures, tf.float32), passed)
-    if config.temperature_moves is None:
-        return tf.fill(tf.shape(moves), temperature)
-    return tf.where(moves < config.temperature_moves, temperature, 0.0)
 
 
 def _q_transform(config: MuZeroConfig) -> QTransform:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import math
 import os
 import pathlib
 import shutil
 from collections.abc import Callable
-from typing import Any
 
 import gin
 import numpy as np
@@ -23,6 +20,7 @@ from pipelines.configuration import experiment
 from pipelines.launch.local import LocalRun
 from pipelines.logdir.checkpointing import find_latest
 from pipelines.system.errors import UserError
+from tests.pipelines.launch.outcomes import Stop, assert_equal, outcome, rows
 from tests.pipelines.measured_times import TIMES
 
 TINY = str(pathlib.Path(__file__).parents[1] / "tiny_planet.gin")
@@ -33,48 +31,6 @@ SEED = 3
 def make(logdir, *bindings: str, stop: Callable[[], bool] = lambda: False) -> LocalRun:
     described = experiment.parse([TINY], bindings)
     return LocalRun(described, logdir, SEED, gin.operative_config_str, stop)
-
-
-class Stop:
-    """Says stop at the n-th time it is asked; None: never."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.asked, self._at = 0, at
-
-    def __call__(self) -> bool:
-        self.asked += 1
-        return self.asked == self._at
-
-
-def rows(logdir) -> list[dict[str, str]]:
-    with open(logdir / "metrics.csv", newline="") as file:
-        return [
-            {name: value for name, value in row.items() if name not in TIMES}
-            for row in csv.DictReader(file)
-        ]
-
-
-def outcome(logdir) -> dict[str, Any]:
-    """All that the last checkpoint holds, save times, and the table of metrics."""
-    unit = find_latest(logdir)
-    reader = tf.train.load_checkpoint(str(unit.path / "weights"))
-    names = [name for name in reader.get_variable_to_shape_map() if "GRAPH" not in name]
-    state = json.loads((unit.path / "state.json").read_text())  # Arrays as text.
-    run = {name: value for name, value in state["run"].items() if name != "wall_clock"}
-    run["measured"] = {k: v for k, v in run["measured"].items() if k not in TIMES}
-    return {
-        "weights": {name: reader.get_tensor(name) for name in names},
-        "state": {**state, "run": run},
-        "rows": rows(logdir),
-    }
-
-
-def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
-    tf.nest.assert_same_structure(one["weights"], other["weights"])
-    for name, value in one["weights"].items():
-        np.testing.assert_array_equal(value, other["weights"][name], err_msg=name)
-    assert one["state"] == other["state"]
-    assert one["rows"] == other["rows"]
 
 
 @pytest.fixture(scope="module")

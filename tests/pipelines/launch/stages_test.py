@@ -29,7 +29,7 @@ from pipelines.configuration.experiment import Experiment
 from pipelines.environments import board_game, classic_control
 from pipelines.launch.local import LocalRun
 from pipelines.system.errors import UserError
-from tests.pipelines.launch.local_test import Stop, assert_equal, outcome
+from tests.pipelines.launch.outcomes import Stop, assert_equal, outcome
 
 TABLE = "transitions"
 
