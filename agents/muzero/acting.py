@@ -11,7 +11,7 @@ from agents import visits
 from agents.boards.observations import split
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import MuZeroNetwork
-from agents.policy import Policy
+from agents.policy import SearchingPolicy
 from ops import mcts
 from ops.mcts.qtransforms import QTransform
 from ops.mcts.search import RecurrentFn
@@ -95,7 +95,7 @@ def recurrent_fn(config: MuZeroConfig, network: MuZeroNetwork) -> RecurrentFn:
     return step
 
 
-class MuZeroPolicy(Policy):
+class MuZeroPolicy(SearchingPolicy):
     """Searches at every step; what the search found goes to replay.
 
     The state carries the number of moves made and, where the representation sees several
@@ -173,13 +173,13 @@ class MuZeroPolicy(Policy):
     def searched(
         self, observation: Any, state: dict[str, tf.Tensor]
     ) -> tuple[mcts.RootFnOutput, RecurrentFn]:
-        """The root and the model that a step searches; for measuring what the tree adds to them."""
+        """See `SearchingPolicy.searched`."""
         seen, _ = split(observation)
         root = root_of(self._network, *self._stack(seen, state))
         return root, recurrent_fn(self._config, self._network)
 
     def bare_search(self, observation: Any, state: dict[str, tf.Tensor]) -> tf.Tensor:
-        """The search of a step without its noise: visits [B, A]; for measuring what it takes."""
+        """See `SearchingPolicy.bare_search`."""
         seen, legal = split(observation)
         found = search(
             self._config,
