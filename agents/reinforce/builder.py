@@ -36,7 +36,7 @@ class ReinforceBuilder(SingleStageBuilder):
     def __init__(self, config: ReinforceConfig | None = None) -> None:
         self.config = config or ReinforceConfig()
 
-    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> ReinforceNetworks:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> ReinforceNetworks:
         """Makes policy and baseline for states, and discrete or bounded continuous actions."""
         size = single_state(spec.observations, "REINFORCE").shape[0]
         return ReinforceNetworks(self.config, size, spec.actions)
