@@ -9,6 +9,9 @@ import gin
 
 from agents.config import check_at_least, check_that, check_types
 
+_AT_LEAST_ONE = ("baseline_steps", "hidden_layers", "max_episode_steps", "queue_capacity")
+_AT_LEAST_ZERO = ("entropy_scale", "learning_rate", "baseline_learning_rate")
+
 
 @gin.configurable
 @dataclasses.dataclass(frozen=True)
@@ -17,9 +20,8 @@ class ReinforceConfig:
 
     Attributes:
       baseline: a learned V(s) is subtracted from each return; else nothing is.
-      shared_torso: the baseline is a head on the policy's hidden layers, and both losses shape
-        them; else it has as many layers of its own.
-      hidden_layers: units, first to last.
+      baseline_steps: of gradient descent that it makes on each batch.
+      hidden_layers: units, first to last, of the policy and of the baseline.
       activation: of the hidden layers.
       initial_stddev: of continuous actions before they are cut to their bounds, where a bound lies
         1 from the middle.
@@ -28,14 +30,13 @@ class ReinforceConfig:
         the return. Without a baseline the return ends there.
       entropy_scale: weight of the policy's entropy, nats a step.
       normalise_advantages: of each batch, to mean 0 and deviation 1.
-      learning_rate, baseline_learning_rate: Adam's; the shared torso learns at the first one.
+      learning_rate, baseline_learning_rate: Adam's.
       max_episode_steps: longer episodes cannot be stored.
-      queue_capacity: episodes that may wait to be learned from, where actors are processes of their
-        own: those wait then too. In one process none does.
+      queue_capacity: episodes that may wait before actors do, where these are other processes.
     """
 
     baseline: bool = True
-    shared_torso: bool = False
+    baseline_steps: int = 1
     hidden_layers: tuple[int, ...] = (64, 64)
     activation: Literal["relu", "elu", "swish"] = "relu"
     initial_stddev: float = 0.5
@@ -51,9 +52,7 @@ class ReinforceConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        check_at_least(self, 1, ("hidden_layers", "max_episode_steps", "queue_capacity"))
-        check_at_least(self, 0, ("entropy_scale", "learning_rate", "baseline_learning_rate"))
+        check_at_least(self, 1, _AT_LEAST_ONE)
+        check_at_least(self, 0, _AT_LEAST_ZERO)
         check_that(self, "initial_stddev", self.initial_stddev > 0, "more than 0")
         check_that(self, "discount", 0 <= self.discount <= 1, "0 to 1")
-        fits = self.baseline or not self.shared_torso
-        check_that(self, "shared_torso", fits, "False where there is no baseline")

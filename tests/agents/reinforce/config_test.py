@@ -3,13 +3,13 @@ from __future__ import annotations
 import pytest
 
 from agents.reinforce import ReinforceConfig
+from agents.reinforce.config import _AT_LEAST_ONE, _AT_LEAST_ZERO
 from tests.agents.config_contract import ConfigContract, message_of
 
 
 class TestReinforceConfig(ConfigContract):
     config = ReinforceConfig
-    at_least_one = ("hidden_layers", "max_episode_steps", "queue_capacity")
-    at_least_zero = ("entropy_scale", "learning_rate", "baseline_learning_rate")
+    at_least_one, at_least_zero = _AT_LEAST_ONE, _AT_LEAST_ZERO
 
 
 @pytest.mark.parametrize(
@@ -18,10 +18,6 @@ class TestReinforceConfig(ConfigContract):
         ({"discount": 1.1}, "discount = 1.1; expected 0 to 1"),
         ({"discount": float("nan")}, "discount = nan; expected 0 to 1"),
         ({"initial_stddev": 0.0}, "initial_stddev = 0.0; expected more than 0"),
-        (
-            {"baseline": False, "shared_torso": True},
-            "shared_torso = True; expected False where there is no baseline",
-        ),
     ],
 )
 def test_values_that_do_not_fit_are_named_in_one_line(values, message: str):
