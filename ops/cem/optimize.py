@@ -231,31 +231,40 @@ def iteration_seeds(seed: tf.Tensor, iteration: tf.Tensor) -> tuple[tf.Tensor, t
     return first, second
 
 
-def select_elites(
+def rank(
     actions: tf.Tensor, returns: tf.Tensor, num_elites: int
-) -> tuple[tf.Tensor, tf.Tensor]:
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Picks each row's best candidates (Algorithm 2, line 7); ties go to the lower index.
 
     Args:
       actions: [B, J, H, A].
-      returns: [B, J]; NaN and infinite ones are passed over.
+      returns: [B, J]; candidates with a NaN or infinite one are behind all others.
       num_elites: K.
 
     Returns:
-      elites [B, K, H, A] and their returns [B, K], best first.
+      elites [B, K, H, A], their returns [B, K], best first, and which of those are finite, bool
+      [B, K]: others are no elites, and stand there where a row has no more.
+    """
+    judged = tf.where(tf.math.is_finite(returns), returns, -float("inf"))
+    elite_returns, indices = tf.math.top_k(judged, num_elites)
+    finite = tf.math.is_finite(elite_returns)
+    return tf.gather(actions, indices, axis=1, batch_dims=1), elite_returns, finite
+
+
+def select_elites(
+    actions: tf.Tensor, returns: tf.Tensor, num_elites: int
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """`rank` where each row must have K elites: they [B, K, H, A] and their returns [B, K].
 
     Raises:
       tf.errors.InvalidArgumentError: fewer than K finite returns in a row.
     """
-    finite = tf.math.is_finite(returns)
-    fewest = tf.reduce_min(tf.reduce_sum(tf.cast(finite, tf.int32), axis=1))
-    enough = tf.debugging.assert_greater_equal(
-        fewest, num_elites, "returns: fewer finite returns in a row than num_elites"
+    elites, elite_returns, finite = rank(actions, returns, num_elites)
+    enough = tf.debugging.assert_equal(
+        tf.reduce_all(finite), True, "returns: fewer finite returns in a row than num_elites"
     )
     with tf.control_dependencies([enough] if enough is not None else []):
-        judged = tf.where(finite, returns, returns.dtype.min)
-    elite_returns, indices = tf.math.top_k(judged, num_elites)
-    return tf.gather(actions, indices, axis=1, batch_dims=1), elite_returns
+        return tf.identity(elites), tf.identity(elite_returns)
 
 
 def better_than_the_worst(elite_returns: tf.Tensor) -> tf.Tensor:

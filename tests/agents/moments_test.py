@@ -1,4 +1,4 @@
-"""Protects what inputs are divided by: rounding never passes for a spread, a spread never for it."""
+"""Protects what inputs are divided by: their spread, and nothing that is only rounding."""
 
 from __future__ import annotations
 
