@@ -7,7 +7,6 @@ import numpy as np
 import reverb
 import tensorflow as tf
 from acme import specs
-from acme.adders.reverb import episode as adders
 
 from agents.builder import (
     Builder,
@@ -18,6 +17,7 @@ from agents.builder import (
     tensor_spec,
 )
 from agents.pets.acting import PETSPolicy
+from agents.pets.adder import EpisodeAdder
 from agents.pets.calibration import make_figure
 from agents.pets.config import PETSConfig
 from agents.pets.learning import PETSLearner
@@ -60,13 +60,12 @@ class PETSBuilder(Builder):
 
     def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
         """One table; an item is an episode. Its order of sampling is that of a ring."""
-        signature = adders.EpisodeAdder.signature(spec)
+        signature = EpisodeAdder.signature(spec)
         return [make_table(_TABLE, signature, self.config.replay_capacity, sampler="ring")]
 
-    def make_adder(self, client: reverb.Client) -> adders.EpisodeAdder:
-        """Writes each episode as one item."""
-        length = self.config.max_episode_steps + 2  # The last observation, and room to notice.
-        return adders.EpisodeAdder(client, length, priority_fns={_TABLE: None})
+    def make_adder(self, client: reverb.Client) -> EpisodeAdder:
+        """Writes each episode as one item, or a long one as several."""
+        return EpisodeAdder(client, _TABLE, self.config.max_episode_steps)
 
     def make_learner(self, networks: DynamicsModel, seed: int) -> PETSLearner:
         """See `PETSLearner`."""

@@ -36,8 +36,8 @@ class PETSConfig:
       patience: epochs without a better held-out loss after which a trial's learning ends, at its
         best weights; None: all epochs are done. Needs a `holdout_share`.
       seed_episodes: random episodes first.
-      replay_capacity: episodes the table holds.
-      max_episode_steps: longer episodes cannot be stored.
+      replay_capacity: items the table holds; an item is an episode, or a piece of a long one.
+      max_episode_steps: of an item; longer episodes are stored in pieces.
       propagation: `E` (expectation), `DS` (distribution sampling), `MM` (moment matching), `TS1`
         (a particle changes its network at each step), `TSinf` (it keeps it).
       particles: P a candidate; for TS1 and TSinf a multiple of E.
