@@ -25,7 +25,7 @@ from agents.learner import Learner
 from agents.policy import Policy, RandomPolicy
 from agents.types import Sample, Trajectory
 
-# (frames uint8 [T, H, W, 3], actions [T, ...], context) → frames uint8 [T, H, W, 3]
+# (frames uint8 [T, H, W, C], actions [T, ...], context) → frames uint8 [T, H, W, C]
 OpenLoopPredictor = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
 
 # (observations [L + 1, …], or nests of them, and actions [L, …] of episodes that nothing was

@@ -162,7 +162,7 @@ class LocalRun(BaseRun):
         if self._replay.size(table) == 0:
             raise UserError(
                 f"replay table '{table}' is empty after {self._state.episodes} episodes; expected "
-                "episodes at least as long as the agent's sequence_length"
+                "each to be written to it"
             )
 
     def _collect(self) -> None:

@@ -14,6 +14,7 @@ from agents.pets import losses
 from agents.pets.config import PETSConfig
 from agents.pets.networks import DynamicsModel
 from agents.pets.propagation import imagine
+from agents.shapes import check_same_shape
 
 tfd = tfp.distributions
 
@@ -34,6 +35,7 @@ def judge(model: DynamicsModel, observation, action, following, reward) -> dict[
     """
     prediction, targets = _predict(model, observation, action, following, reward)
     mean = tf.reduce_mean(prediction.mean(), axis=0)
+    check_same_shape(prediction=mean, targets=targets)
     _, scale = mean_and_scale(targets)
     error = tf.sqrt(tf.reduce_mean(tf.square((mean - targets) / scale)))
     result = {"calibration/error": error}

@@ -6,6 +6,8 @@ import dataclasses
 from typing import Annotated, Literal
 
 import gin
+import numpy as np
+from dm_env import specs
 
 from agents.config import AtLeast, AtMost, Count, Positive, Scale, check, expect
 from agents.networks.geometry import decoded_size, encoded_size
@@ -30,7 +32,7 @@ class PlaNetConfig:
       decoder_dense: units of the decoder's dense layers; the last one has no activation
         when transposed convolutions follow.
       decoder_channels, decoder_kernels: strided transposed convolutions, from 1×1 on; a last entry
-        for the image's own three channels is added to the channels. No channels and one kernel of
+        for the image's own channels is added to the channels. No channels and one kernel of
         the image's side make a dense decoder.
       reward_layers: hidden layers of the reward head (the released code has three of 300).
       pixel_bits: bits an image channel keeps.
@@ -50,7 +52,8 @@ class PlaNetConfig:
       reward_scale: weight of the reward's log-likelihood (the released code has 10).
       learning_rate, adam_epsilon, gradient_clip: Adam, clipped by global norm.
       batch_size: B, sequences a batch.
-      sequence_length: L, steps a sequence.
+      sequence_length: L, steps a sequence; shorter episodes are padded, and the padding is not
+        learned from.
       replay_capacity: sequences the table holds.
       replay_sampler: how sequences are drawn; `fifo` always draws the oldest (deterministic);
         `return` draws each in proportion to its return, which must not be negative, to the power
@@ -143,17 +146,20 @@ class PlaNetConfig:
             f"one for each of decoder_channels and one more: {len(self.decoder_channels) + 1}",
         )
 
-    def check_image(self, shape: tuple[int, ...]) -> None:
-        """Checks that the convolutions fit images of [size, size, channels].
+    def check_image(self, spec: specs.Array) -> None:
+        """Checks that observations are uint8 images [size, size, channels] that the networks fit.
 
         Raises:
           ValueError: says which field does not fit and what it would have to give.
         """
+        shape = spec.shape
         if len(shape) != 3 or shape[0] != shape[1]:
             raise ValueError(
                 f"PlaNet learns from square images, got observations of shape {shape}; expected "
                 "[size, size, channels] (control_suite.observation = 'pixels')"
             )
+        if spec.dtype != np.uint8:
+            raise ValueError(f"PlaNet learns from images of uint8, got {spec.dtype}")
         if encoded_size(shape[0], self.encoder_kernels) < 1:
             raise ValueError(
                 f"PlaNetConfig.encoder_kernels = {self.encoder_kernels} do not fit images of "

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from dm_env import specs
 
 from agents.planet import PlaNetConfig
 from tests.agents.config_contract import ConfigContract, message_of
@@ -61,6 +63,12 @@ def test_values_that_do_not_fit_together_are_named_in_one_line(values, message: 
 )
 def test_images_that_the_convolutions_do_not_fit_are_refused(shape, message: str):
     with pytest.raises(ValueError) as error:
-        PlaNetConfig().check_image(shape)
+        PlaNetConfig().check_image(specs.Array(shape, np.uint8))
     assert str(error.value).startswith(message) and "\n" not in str(error.value)
-    PlaNetConfig().check_image((64, 64, 3))
+
+
+def test_images_of_any_channels_fit_and_of_another_type_do_not():
+    for channels in (1, 3, 4):
+        PlaNetConfig().check_image(specs.Array((64, 64, channels), np.uint8))
+    with pytest.raises(ValueError, match=r"^PlaNet learns from images of uint8, got float32$"):
+        PlaNetConfig().check_image(specs.Array((64, 64, 3), np.float32))
