@@ -15,6 +15,7 @@ from agents.builder import (
     Schedule,
     single_array,
     tensor_spec,
+    unit_actions,
 )
 from agents.pets.acting import PETSPolicy
 from agents.pets.adder import EpisodeAdder
@@ -41,14 +42,13 @@ class PETSBuilder(Builder):
 
     def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> DynamicsModel:
         """Makes the ensemble for state observations and continuous actions in [−1, 1]."""
-        observation, action = single_array(spec.observations, "PETS"), spec.actions
+        observation = single_array(spec.observations, "PETS")
         if len(observation.shape) != 1 or observation.dtype != np.float32:
             raise ValueError(
                 f"PETS needs states, float32 [n], got observations {observation.dtype} "
                 f"{list(observation.shape)}; control_suite.observation = 'state' gives them"
             )
-        if not isinstance(action, specs.BoundedArray) or action.dtype != np.float32:
-            raise ValueError(f"PETS needs continuous bounded actions, got {action}")
+        action = unit_actions(spec.actions, "PETS")
         size = TASKS[self.config.task].observation_size
         if size not in (None, observation.shape[0]):
             raise ValueError(

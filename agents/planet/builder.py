@@ -18,6 +18,7 @@ from agents.builder import (
     Schedule,
     single_array,
     tensor_spec,
+    unit_actions,
 )
 from agents.planet.acting import PlaNetPolicy
 from agents.planet.adder import SequenceAdder
@@ -47,10 +48,9 @@ class PlaNetBuilder(Builder):
     def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> WorldModel:
         """Makes the world model for square images and continuous actions in [−1, 1]."""
         self.config.check_image(single_array(spec.observations, "PlaNet"))
-        if not isinstance(spec.actions, specs.BoundedArray) or spec.actions.dtype != np.float32:
-            raise ValueError(f"PlaNet needs continuous bounded actions, got {spec.actions}")
+        actions = unit_actions(spec.actions, "PlaNet")
         tf.random.set_seed(seed)
-        return WorldModel(self.config, spec.observations.shape, spec.actions.shape[0])
+        return WorldModel(self.config, spec.observations.shape, actions.shape[0])
 
     def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
         """One table; an item is a chunk of L rows that starts at any row of an episode."""

@@ -6,10 +6,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import gin
-import numpy as np
-from dm_env import specs
 
-from agents.builder import PlannerBuilder, tensor_spec
+from agents.builder import PlannerBuilder, tensor_spec, unit_actions
 from agents.simulator_cem.acting import SimulatorCEMPolicy
 from agents.simulator_cem.config import SimulatorCEMConfig
 
@@ -26,9 +24,7 @@ class SimulatorCEMBuilder(PlannerBuilder):
     def make_policy(self, environments: Sequence[Any]) -> SimulatorCEMPolicy:
         """Plans in the simulators of `environments`, which offer `simulator()`."""
         first = environments[0]
-        actions = first.action_spec()
-        if not isinstance(actions, specs.BoundedArray) or actions.dtype != np.float32:
-            raise ValueError(f"simulator_cem needs continuous bounded actions, got {actions}")
+        actions = unit_actions(first.action_spec(), "simulator_cem")
         if not hasattr(first, "simulator"):
             raise ValueError(
                 f"simulator_cem needs an environment that offers its simulator; {first.name} does "
