@@ -179,7 +179,8 @@ def unit_actions(spec: Any, agent: str) -> specs.BoundedArray:
     """
     if not isinstance(spec, specs.BoundedArray) or spec.dtype != np.float32 or len(spec.shape) != 1:
         raise ValueError(f"{agent} needs continuous bounded actions, got {spec}")
-    low, high = np.min(spec.minimum), np.max(spec.maximum)
-    if not (np.all(spec.minimum == -1) and np.all(spec.maximum == 1)):
-        raise ValueError(f"{agent} needs actions in [−1, 1], got some in [{low:g}, {high:g}]")
+    bounds = (np.broadcast_to(bound, spec.shape) for bound in (spec.minimum, spec.maximum))
+    for low, high in zip(*bounds, strict=True):
+        if (low, high) != (-1, 1):
+            raise ValueError(f"{agent} needs actions in [−1, 1], got one in [{low:g}, {high:g}]")
     return spec

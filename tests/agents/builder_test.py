@@ -29,9 +29,9 @@ INF = float("inf")
 @pytest.mark.parametrize(
     ("low", "high", "message"),
     [
-        (-2.0, 2.0, r"X needs actions in \[−1, 1\], got some in \[-2, 2\]"),
-        ([-1.0, 0.0], 1.0, r"X needs actions in \[−1, 1\], got some in \[-1, 1\]"),
-        (-INF, INF, r"X needs actions in \[−1, 1\], got some in \[-inf, inf\]"),
+        (-2.0, 2.0, r"X needs actions in \[−1, 1\], got one in \[-2, 2\]"),
+        ([-1.0, 0.0], 1.0, r"X needs actions in \[−1, 1\], got one in \[0, 1\]"),
+        (-INF, INF, r"X needs actions in \[−1, 1\], got one in \[-inf, inf\]"),
     ],
 )
 def test_actions_beyond_or_short_of_the_unit_box_are_refused(low, high, message: str):
