@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import dm_env
 import gin
 
 from agents.builder import Builder
-from agents.config import check_at_least, check_types
+from agents.config import AtLeast, Count, Natural, Scale, check
 from pipelines.configuration import gin_errors
 from pipelines.system.errors import UserError, nearest
 
@@ -53,19 +53,19 @@ class Experiment:
     builder: Builder | None = None
     environment: Callable[..., dm_env.Environment] | None = None
     evaluation_environment: Callable[..., dm_env.Environment] | None = None
-    num_episodes: int = 1000
-    num_steps: int | None = None
-    num_environments: int = 1
-    collected_episodes: int | None = None
-    evaluation_interval: int = 50
-    evaluation_episodes: int = 10
-    evaluation_videos: int = 1
-    context_frames: int = 5
-    imagined_frames: int = 45
+    num_episodes: Count = 1000
+    num_steps: Count | None = None
+    num_environments: Count = 1
+    collected_episodes: Count | None = None
+    evaluation_interval: Count = 50
+    evaluation_episodes: Count = 10
+    evaluation_videos: Natural = 1
+    context_frames: Count = 5
+    imagined_frames: Count = 45
     export_native: bool = False
-    checkpoint_minutes: float = 10.0
+    checkpoint_minutes: Scale = 10.0
     replay_address: str | None = None
-    replay_timeout: float = 20.0
+    replay_timeout: Annotated[float, AtLeast(1)] = 20.0
     replay_port: int | None = None
     deterministic: bool = False
 
@@ -83,16 +83,12 @@ class Experiment:
                     f"Experiment.evaluation_environment is set, but {self.builder.name} learns "
                     "nothing and is evaluated where it plays; expected Experiment.environment alone"
                 )
-        check_types(self)
+        check(self)
         if self.collected_episodes is not None and not self.builder.make_stages():
             raise ValueError(
                 f"Experiment.collected_episodes is {self.collected_episodes}, but "
                 f"{self.builder.name} learns nothing; expected None"
             )
-        counts = ("num_episodes", "num_steps", "num_environments", "collected_episodes")
-        counts += ("evaluation_interval", "evaluation_episodes")
-        check_at_least(self, 1, (*counts, "context_frames", "imagined_frames", "replay_timeout"))
-        check_at_least(self, 0, ("evaluation_videos", "checkpoint_minutes"))
 
 
 def _check_factory(field: str, factory: Any) -> None:

@@ -200,7 +200,7 @@ class LocalRun(BaseRun):
         if self._replay.size(options.table) == 0:
             raise UserError(
                 f"replay table '{options.table}' is empty after {self._state.episodes} episodes; "
-                "expected episodes at least as long as the agent's sequence_length"
+                "expected each to be written to it"
             )
 
     def _pass_gate(self) -> None:
