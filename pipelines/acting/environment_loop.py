@@ -12,16 +12,12 @@ import numpy as np
 
 from agents.actor import Actor, stack
 from pipelines.environments import BatchedEnvironment
-from pipelines.system.errors import UserError
+from pipelines.system.errors import Interrupted, UserError
 
 T = TypeVar("T")
 
 # Pixels of the frames that are drawn where observations are none: height, width.
 FILM_SIZE = (96, 96)
-
-
-class Interrupted(Exception):
-    """The run was asked to stop in the middle of an episode."""
 
 
 class Episode(NamedTuple):

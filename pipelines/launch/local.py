@@ -19,7 +19,7 @@ from typing import Any
 import tensorflow as tf
 
 from agents.actor import Actor
-from pipelines.acting.environment_loop import EnvironmentLoop, Interrupted, undone_when_interrupted
+from pipelines.acting.environment_loop import EnvironmentLoop, undone_when_interrupted
 from pipelines.environments import BatchedEnvironment
 from pipelines.evaluation.evaluator import Evaluator
 from pipelines.launch.base_run import BaseRun, restoring
@@ -30,7 +30,7 @@ from pipelines.logdir.checkpointing import Unit
 from pipelines.replay.datasets import TimedIterator, make_dataset, make_table_dataset
 from pipelines.replay.server import EpisodeBuffer, Replay
 from pipelines.serving.export import Exporter
-from pipelines.system.errors import UserError
+from pipelines.system.errors import Interrupted, UserError
 
 
 class LocalRun(BaseRun):
@@ -56,8 +56,10 @@ class LocalRun(BaseRun):
             self._logdir / "replay",
             address=self._experiment.replay_address,
             port=self._experiment.replay_port,
+            public=self._experiment.replay_public,
             restore_from=unit.replay if unit else None,
             timeout_s=self._experiment.replay_timeout,
+            should_stop=self._should_stop,
         )
         opened.callback(self._replay.close)
         self._connect(self._parts)

@@ -19,14 +19,14 @@ import dm_env
 import numpy as np
 
 from agents.actor import Actor
-from pipelines.acting.environment_loop import EnvironmentLoop, Episode, Interrupted
+from pipelines.acting.environment_loop import EnvironmentLoop, Episode
 from pipelines.evaluation import video
 from pipelines.launch.base_run import BaseRun, restoring
 from pipelines.launch.parts import make_environments, stream_seeds
 from pipelines.launch.run_state import RunState
 from pipelines.logdir import summary
 from pipelines.logdir.checkpointing import Unit
-from pipelines.system.errors import UserError, first_line
+from pipelines.system.errors import Interrupted, UserError, first_line
 
 
 class PlannerActor(Actor):

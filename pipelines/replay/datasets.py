@@ -92,10 +92,12 @@ def make_table_dataset(
       UserError: the server is gone, or has no such table.
     """
     spec = Trajectory(*_table_info(client, table).signature)
+    # One that no stop interrupts, which TensorFlow would report as a fault.
+    reader = Client(client.server_address, client.timeout_s)
 
     def elements() -> Iterator[Trajectory]:
         while True:
-            items = _read_in_order(client, table)
+            items = _read_in_order(reader, table)
             yield tree.map_structure(lambda *leaves: np.concatenate(leaves), *items)
 
     dataset = tf.data.Dataset.from_generator(elements, output_signature=spec)
@@ -110,8 +112,7 @@ def _read_in_order(client: Client, table: str) -> list[Trajectory]:
     items = []
     for _ in range(client.server_info()[table].current_size):
         (sample,) = client.sample_items(table)
-        with gone_as_user_error(client.server_address):
-            client.mutate_priorities(table, updates={int(sample.info.key): sample.info.priority})
+        client.update_priorities(table, [sample.info.key], [sample.info.priority])
         items.append(Trajectory(*sample.data))
     return items
 
@@ -195,16 +196,16 @@ class TimedIterator:
         return result
 
     def _await(self) -> tuple[Any, BaseException | None]:
-        while True:
-            try:
-                return self._ready.get(timeout=self._client.timeout_s if self._client else None)
-            except queue.Empty:
-                self._client.server_info()
+        if self._client is None:
+            return self._ready.get()
+        return self._client.patiently(lambda seconds: self._ready.get(timeout=seconds))
 
     def _raise(self, error: BaseException) -> None:
         if self._client is None:
             raise error
         with gone_as_user_error(self._client.server_address):
+            if isinstance(error, tf.errors.UnknownError):  # Raised in Python, inside TensorFlow.
+                self._client.server_info()
             raise error
 
 
