@@ -46,6 +46,8 @@ class Experiment:
       replay_timeout: seconds that server may stay silent before it is asked whether it lives, and
         as many before it counts as gone.
       replay_port: of the server in this process; None: a free one.
+      replay_public: that server answers other machines too; whoever reaches the port can read,
+        change and empty the tables.
       deterministic: equal seeds give equal weights, bit for bit, as far as the replay's selector
         does; updates are slower.
     """
@@ -67,6 +69,7 @@ class Experiment:
     replay_address: str | None = None
     replay_timeout: Annotated[float, AtLeast(1)] = 20.0
     replay_port: int | None = None
+    replay_public: bool = False
     deterministic: bool = False
 
     def __post_init__(self) -> None:

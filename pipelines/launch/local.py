@@ -92,8 +92,10 @@ class LocalRun(BaseRun):
                 self._logdir / "replay",
                 address=self._experiment.replay_address,
                 port=self._experiment.replay_port,
+                public=self._experiment.replay_public,
                 restore_from=unit.replay if unit else None,
                 timeout_s=self._experiment.replay_timeout,
+                should_stop=self._should_stop,
             )
             opened.callback(self._replay.close)
         self._connect()
