@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,8 +13,7 @@ import gin
 
 from agents.builder import Builder, PlannerBuilder
 from agents.config import check_at_least, check_types
-from pipelines.configuration import gin_errors
-from pipelines.system.errors import UserError, nearest
+from pipelines.configuration import gin_errors, gin_files, saved_config
 
 
 @gin.configurable
@@ -38,11 +38,11 @@ class Experiment:
       imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
       export_native: policies are saved with the native ops: faster, but only a TensorFlow that has
         loaded this project's libraries can load them.
-      checkpoint_minutes: a checkpoint is due after this time; 0: after each episode, and after
-        each step of a run that only plans.
+      checkpoint_minutes: a checkpoint is due after this time, at most a year; 0: after each
+        episode, and after each step of a run that only plans.
       replay_address: 'host:port' of a replay server elsewhere; None: one in this process.
       replay_timeout: seconds that server may stay silent before it is asked whether it lives, and
-        as many before it counts as gone.
+        as many before it counts as gone; at most a day.
       replay_port: of the server in this process; None: a free one.
       deterministic: equal seeds give equal weights, bit for bit, as far as the replay's selector
         does; updates are slower.
@@ -90,6 +90,15 @@ class Experiment:
         counts += ("evaluation_interval", "evaluation_episodes")
         check_at_least(self, 1, (*counts, "context_frames", "imagined_frames", "replay_timeout"))
         check_at_least(self, 0, ("evaluation_videos", "checkpoint_minutes"))
+        self._check_at_most("replay_timeout", 86400)
+        self._check_at_most("checkpoint_minutes", 525600)
+        check_at_least(self, 1, ("replay_port",))
+        self._check_at_most("replay_port", 65535)
+
+    def _check_at_most(self, field: str, maximum: float) -> None:
+        value = getattr(self, field)
+        if value is not None and value > maximum:
+            raise ValueError(f"Experiment.{field} = {value!r}; expected at most {maximum}")
 
 
 def _check_factory(field: str, factory: Any) -> None:
@@ -100,40 +109,41 @@ def _check_factory(field: str, factory: Any) -> None:
         )
 
 
-def parse(gin_files: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:
+def parse(paths: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:
     """Reads gin files and bindings, later ones win, and makes the experiment.
+
+    They are code: they may import and call any module.
 
     Raises:
       UserError: in one line: what is wrong, what was expected, the nearest valid name.
     """
-    if not gin_files:
-        raise UserError("--gin_file is missing; expected a file such as gin/planet_small.gin")
-    for path in gin_files:
-        _check_exists(path)
+    gin_files.check(paths)
     gin.clear_config()
-    place = ""
-    try:
-        with gin_errors.quiet():
-            for place in gin_files:
-                gin.parse_config_file(place)
-            place = "--gin_bindings"
-            gin.parse_config(list(gin_bindings))
-            gin_errors.check_macros(gin_bindings)
-            place = ""
-            gin.finalize()
-            return Experiment()
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(gin_errors.describe(error, place)) from error
+    for path in paths:
+        with gin_errors.as_user_errors(path):
+            gin_files.parse(path)
+    with gin_errors.as_user_errors("--gin_bindings"), gin_files.included_beside(None):
+        gin.parse_config(list(gin_bindings))
+        gin_errors.check_macros(gin_bindings)
+    return _made()
 
 
-def _check_exists(path: str) -> None:
-    if os.path.isfile(path):
-        return
-    if os.path.isdir(path):
-        raise UserError(f"gin file '{path}' is a folder; expected a file that ends in .gin")
-    folder = os.path.dirname(path)
-    there = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
-    valid = [os.path.join(folder, name) for name in there if name.endswith(".gin")]
-    raise UserError(f"gin file '{path}' does not exist{nearest(path, valid)}")
+def parse_saved(logdir: str | os.PathLike[str]) -> Experiment:
+    """Reads the configuration that a run has left in its log directory, which is no code.
+
+    Raises:
+      UserError: it cannot be read, or imports or configures what is not this project's.
+    """
+    path = pathlib.Path(logdir) / "config.gin"
+    text, selectors = saved_config.read(path)
+    gin.clear_config()
+    with gin_errors.as_user_errors(str(path)):
+        gin.parse_config(gin_files.named(text, str(path)))
+        saved_config.check_configured(path, selectors)
+    return _made()
+
+
+def _made() -> Experiment:
+    with gin_errors.as_user_errors():
+        gin.finalize()
+        return Experiment()

@@ -13,6 +13,7 @@ run that is stopped and started again does what it would have done.
 from __future__ import annotations
 
 import contextlib
+import pathlib
 import time
 from typing import Any
 
@@ -25,7 +26,7 @@ from pipelines.evaluation.evaluator import Evaluator
 from pipelines.launch.base_run import BaseRun, restoring
 from pipelines.launch.parts import Parts, make_parts
 from pipelines.launch.run_state import RunState
-from pipelines.logdir import summary
+from pipelines.logdir import exported, summary
 from pipelines.logdir.checkpointing import Unit
 from pipelines.replay.datasets import TimedIterator, make_dataset, make_table_dataset
 from pipelines.replay.server import EpisodeBuffer, Replay
@@ -38,11 +39,19 @@ class LocalRun(BaseRun):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether nothing is left to do, the last policy's export included."""
+        return self._trained and exported.updates_of(self._last_policy) == self._state.updates
+
+    @property
+    def _trained(self) -> bool:
         enough = self._state.episodes >= self._experiment.num_episodes
         return enough and self._updates_due() == 0 and not self._evaluation_due()
 
     # What runs while the run does.
+
+    @property
+    def _last_policy(self) -> pathlib.Path:
+        return self._logdir / "policy" / "last"
 
     def _make(self) -> None:
         if self._experiment.deterministic:
@@ -109,7 +118,8 @@ class LocalRun(BaseRun):
     def _run(self) -> bool:
         finished = self._train()
         self._save()
-        self._exporter.save(self._logdir / "policy" / "last")
+        self._exporter.save(self._last_policy)
+        exported.note_updates(self._last_policy, self._state.updates)
         return finished
 
     def _train(self) -> bool:
@@ -118,7 +128,7 @@ class LocalRun(BaseRun):
                 self._learn()
                 if self._evaluation_due():
                     self._evaluate()
-                if self.finished:
+                if self._trained:
                     return True
                 self._collect()
                 self._save_if_due()

@@ -63,11 +63,11 @@ def make_parts(experiment: Experiment, seed: int) -> Parts:
 def make_environments(
     experiment: Experiment, count: int, seed: int, evaluation: bool = False
 ) -> BatchedEnvironment:
-    """Makes `count` environments; each has a seed of its own, from `seed` upwards."""
+    """Makes `count` environments; each has a seed of its own, from `seed` upwards, modulo 2³²."""
     factory = experiment.environment
     if evaluation and experiment.evaluation_environment is not None:
         factory = experiment.evaluation_environment
-    return BatchedEnvironment([factory(seed=seed + i) for i in range(count)])
+    return BatchedEnvironment([factory(seed=(seed + i) % 2**32) for i in range(count)])
 
 
 def _make_parts(experiment: Experiment, seed: int) -> Parts:
