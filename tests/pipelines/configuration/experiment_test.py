@@ -69,6 +69,24 @@ def test_nothing_is_left_of_what_was_parsed_before():
             "PlaNetConfig.planning_elites = 9; expected at most planning_candidates, which is 8",
         ),
         ("Experiment.num_episodes = 0", "Experiment.num_episodes = 0; expected at least 1"),
+        ("Experiment.replay_port = 0", "Experiment.replay_port = 0; expected at least 1"),
+        (
+            "Experiment.replay_port = 99999",
+            "Experiment.replay_port = 99999; expected at most 65535",
+        ),
+        ("Experiment.replay_timeout = 0.5", "Experiment.replay_timeout = 0.5; expected at least 1"),
+        (
+            "Experiment.replay_timeout = 1e999",
+            "Experiment.replay_timeout = inf; expected at most 86400",
+        ),
+        (
+            "Experiment.checkpoint_minutes = 1e999",
+            "Experiment.checkpoint_minutes = inf; expected at most 525600",
+        ),
+        (
+            "Experiment.checkpoint_minutes = -1e999",
+            "Experiment.checkpoint_minutes = -inf; expected at least 0",
+        ),
         (
             "Experiment.builder = @PlaNetBuildr()",
             "--gin_bindings, line 1: no configurable named 'PlaNetBuildr'"
@@ -152,7 +170,7 @@ def test_the_second_of_two_bindings_is_named():
             "FILE, line 1: no module named 'agents.planett'; did you mean 'agents.planet'?",
         ),
         ("import agent.planet\n", "FILE, line 1: no module named 'agent'; did you mean 'agents'?"),
-        ("include 'nothing.gin'\n", "FILE, line 1: Unable to open file: nothing.gin"),
+        ("include 'nothing.gin'\n", "FILE, line 1: gin file 'nothing.gin' does not exist"),
         (
             "import agents.planet\n",
             "Experiment.builder is None; expected a builder, as in @PlaNetBuilder()",

@@ -6,6 +6,7 @@ import csv
 import os
 import pathlib
 import shutil
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -154,8 +155,10 @@ def test_a_checkpoint_of_another_configuration_is_one_line(uninterrupted, tmp_pa
 
 
 def test_a_start_that_fails_leaves_no_directory(tmp_path):
-    with pytest.raises(UserError, match=r"^replay port is 99999"):
-        make(tmp_path / "runs" / "log", "Experiment.replay_port = 99999")
+    with socket.socket() as taken, pytest.raises(UserError, match=r"^replay port \d+ is in use"):
+        taken.bind(("", 0))
+        port = taken.getsockname()[1]
+        make(tmp_path / "runs" / "log", f"Experiment.replay_port = {port}")
     assert os.listdir(tmp_path) == []
 
 

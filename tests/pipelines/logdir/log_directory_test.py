@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import fcntl
 import json
 import os
 import pathlib
@@ -234,6 +235,26 @@ def test_sweeping_needs_no_room_on_the_disk(tmp_path, monkeypatch):
     with log_directory.claim(tmp_path, IDENTITY):
         pass
     assert os.listdir(tmp_path) == ["config.gin"]
+
+
+@pytest.mark.parametrize("call", [(os, "open"), (fcntl, "flock")])
+def test_a_directory_that_is_taken_away_between_two_steps_of_a_claim_is_made_again(
+    tmp_path, monkeypatch, call
+):
+    module, name = call
+    original, calls = getattr(module, name), []
+
+    def late(*args):
+        if not calls:
+            (tmp_path / "runs").rename(tmp_path / "gone")  # Its maker has taken it back.
+        calls.append(args)
+        return original(*args)
+
+    monkeypatch.setattr(module, name, late)
+    with log_directory.claim(tmp_path / "runs" / "a", IDENTITY) as claimed:
+        claimed.check()
+        assert len(calls) == 2
+    assert os.listdir(tmp_path) == ["gone"]
 
 
 ROUNDS = 50
