@@ -19,6 +19,7 @@ import reverb
 import tree
 from reverb.platform import checkpointers_lib
 
+from pipelines.replay import table_definitions
 from pipelines.replay.client import Client, call_within, gone_as_user_error, says_gone
 from pipelines.system import files
 from pipelines.system.errors import UserError, nearest
@@ -36,14 +37,16 @@ class Replay:
       address: 'host:port' of a remote server; None: a server in this process.
       port: of the server in this process; None: a free one.
       restore_from: a directory that `save` filled. The tables then hold exactly what they held at
-        that moment: items, order, priorities, and the rate limiter's counts. A remote server is
-        restored by whoever runs it, so for one this is ignored.
+        that moment: items, order, priorities, and the rate limiter's counts. Of their definitions
+        the capacity alone may have changed. A remote server is restored by whoever runs it, so for
+        one this is ignored.
       timeout_s: how long a server may stay silent before it counts as gone.
 
     `close()` stops a server in this process, and leaves a remote one alone.
 
     Raises:
-      UserError: port in use, nobody at `address`, table missing there, checkpoint unreadable.
+      UserError: port in use, nobody at `address`, table missing there, checkpoint unreadable or of
+        other tables.
     """
 
     def __init__(
@@ -60,7 +63,8 @@ class Replay:
         # Also at the interpreter's end, before the modules that Reverb's own destructor needs go.
         self.close = weakref.finalize(self, _release, self._owned)
         if address is None:
-            self._serve(tables, directory, port, restore_from)
+            with table_definitions.fitted(_checked_checkpoint(restore_from), tables) as checkpoint:
+                self._serve(tables, directory, port, checkpoint)
         else:
             self._address = _checked_address(address)
         self._client = Client(self._address, timeout_s)
@@ -115,7 +119,7 @@ class Replay:
         tables: Sequence[reverb.Table],
         directory: str | os.PathLike[str] | None,
         port: int | None,
-        restore_from: str | os.PathLike[str] | None,
+        restore_from: str | None,
     ) -> None:
         if directory is None:
             temporary = tempfile.TemporaryDirectory(prefix="replay-")
@@ -129,7 +133,7 @@ class Replay:
         self._owned.append(reservation.close)
         number = reservation.getsockname()[1]
         checkpointer = checkpointers_lib.DefaultCheckpointer(
-            str(self._directory), fallback_checkpoint_path=_checked_checkpoint(restore_from)
+            str(self._directory), fallback_checkpoint_path=restore_from
         )
         try:
             server = reverb.Server(tables, port=number, checkpointer=checkpointer)
