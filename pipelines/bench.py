@@ -141,8 +141,9 @@ def bench_replay() -> Iterator[Result]:
     from agents.actor import Actor
     from pipelines.acting.environment_loop import EnvironmentLoop
     from pipelines.environments import BatchedEnvironment
+    from pipelines.replay.adders import EpisodeBuffer
     from pipelines.replay.datasets import make_dataset
-    from pipelines.replay.server import EpisodeBuffer, Replay
+    from pipelines.replay.server import Replay
 
     builder, spec, environment = _agent(with_environment=True)
     tables, options = builder.make_tables(spec), builder.dataset_options

@@ -24,7 +24,7 @@ from pipelines.system.errors import UserError
 from pipelines.system.paths import PathParser
 
 if TYPE_CHECKING:
-    from pipelines.acting.environment_loop import Episode
+    from pipelines.acting.row import Episode
 
 _FLAGS = flags.FlagValues()
 _LOGDIR = flags.DEFINE(PathParser(), "logdir", None, "Of the run.", flag_values=_FLAGS)
@@ -64,23 +64,24 @@ def _evaluate() -> None:
 
 def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
     """Returns the episodes and the environment's name."""
-    import numpy as np
-
     from agents.actor import Actor
     from pipelines.acting.environment_loop import EnvironmentLoop
     from pipelines.configuration import experiment
     from pipelines.launch import parts
+    from pipelines.launch.seeds import Seeds
     from pipelines.serving.export import SavedPolicy
 
     described = experiment.parse_saved(_LOGDIR.value)
     policy = SavedPolicy(directory)
-    # Far from the small seeds that runs give their environments, one after the other.
-    seeds = np.random.SeedSequence(_SEED.value).generate_state(2) & 0x3FFFFFFF
+    seeds = Seeds(_SEED.value)
     count = min(_EPISODES.value, parts.MAX_EVALUATION_ENVIRONMENTS)
-    environment = parts.make_environments(described, count, int(seeds[0]), evaluation=True)
+    environment = parts.make_environments(
+        parts.evaluation_factory(described), seeds, "played_again", range(count)
+    )
     saved_run.check_observation(policy, environment.observation_spec(), environment.name)
-    loop = EnvironmentLoop(environment, Actor(policy, count, int(seeds[1])))
-    episodes = loop.run(_EPISODES.value, record=0 if _VIDEO.value is None else 1)
+    actor = Actor(policy, count, seeds.of("played_again"))
+    filmed = 0 if _VIDEO.value is None else 1
+    episodes = EnvironmentLoop(environment).run(actor, _EPISODES.value, record=filmed)
     return episodes, environment.name
 
 

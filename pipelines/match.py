@@ -96,8 +96,9 @@ def play_match(
             # One game each: the seat changes after it.
             first = 2 * (int(seeds[0]) + start) + seat
             batch = BatchedEnvironment([make_game(first + 2 * i) for i in range(count)])
-            loop = EnvironmentLoop(batch, make_actor(count, int(seeds[1]) + 2 * start + seat))
-            outcomes[seat] += [episode.episode_return for episode in loop.run(count)]
+            actor = make_actor(count, int(seeds[1]) + 2 * start + seat)
+            episodes = EnvironmentLoop(batch).run(actor, count)
+            outcomes[seat] += [episode.episode_return for episode in episodes]
     return outcomes
 
 

@@ -46,7 +46,7 @@ _LOGDIR = flags.DEFINE(
     "Where everything goes; by default a fresh folder runs/NAME-DATE.",
     flag_values=_FLAGS,
 )
-# What the simulators' generators take.
+# NumPy's and most simulators' own limit, so that a seed is good for every agent and elsewhere too.
 _SEED = flags.DEFINE_integer(
     "seed",
     0,
@@ -69,23 +69,21 @@ def _train(argv: list[str], stop: StopFlag) -> None:
 
     import gin
 
-    from agents.builder import PlannerBuilder
     from pipelines.configuration import experiment
-    from pipelines.launch import local, planner_run
+    from pipelines.launch.local import LocalRun
     from pipelines.logdir import log_directory
 
     stop.before_exit(log_directory.take_back)
     silence_reverb()
     described = experiment.parse(_GIN_FILE.value, _GIN_BINDINGS.value)
     logdir = _LOGDIR.value or _fresh_logdir(_GIN_FILE.value[-1])
-    plans_only = isinstance(described.builder, PlannerBuilder)
-    make_run = planner_run.PlannerRun if plans_only else local.LocalRun
-    run = make_run(described, logdir, _SEED.value, gin.operative_config_str, stop)
+    run = LocalRun(described, logdir, _SEED.value, gin.operative_config_str, stop)
     stop.save_first()
     print(f"log directory: {logdir}", flush=True)
     if run.finished:
         run.close()
-        print("finished already; a larger Experiment.num_episodes goes on from here")
+        unit = "num_episodes" if described.num_steps is None else "num_steps"
+        print(f"finished already; a larger Experiment.{unit} goes on from here")
     elif not run.run():
         resume = _command(argv, *([] if _LOGDIR.value else [f"--logdir={logdir}"]))
         print(f"stopped and saved; resume with: {resume}")

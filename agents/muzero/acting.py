@@ -7,9 +7,9 @@ from typing import Any
 
 import tensorflow as tf
 
+from agents.boards.observations import split
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import MuZeroNetwork
-from agents.muzero.trajectories import split
 from agents.policy import Policy
 from ops import mcts
 from ops.mcts.qtransforms import QTransform
@@ -212,38 +212,17 @@ class MuZeroPolicy(Policy):
         return tf.random.stateless_categorical(logits, 1, seed, tf.int32)[:, 0]
 
 
-class UniformPolicy(Policy):
-    """Plays legal actions at random, and records so: for the games before learning."""
-
-    def __init__(self, observation_spec: Any, action_spec: tf.TensorSpec, num_actions: int) -> None:
-        super().__init__(name="uniform_policy")
-        self.observation_spec, self.action_spec = observation_spec, action_spec
-        self._num_actions = num_actions
-
-    def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:
-        """No state."""
-        return {}
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def step(
-        self, observation: Any, state: Any, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
-        """Draws actions [B]; `info` is that of `MuZeroPolicy`, with values of 0."""
-        seen, legal = split(observation)
-        batch = tf.shape(seen)[0]
-        if legal is None:
-            legal = tf.ones([batch, self._num_actions], tf.bool)
-        weights = tf.cast(legal, tf.float32)
-        # Rows at a game's end have no legal action, and their action is not used.
-        weights /= tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
-        logits = tf.math.log(tf.maximum(weights, 1e-30))
-        action = tf.random.stateless_categorical(logits, 1, seed, tf.int32)[:, 0]
-        info = {
-            "search_policy": weights,
-            "search_value": tf.zeros([batch]),
-            "searched_at": tf.zeros_like(action),
-        }
-        return action, state, info
+def random_search(legal: tf.Tensor) -> dict[str, tf.Tensor]:
+    """What is recorded of moves drawn at random among the legal ones [B, A]: values of 0."""
+    weights = tf.cast(legal, tf.float32)
+    # Rows at a game's end have no legal action, and what they say is not used.
+    weights /= tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
+    values = tf.zeros(tf.shape(legal)[:1])
+    return {
+        "search_policy": weights,
+        "search_value": values,
+        "searched_at": tf.cast(values, tf.int32),
+    }
 
 
 def _temperature(config: MuZeroConfig, updates: tf.Tensor, moves: tf.Tensor) -> tf.Tensor:

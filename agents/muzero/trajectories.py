@@ -28,11 +28,10 @@ import tree
 from acme import specs
 from acme.adders import base
 
+from agents.boards.observations import split
 from agents.muzero.config import MuZeroConfig
 from agents.returns import n_step_returns
 from agents.types import Trajectory
-
-BOARD, LEGAL = "board", "legal_actions"
 
 
 class Positions(NamedTuple):
@@ -58,13 +57,6 @@ class Positions(NamedTuple):
     policy_weights: tf.Tensor
     value_weights: tf.Tensor
     searched_at: tf.Tensor
-
-
-def split(observation: Any) -> tuple[Any, Any | None]:
-    """What the network sees, and the legal actions, or None where all of them are."""
-    if isinstance(observation, dict):
-        return observation[BOARD], observation[LEGAL]
-    return observation, None
 
 
 def stacks(trajectory: Trajectory, rows: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:

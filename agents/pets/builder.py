@@ -5,15 +5,15 @@ from __future__ import annotations
 import gin
 import numpy as np
 import reverb
-import tensorflow as tf
 from acme import specs
 from acme.adders.reverb import episode as adders
 
 from agents.builder import (
-    Builder,
     DatasetOptions,
     FigureMaker,
+    Role,
     Schedule,
+    SingleStageBuilder,
     single_array,
     tensor_spec,
 )
@@ -29,14 +29,16 @@ _TABLE = "episodes"
 
 
 @gin.configurable
-class PETSBuilder(Builder):
+class PETSBuilder(SingleStageBuilder):
     """Chua et al. 2018; every setting is in `PETSConfig`."""
 
     name = "pets"
 
     def __init__(self, config: PETSConfig | None = None) -> None:
         self.config = config or PETSConfig()
-        self.schedule = Schedule(self.config.seed_episodes, self.config.epochs)
+        self.schedule = Schedule(
+            seed_episodes=self.config.seed_episodes, updates_per_episode=self.config.epochs
+        )
         self.dataset_options = DatasetOptions(_TABLE, batch_size=None)
 
     def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> DynamicsModel:
@@ -55,10 +57,9 @@ class PETSBuilder(Builder):
                 f"PETSConfig.task = {self.config.task!r} has observations of {size} numbers, the "
                 f"environment's have {observation.shape[0]}; 'differences' fits every environment"
             )
-        tf.random.set_seed(seed)
         return DynamicsModel(self.config, observation.shape[0], action.shape[0])
 
-    def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
+    def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
         """One table; an item is an episode. Its order of sampling is that of a ring."""
         signature = adders.EpisodeAdder.signature(spec)
         return [make_table(_TABLE, signature, self.config.replay_capacity, sampler="ring")]
@@ -73,7 +74,7 @@ class PETSBuilder(Builder):
         return PETSLearner(self.config, networks, seed)
 
     def make_policy(
-        self, networks: DynamicsModel, spec: specs.EnvironmentSpec, evaluation: bool
+        self, networks: DynamicsModel, spec: specs.EnvironmentSpec, role: Role
     ) -> PETSPolicy:
         """See `PETSPolicy`; collecting and evaluating are the same."""
         observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)

@@ -44,6 +44,12 @@ def judge(model: DynamicsModel, observation, action, following, reward) -> dict[
     return result
 
 
+def judgements(probabilistic: bool) -> list[str]:
+    """The names of what `judge` returns."""
+    named = ["calibration/error"]
+    return named + ["calibration/log_likelihood", "calibration/coverage_90"] * probabilistic
+
+
 def coverage(quantiles: np.ndarray, levels: np.ndarray = _LEVELS) -> np.ndarray:
     """Share of outcomes inside the central intervals of each level, by their quantiles."""
     distance = 2.0 * np.abs(quantiles.ravel() - 0.5)

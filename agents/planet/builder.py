@@ -7,16 +7,16 @@ from typing import Any
 import gin
 import numpy as np
 import reverb
-import tensorflow as tf
 from acme import specs
 from acme.adders.reverb import base as trajectories
 from acme.adders.reverb import sequence as adders
 
 from agents.builder import (
-    Builder,
     DatasetOptions,
     OpenLoopPredictor,
+    Role,
     Schedule,
+    SingleStageBuilder,
     single_array,
     tensor_spec,
 )
@@ -30,14 +30,17 @@ _TABLE = "sequences"
 
 
 @gin.configurable
-class PlaNetBuilder(Builder):
+class PlaNetBuilder(SingleStageBuilder):
     """Hafner et al. 2019; every setting is in `PlaNetConfig`."""
 
     name = "planet"
 
     def __init__(self, config: PlaNetConfig | None = None) -> None:
         self.config = config or PlaNetConfig()
-        self.schedule = Schedule(self.config.seed_episodes, self.config.collect_interval)
+        self.schedule = Schedule(
+            seed_episodes=self.config.seed_episodes,
+            updates_per_episode=self.config.collect_interval,
+        )
         self.dataset_options = DatasetOptions(_TABLE, self.config.batch_size)
 
     @property
@@ -49,12 +52,11 @@ class PlaNetBuilder(Builder):
         self.config.check_image(single_array(spec.observations, "PlaNet").shape)
         if not isinstance(spec.actions, specs.BoundedArray) or spec.actions.dtype != np.float32:
             raise ValueError(f"PlaNet needs continuous bounded actions, got {spec.actions}")
-        tf.random.set_seed(seed)
         model = WorldModel(self.config)
         model.initialise(spec.observations.shape, spec.actions.shape[0])
         return model
 
-    def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
+    def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
         """One table; an item is a chunk of L steps that starts at any step of an episode."""
         config = self.config
         return [
@@ -63,7 +65,7 @@ class PlaNetBuilder(Builder):
                 adders.SequenceAdder.signature(spec, sequence_length=config.sequence_length),
                 config.replay_capacity,
                 sampler="prioritized" if self._by_return else config.replay_sampler,
-                samples_per_insert=config.samples_per_insert,
+                samples_per_insert=config.samples_per_insert if paced else None,
                 priority_exponent=config.replay_exponent,
             )
         ]
@@ -84,7 +86,7 @@ class PlaNetBuilder(Builder):
         return PlaNetLearner(self.config, networks, seed)
 
     def make_policy(
-        self, networks: WorldModel, spec: specs.EnvironmentSpec, evaluation: bool
+        self, networks: WorldModel, spec: specs.EnvironmentSpec, role: Role
     ) -> PlaNetPolicy:
         """See `PlaNetPolicy`; evaluation plans without exploration noise."""
         return PlaNetPolicy(
@@ -92,7 +94,7 @@ class PlaNetBuilder(Builder):
             networks,
             tensor_spec(spec.observations),
             tensor_spec(spec.actions),
-            exploration_noise=0.0 if evaluation else self.config.exploration_noise,
+            exploration_noise=0.0 if role.evaluation else self.config.exploration_noise,
         )
 
     def make_open_loop_predictor(self, networks: WorldModel) -> OpenLoopPredictor:

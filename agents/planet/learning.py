@@ -8,7 +8,8 @@ import sonnet as snt
 import tensorflow as tf
 from acme.adders.reverb import base as adders
 
-from agents.learner import Learner
+from agents.learner import Learner, Update
+from agents.optimizers import Adam
 from agents.planet import losses
 from agents.planet.config import PlaNetConfig
 from agents.planet.networks import LatentState, WorldModel, preprocess
@@ -45,28 +46,25 @@ class PlaNetLearner(Learner):
         super().__init__(model, seed)
         self._config = config
         self._model = model
-        self._optimizer = snt.optimizers.Adam(config.learning_rate, epsilon=config.adam_epsilon)
-        # The moments must exist before a checkpoint is read: a step of zero makes them.
         variables = model.trainable_variables
-        self._optimizer.apply([tf.zeros_like(variable) for variable in variables], variables)
-        self._optimizer.step.assign(0)
+        self._optimizer = Adam(variables, config.learning_rate, epsilon=config.adam_epsilon)
         sizes = model.dynamics.deterministic_size, config.stochastic_size
         self._last_beliefs = [
             tf.Variable(tf.zeros([config.batch_size, size]), trainable=False, name="last_belief")
             for size in sizes
         ]
 
-    @tf.function(autograph=False)
-    def _update(self, batch: adders.Trajectory, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def update(self, batch: adders.Trajectory, seed: tf.Tensor) -> Update:
+        """See `Learner.update`."""
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
             loss, metrics, last = self.loss(align(batch), seed, self.start())
         gradients = tape.gradient(loss, variables)
         gradients, norm = tf.clip_by_global_norm(gradients, self._config.gradient_clip)
-        self._optimizer.apply(gradients, variables)
+        self._optimizer.apply(gradients)
         for variable, value in zip(self._last_beliefs, last[:2], strict=True):
             variable.assign(value)
-        return {"loss/total": loss, **metrics, "learner/gradient_norm": norm}
+        return Update({"loss/total": loss, **metrics, "learner/gradient_norm": norm})
 
     def start(self) -> LatentState:
         """Beliefs [B, …] that the sequences of a batch start from."""

@@ -11,7 +11,7 @@ from typing import Any
 import dm_env
 import gin
 
-from agents.builder import Builder, PlannerBuilder
+from agents.builder import Builder
 from agents.config import check_at_least, check_types
 from pipelines.configuration import gin_errors, gin_files, saved_config
 
@@ -26,12 +26,14 @@ class Experiment:
       environment: factory, called with `seed=`.
       evaluation_environment: factory of where evaluations play, such as games against a known
         opponent; its observations and actions are those of `environment`. None: `environment`.
-      num_episodes: episodes to collect, seed episodes included.
+      num_episodes: the run's length: episodes to collect, seed episodes included.
+      num_steps: its length in environment steps instead; the run ends with the round that gets
+        there. None: `num_episodes` decides.
       num_environments: B, environments that act side by side.
       collected_episodes: collected at a time, before it is learned again; None: one in each
         environment. With more, fewer environments stand idle while the longest episode ends. What
         begins among the seed episodes is random to its end.
-      evaluation_interval: episodes between evaluations.
+      evaluation_interval: episodes between evaluations; steps where `num_steps` is set.
       evaluation_episodes: episodes of one evaluation.
       evaluation_videos: episodes of one evaluation that are filmed.
       context_frames: frames that the model sees before it imagines the rest of a video.
@@ -48,10 +50,11 @@ class Experiment:
         does; updates are slower.
     """
 
-    builder: Builder | PlannerBuilder | None = None
+    builder: Builder | None = None
     environment: Callable[..., dm_env.Environment] | None = None
     evaluation_environment: Callable[..., dm_env.Environment] | None = None
     num_episodes: int = 1000
+    num_steps: int | None = None
     num_environments: int = 1
     collected_episodes: int | None = None
     evaluation_interval: int = 50
@@ -67,7 +70,7 @@ class Experiment:
     deterministic: bool = False
 
     def __post_init__(self) -> None:
-        if not isinstance(self.builder, Builder | PlannerBuilder):
+        if not isinstance(self.builder, Builder):
             raise ValueError(
                 f"Experiment.builder is {self.builder!r}; expected a builder, as in "
                 "@PlaNetBuilder()"
@@ -75,18 +78,18 @@ class Experiment:
         _check_factory("environment", self.environment)
         if self.evaluation_environment is not None:
             _check_factory("evaluation_environment", self.evaluation_environment)
-            if isinstance(self.builder, PlannerBuilder):
+            if not self.builder.make_stages():
                 raise ValueError(
                     f"Experiment.evaluation_environment is set, but {self.builder.name} learns "
                     "nothing and is evaluated where it plays; expected Experiment.environment alone"
                 )
         check_types(self)
-        if isinstance(self.builder, PlannerBuilder) and self.collected_episodes is not None:
+        if self.collected_episodes is not None and not self.builder.make_stages():
             raise ValueError(
                 f"Experiment.collected_episodes is {self.collected_episodes}, but "
                 f"{self.builder.name} learns nothing; expected None"
             )
-        counts = ("num_episodes", "num_environments", "collected_episodes")
+        counts = ("num_episodes", "num_steps", "num_environments", "collected_episodes")
         counts += ("evaluation_interval", "evaluation_episodes")
         check_at_least(self, 1, (*counts, "context_frames", "imagined_frames", "replay_timeout"))
         check_at_least(self, 0, ("evaluation_videos", "checkpoint_minutes"))

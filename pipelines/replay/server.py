@@ -1,4 +1,4 @@
-"""The replay of a run: its server, here or elsewhere, saved with the run and filled by episode."""
+"""The replay of a run: its server, here or elsewhere, saved with the run."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import dm_env
-import numpy as np
 import reverb
-import tree
 from reverb.platform import checkpointers_lib
 
 from pipelines.replay import table_definitions
@@ -172,60 +169,9 @@ class Replay:
                 raise UserError(f"cannot write {where}: {files.reason(str(error))}") from error
 
 
-class EpisodeBuffer:
-    """An adder that hands an episode to the adder it wraps when it is over, and else not at all.
-
-    So a table never holds a part of an episode, and a run stopped in mid-episode resumes with whole
-    ones. Since episodes are written one at a time, the buffers of several environments may share
-    one wrapped adder.
-    """
-
-    def __init__(self, adder: Any):
-        self._adder = adder
-        self._first: dm_env.TimeStep | None = None
-        self._steps: list[tuple[Any, dm_env.TimeStep, Any]] = []
-
-    def __len__(self) -> int:
-        """Returns the number of transitions held back."""
-        return len(self._steps)
-
-    def add_first(self, timestep: dm_env.TimeStep) -> None:
-        """Starts an episode, dropping one that was not finished."""
-        if not timestep.first():
-            raise ValueError("add_first takes the first time step of an episode")
-        self.reset()
-        self._first = _copied(timestep)
-
-    def add(self, action: Any, next_timestep: dm_env.TimeStep, extras: Any = ()) -> None:
-        """Adds a transition; after the last one every item is in the table when this returns."""
-        if self._first is None:
-            raise ValueError("add comes after add_first")
-        self._steps.append((_copied(action), _copied(next_timestep), _copied(extras)))
-        if next_timestep.last():
-            self._write()
-
-    def reset(self) -> None:
-        """Discards what is buffered."""
-        self._first = None
-        self._steps = []
-
-    def _write(self) -> None:
-        first, steps = self._first, self._steps
-        self.reset()
-        self._adder.add_first(first)
-        for action, timestep, extras in steps:
-            # Acme's adders end the episode at its last step and wait for the server's confirmation.
-            self._adder.add(action, timestep, extras)
-
-
 def _release(owned: list[Callable[[], None]]) -> None:
     while owned:
         owned.pop()()
-
-
-def _copied(nest: Any) -> Any:
-    """Copies arrays: environments and policies may reuse theirs before the episode is over."""
-    return tree.map_structure(lambda x: x.copy() if isinstance(x, np.ndarray) else x, nest)
 
 
 def _checked_address(address: str) -> str:

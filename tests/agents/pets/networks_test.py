@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.optimizers import FusedAdam
+from agents.optimizers import Adam
 from agents.pets import losses
 from agents.pets.networks import DynamicsModel, Ensemble
 from tests.agents.pets.tiny import tiny
@@ -115,7 +115,7 @@ def test_targets_are_what_advance_takes_back(task: str):
 def test_fused_adam_is_adam():
     rng = np.random.RandomState(0)
     variable = tf.Variable(rng.normal(size=[4]), dtype=tf.float32)
-    optimizer = FusedAdam([variable], learning_rate=0.1)
+    optimizer = Adam([variable], learning_rate=0.1)
     expected, m, v = variable.numpy().astype(np.float64), np.zeros(4), np.zeros(4)
     for t in range(1, 6):
         gradient = rng.normal(size=4)

@@ -14,8 +14,9 @@ import pytest
 import tensorflow as tf
 from acme.adders import reverb as adders
 
+from pipelines.replay.adders import EpisodeBuffer
 from pipelines.replay.datasets import TimedIterator, make_dataset
-from pipelines.replay.server import EpisodeBuffer, Replay
+from pipelines.replay.server import Replay
 from pipelines.system.errors import UserError
 from tests.pipelines import episodes
 
