@@ -250,9 +250,14 @@ class Builder(abc.ABC):
     cycles: int = 1
     gate: Gate | None = None
 
-    @abc.abstractmethod
     def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> snt.Module:
-        """Makes all networks, variables included; who calls has set TensorFlow's seed to `seed`."""
+        """Makes all networks, variables included; equal seeds give equal weights."""
+        tf.random.set_seed(seed)
+        return self.build_networks(spec)
+
+    @abc.abstractmethod
+    def build_networks(self, spec: specs.EnvironmentSpec) -> snt.Module:
+        """`make_networks`, with the seed set."""
 
     @abc.abstractmethod
     def make_stages(self) -> Sequence[Stage]:
@@ -286,7 +291,7 @@ class SingleStageBuilder(Builder, Stage):
 class PlannerBuilder(Builder):
     """An agent without stages: it has no networks and learns nothing."""
 
-    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> snt.Module:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> snt.Module:
         """None: an empty module."""
         return snt.Module(name="nothing")
 

@@ -65,9 +65,12 @@ class Learner(tf.Module, abc.ABC):
         It runs as it is in a replica of a distribution strategy, or under XLA.
         """
 
-    def flop(self, batch: Any) -> int | None:
-        """Floating-point operations of an update's products, for benchmarks; None: not counted."""
-        return None
+    def flop(self, batch: Any) -> int:
+        """Floating-point operations of an update's products, as TensorFlow counts them."""
+        graph = self.step.get_concrete_function(batch).graph
+        options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+        options["output"] = "none"
+        return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
 
     def get_variables(self, names: Sequence[str] = ()) -> list[list[np.ndarray]]:
         """Values of the networks' variables (Acme's `VariableSource`).

@@ -61,6 +61,36 @@ class Policy(tf.Module, abc.ABC):
         return {}
 
 
+class SearchingPolicy(Policy):
+    """A policy that searches a tree at every step, and takes its work apart for benchmarks.
+
+    Attributes:
+      num_simulations: N of a step.
+    """
+
+    num_simulations: int
+
+    @abc.abstractmethod
+    def searched(self, observation: Any, state: Any) -> tuple[Any, Any]:
+        """The root and the `recurrent_fn` that a step searches: what the network does alone."""
+
+    @abc.abstractmethod
+    def bare_search(self, observation: Any, state: Any) -> tf.Tensor:
+        """The search of a step without its noise and its choice: shares of visits [B, A]."""
+
+
+class PlanningPolicy(Policy):
+    """A policy that plans in a latent space at every step, and counts its work for benchmarks."""
+
+    @abc.abstractmethod
+    def plan_from_start(self, batch_size: int, seed: tf.Tensor) -> tf.Tensor:
+        """First actions [B, A] of plans from the beliefs that episodes start with."""
+
+    @abc.abstractmethod
+    def plan_flop(self, batch_size: int) -> int:
+        """Floating-point operations of a plan's matrix products."""
+
+
 class RandomPolicy(Policy):
     """Uniform over the actions, the legal ones where these are observed: for seeds and baselines.
 

@@ -40,7 +40,7 @@ class MuZeroBuilder(SingleStageBuilder):
             _TABLE, config.batch_size, prioritized=config.replay_sampler == "prioritized"
         )
 
-    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> MuZeroNetworks:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> MuZeroNetworks:
         """Makes representation, dynamics and prediction for an environment of discrete actions."""
         self._check(spec)
         seen, _ = split(spec.observations)

@@ -98,7 +98,8 @@ class MuZeroConfig:
         games whose actions are columns.
       batch_size: B, positions of an update.
       replay_capacity: positions that the table holds.
-      replay_sampler: `prioritized` or `uniform`.
+      replay_sampler: `prioritized` or `uniform`; `fifo`, the oldest one again and again, makes runs
+        that repeat bit for bit.
       priority_exponent, importance_exponent: α and β of prioritised replay.
       min_priority: added to |search value − n-step return|.
       update_priorities: whether priorities are written back, as |predicted − target value|.
@@ -160,7 +161,7 @@ class MuZeroConfig:
     mirror: bool = False
     batch_size: int = 1024
     replay_capacity: int = 1_000_000
-    replay_sampler: Literal["prioritized", "uniform"] = "prioritized"
+    replay_sampler: Literal["prioritized", "uniform", "fifo"] = "prioritized"
     priority_exponent: float = 1.0
     importance_exponent: float = 1.0
     min_priority: float = 1e-3

@@ -41,7 +41,7 @@ class PETSBuilder(SingleStageBuilder):
         )
         self.dataset_options = DatasetOptions(_TABLE, batch_size=None)
 
-    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> DynamicsModel:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> DynamicsModel:
         """Makes the ensemble for state observations and continuous actions in [−1, 1]."""
         observation, action = single_array(spec.observations, "PETS"), spec.actions
         if len(observation.shape) != 1 or observation.dtype != np.float32:

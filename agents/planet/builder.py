@@ -47,7 +47,7 @@ class PlaNetBuilder(SingleStageBuilder):
     def _by_return(self) -> bool:
         return self.config.replay_sampler == "return"
 
-    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> WorldModel:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> WorldModel:
         """Makes the world model for square images and continuous actions in [−1, 1]."""
         self.config.check_image(single_array(spec.observations, "PlaNet").shape)
         if not isinstance(spec.actions, specs.BoundedArray) or spec.actions.dtype != np.float32:

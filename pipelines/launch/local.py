@@ -141,11 +141,14 @@ class LocalRun(BaseRun):
                 self._pass_gate()
                 if self._evaluation_due():
                     self._evaluate()
-                self._change_stage()
+                changed = self._change_stage()
                 if self._trained:
                     return True
+                if changed:
+                    continue
                 self._collect()
-                self._save_if_due()
+                # An episode of a planner may have taken hours.
+                self._save_if_due() if self._stages else self._save()
         except Interrupted:
             return False
 
@@ -168,12 +171,15 @@ class LocalRun(BaseRun):
         schedule, done = self._schedule()
         return schedule.over(done) and schedule.updates_due(done) == 0
 
-    def _change_stage(self) -> None:
-        if self._stages and self._stage_over() and not self._long_enough():
-            self._loop.abandon()
-            for actor in self._actors[self._state.stage]:
-                actor.abandon()
-            self._state.next_stage(len(self._stages))
+    def _change_stage(self) -> bool:
+        """Goes on to the next stage where this one is over; returns whether it was."""
+        if not self._stages or not self._stage_over() or self._long_enough():
+            return False
+        self._loop.abandon()
+        for actor in self._actors[self._state.stage]:
+            actor.abandon()
+        self._state.next_stage(len(self._stages))
+        return True
 
     def _learn(self) -> None:
         """Does the updates that come before the next round."""
@@ -348,6 +354,7 @@ class LocalRun(BaseRun):
             "run": self._state.as_dict(),
             "loop": self._loop.state(),
             "actors": [actor.state() for actor in self._all_actors()],
+            "judged": self._judge.calls,
             "judging": self._judging.random_state() if self._stages else None,
             "boards": self._boards.random_state() if self._builder.gate else None,
         }
@@ -359,9 +366,10 @@ class LocalRun(BaseRun):
         unit.restore(self._trackables())
         with restoring(unit):
             self._state = RunState(**unit.state["run"])
+            self._loop.restore(unit.state["loop"], self._who_acted())
             for actor, state in zip(self._all_actors(), unit.state["actors"], strict=True):
                 actor.restore(state)
-            self._loop.restore(unit.state["loop"], self._who_acted())
+            self._judge.calls = unit.state["judged"]
             if self._stages:
                 _set_as_many(self._judging, unit.state["judging"])
             if self._builder.gate is not None:
@@ -372,7 +380,9 @@ class LocalRun(BaseRun):
         return self._who_acts(schedule, done) if schedule.collects else self._judge
 
     def _all_actors(self) -> list[Actor]:
-        return [self._judge, *(actor for actors in self._actors for actor in actors)]
+        """Those that may have episodes in progress."""
+        judge = [] if self._stages else [self._judge]
+        return judge + [actor for actors in self._actors for actor in actors]
 
 
 def _set_as_many(environment: BatchedEnvironment, states: Sequence[Any]) -> None:

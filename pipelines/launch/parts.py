@@ -13,7 +13,6 @@ from typing import Any
 
 import reverb
 import sonnet as snt
-import tensorflow as tf
 from acme import specs
 
 from agents.actor import Actor
@@ -62,10 +61,8 @@ class Parts:
 
     def networks(self, spec: specs.EnvironmentSpec) -> snt.Module:
         """All networks, with the weights that a run of this seed begins with."""
-        seed = self.seeds.of("networks")
-        tf.random.set_seed(seed)
         with naming_misfits():
-            return self._builder.make_networks(spec, seed)
+            return self._builder.make_networks(spec, self.seeds.of("networks"))
 
     def tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
         """The replay tables of all stages, each name once; see `Stage.make_tables`."""
@@ -104,8 +101,7 @@ class Parts:
         place = self.stages.index(stage)
         with naming_misfits():
             policies = stage.make_seed_policy(spec), stage.make_policy(networks, spec, role)
-            wrap = EpisodeBuffer if stage.schedule.rollout is None else self._step_adder(client)
-            adders = [wrap(stage.make_adder(client)) for _ in role.rows]
+            adders = [_make_adder(stage, client) for _ in role.rows]
         streams = ("seed_actor", "actor")
         seed_actor, actor = (
             Actor(
@@ -147,8 +143,11 @@ class Parts:
             directory=directory,
         )
 
-    def _step_adder(self, client: Client) -> Callable[[Any], StepAdder]:
-        return lambda adder: StepAdder(adder, client)
+
+def _make_adder(stage: Stage, client: Client) -> Any:
+    if stage.schedule.rollout is None:
+        return EpisodeBuffer(stage.make_adder(client))
+    return StepAdder(lambda: stage.make_adder(client), client)
 
 
 def evaluation_factory(experiment: Experiment) -> Callable[..., Any]:

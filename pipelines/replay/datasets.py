@@ -39,7 +39,7 @@ def make_dataset(
       server_address: 'host:port' of the replay server.
       options: the table, whose signature gives types and shapes (T static when the signature's is,
         and not necessarily the same for all leaves), and what a batch is.
-      count: batches in all; None: endless.
+      count: batches in all, for which no item more is sampled; None: endless.
       max_in_flight_samples_per_worker: samples asked for ahead; None: `batch_size`. More hides a
         remote server's latency, but samples an older table.
       num_workers: threads that fetch and decode. A table that samples in a fixed order (first or
@@ -60,11 +60,10 @@ def make_dataset(
         shapes=tree.map_structure(lambda spec: spec.shape, info.signature),
         max_in_flight_samples_per_worker=max_in_flight_samples_per_worker or options.batch_size,
         num_workers_per_iterator=workers,
+        max_samples=-1 if count is None else count * options.batch_size,
     )
     dataset = dataset.batch(options.batch_size, drop_remainder=True)
     dataset = dataset.map(lambda sample: _as_batch(sample, options))
-    if count is not None:
-        dataset = dataset.take(count)
     return apply_transform(dataset, transform, first_update, workers).prefetch(options.prefetch)
 
 
@@ -121,7 +120,7 @@ def apply_transform(
     dataset = tf.data.Dataset.zip((dataset, numbers))
     return dataset.map(
         lambda batch, update: transform(batch, update),
-        num_parallel_calls=workers if workers > 1 else None,
+        num_parallel_calls=workers,
         deterministic=True,
     )
 

@@ -60,7 +60,7 @@ def test_the_loss_is_the_sum_of_its_weighted_parts():
 
 def train(learner, updates) -> None:
     for i in updates:
-        metrics = learner.step(tiny.batch(seed=i, length=4))
+        metrics = learner.step(tiny.batch(seed=i, length=4)).metrics
         assert all(np.isfinite(value) for value in metrics.values()), metrics
 
 

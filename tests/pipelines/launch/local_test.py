@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+import math
 import os
 import pathlib
 import shutil
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import gin
 import numpy as np
@@ -22,6 +21,7 @@ from pipelines.configuration import experiment
 from pipelines.launch.local import LocalRun
 from pipelines.logdir.checkpointing import find_latest
 from pipelines.system.errors import UserError
+from tests.pipelines.launch.outcomes import Stop, assert_equal, outcome, rows
 from tests.pipelines.measured_times import TIMES
 
 TINY = str(pathlib.Path(__file__).parents[1] / "tiny_planet.gin")
@@ -32,48 +32,6 @@ SEED = 3
 def make(logdir, *bindings: str, stop: Callable[[], bool] = lambda: False) -> LocalRun:
     described = experiment.parse([TINY], bindings)
     return LocalRun(described, logdir, SEED, gin.operative_config_str, stop)
-
-
-class Stop:
-    """Says stop at the n-th time it is asked; None: never."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.asked, self._at = 0, at
-
-    def __call__(self) -> bool:
-        self.asked += 1
-        return self.asked == self._at
-
-
-def rows(logdir) -> list[dict[str, str]]:
-    with open(logdir / "metrics.csv", newline="") as file:
-        return [
-            {name: value for name, value in row.items() if name not in TIMES}
-            for row in csv.DictReader(file)
-        ]
-
-
-def outcome(logdir) -> dict[str, Any]:
-    """All that the last checkpoint holds, save times, and the table of metrics."""
-    unit = find_latest(logdir)
-    reader = tf.train.load_checkpoint(str(unit.path / "weights"))
-    names = [name for name in reader.get_variable_to_shape_map() if "GRAPH" not in name]
-    state = unit.state
-    run = {name: value for name, value in state["run"].items() if name != "wall_clock"}
-    run["measured"] = {k: v for k, v in run["measured"].items() if k not in TIMES}
-    return {
-        "weights": {name: reader.get_tensor(name) for name in names},
-        "state": {**state, "run": run},
-        "rows": rows(logdir),
-    }
-
-
-def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
-    tf.nest.assert_same_structure(one["weights"], other["weights"])
-    for name, value in one["weights"].items():
-        np.testing.assert_array_equal(value, other["weights"][name], err_msg=name)
-    assert one["state"] == other["state"]
-    assert one["rows"] == other["rows"]
 
 
 @pytest.fixture(scope="module")
@@ -236,10 +194,10 @@ def test_priorities_that_a_learner_wants_are_in_the_table_after_its_step(tmp_pat
 
     def step_on_samples(self, sample):
         seen.append(sample.key)
-        return step(self, sample.trajectory)
+        update = step(self, sample.trajectory)
+        return update._replace(priorities=tf.constant([500.0, 500.0]))
 
     monkeypatch.setattr(PlaNetLearner, "step", step_on_samples)
-    monkeypatch.setattr(PlaNetLearner, "take_priorities", lambda self: (seen[-1], [500.0, 500.0]))
 
     def stop() -> bool:
         if run.counters["updates"] == 0:
@@ -269,3 +227,30 @@ def test_updates_may_follow_the_steps(tmp_path):
     assert run.counters["step"] == 3 * 20
     assert run.counters["updates"] == 7
     assert [int(row["updates"]) for row in rows(tmp_path / "log")] == [0, 0, 4, 4, 7]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_spares_the_last_checkpoint(
+    tmp_path, monkeypatch
+):
+    update = PlaNetLearner.update
+
+    def update_gone_astray(self, batch, seed):
+        found = update(self, batch, seed)
+        broken = tf.where(seed[1] == 4, math.inf, found.metrics["loss/reward"])
+        return found._replace(metrics={**found.metrics, "loss/reward": broken})
+
+    monkeypatch.setattr(PlaNetLearner, "update", update_gone_astray)
+    run = make(tmp_path / "log")
+    with pytest.raises(UserError, match=r"^loss/reward is inf in update 5: .*last checkpoint"):
+        run.run()
+    unit = find_latest(tmp_path / "log")
+    assert unit.state["run"]["updates"] == 3
+
+
+def test_a_run_may_be_as_long_as_its_steps(tmp_path):
+    bindings = ("Experiment.num_steps = 70", "Experiment.evaluation_interval = 60")
+    run = make(tmp_path / "log", *bindings)
+    assert run.run()
+    assert run.counters["step"] == 80, "the round that gets there is finished"
+    evaluated = [int(row["step"]) for row in rows(tmp_path / "log") if row["evaluation/return"]]
+    assert evaluated == [60, 80]

@@ -14,6 +14,7 @@ import pytest
 import tensorflow as tf
 from acme.adders import reverb as adders
 
+from agents.builder import DatasetOptions
 from pipelines.replay.adders import EpisodeBuffer
 from pipelines.replay.datasets import TimedIterator, make_dataset
 from pipelines.replay.server import Replay
@@ -258,7 +259,9 @@ def _run(port: int, saved):
     buffer = episodes.buffer(replay.client)
     episodes.add_episode(buffer, actions=30)
     replay.save(saved)
-    iterator = TimedIterator(make_dataset(replay.address, episodes.TABLE, 2), replay.client)
+    iterator = TimedIterator(
+        make_dataset(replay.address, DatasetOptions(episodes.TABLE, 2)), replay.client
+    )
     next(iterator)
     size = replay.size(episodes.TABLE)
     return SimpleNamespace(replay=replay, buffer=buffer, iterator=iterator, saved=saved, size=size)
@@ -289,7 +292,7 @@ LOST_CALLS = {
     "sample": lambda lost: lost.replay.client.sample_items(episodes.TABLE),
     "iterate": _read_all,
     "make a dataset": lambda lost: make_dataset(
-        lost.replay.address, episodes.TABLE, 2, timeout_s=1
+        lost.replay.address, DatasetOptions(episodes.TABLE, 2), timeout_s=1
     ),
     "save": lambda lost: lost.replay.save(lost.saved, timeout_s=1),
 }

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from agents.builder import Role
 from agents.policy import RandomPolicy
 from pipelines.serving.export import Exporter, SavedPolicy
 from tests.agents import board
@@ -72,7 +73,7 @@ def served(tmp_path_factory):
     """What two exports of one Exporter do elsewhere, and what the policy did here at that time."""
     folder = tmp_path_factory.mktemp("export")
     builder, networks = tiny.builder_and_networks(seed=2)
-    policy = builder.make_policy(networks, tiny.SPEC, evaluation=True)
+    policy = builder.make_policy(networks, tiny.SPEC, Role(evaluation=True))
     observations = {
         f"{batch_size}_{t}": observe(policy, batch_size, seed=t).numpy()
         for batch_size in BATCH_SIZES

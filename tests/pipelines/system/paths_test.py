@@ -20,9 +20,7 @@ def parsed(argument: str) -> str:
     return flag.value
 
 
-@pytest.mark.parametrize(
-    "name", ["a/b", "../x y", "lr=[1,2]", "a\\b", "a~", "./~", "ü日", "-"]
-)
+@pytest.mark.parametrize("name", ["a/b", "../x y", "lr=[1,2]", "a\\b", "a~", "./~", "ü日", "-"])
 def test_a_path_is_what_it_is(name):
     assert parsed(name) == name
 
