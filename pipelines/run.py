@@ -138,7 +138,7 @@ def _fresh_logdir(gin_file: str) -> str:
 
 
 def _command(argv: list[str], *more: str) -> str:
-    return shlex.join([sys.executable or "python", *argv, *more])
+    return shlex.join(["python", *argv, *more])
 
 
 if __name__ == "__main__":
