@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
@@ -11,9 +12,8 @@ import dm_env
 import gin
 
 from agents.builder import Builder
-from agents.config import AtLeast, Count, Natural, Scale, check
-from pipelines.configuration import gin_errors
-from pipelines.system.errors import UserError, nearest
+from agents.config import AtLeast, AtMost, Count, Natural, check
+from pipelines.configuration import gin_errors, gin_files, saved_config
 
 
 @gin.configurable
@@ -40,11 +40,11 @@ class Experiment:
       imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
       export_native: policies are saved with the native ops: faster, but only a TensorFlow that has
         loaded this project's libraries can load them.
-      checkpoint_minutes: a checkpoint is due after this time; 0: after each episode, and after
-        each step of a run that only plans.
+      checkpoint_minutes: a checkpoint is due after this time, at most a year; 0: after each
+        episode, and after each step of a run that only plans.
       replay_address: 'host:port' of a replay server elsewhere; None: one in this process.
       replay_timeout: seconds that server may stay silent before it is asked whether it lives, and
-        as many before it counts as gone.
+        as many before it counts as gone; at most a day.
       replay_port: of the server in this process; None: a free one.
       replay_public: that server answers other machines too; whoever reaches the port can read,
         change and empty the tables.
@@ -65,10 +65,10 @@ class Experiment:
     context_frames: Count = 5
     imagined_frames: Count = 45
     export_native: bool = False
-    checkpoint_minutes: Scale = 10.0
+    checkpoint_minutes: Annotated[float, AtLeast(0), AtMost(525_600)] = 10.0
     replay_address: str | None = None
-    replay_timeout: Annotated[float, AtLeast(1)] = 20.0
-    replay_port: int | None = None
+    replay_timeout: Annotated[float, AtLeast(1), AtMost(86_400)] = 20.0
+    replay_port: Annotated[int, AtLeast(1), AtMost(65_535)] | None = None
     replay_public: bool = False
     deterministic: bool = False
 
@@ -102,40 +102,41 @@ def _check_factory(field: str, factory: Any) -> None:
         )
 
 
-def parse(gin_files: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:
+def parse(paths: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:
     """Reads gin files and bindings, later ones win, and makes the experiment.
+
+    They are code: they may import and call any module.
 
     Raises:
       UserError: in one line: what is wrong, what was expected, the nearest valid name.
     """
-    if not gin_files:
-        raise UserError("--gin_file is missing; expected a file such as gin/planet_small.gin")
-    for path in gin_files:
-        _check_exists(path)
+    gin_files.check(paths)
     gin.clear_config()
-    place = ""
-    try:
-        with gin_errors.quiet():
-            for place in gin_files:
-                gin.parse_config_file(place)
-            place = "--gin_bindings"
-            gin.parse_config(list(gin_bindings))
-            gin_errors.check_macros(gin_bindings)
-            place = ""
-            gin.finalize()
-            return Experiment()
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(gin_errors.describe(error, place)) from error
+    for path in paths:
+        with gin_errors.as_user_errors(path):
+            gin_files.parse(path)
+    with gin_errors.as_user_errors("--gin_bindings"), gin_files.included_beside(None):
+        gin.parse_config(list(gin_bindings))
+        gin_errors.check_macros(gin_bindings)
+    return _made()
 
 
-def _check_exists(path: str) -> None:
-    if os.path.isfile(path):
-        return
-    if os.path.isdir(path):
-        raise UserError(f"gin file '{path}' is a folder; expected a file that ends in .gin")
-    folder = os.path.dirname(path)
-    there = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
-    valid = [os.path.join(folder, name) for name in there if name.endswith(".gin")]
-    raise UserError(f"gin file '{path}' does not exist{nearest(path, valid)}")
+def parse_saved(logdir: str | os.PathLike[str]) -> Experiment:
+    """Reads the configuration that a run has left in its log directory, which is no code.
+
+    Raises:
+      UserError: it cannot be read, or imports or configures what is not this project's.
+    """
+    path = pathlib.Path(logdir) / "config.gin"
+    text, selectors = saved_config.read(path)
+    gin.clear_config()
+    with gin_errors.as_user_errors(str(path)):
+        gin.parse_config(gin_files.named(text, str(path)))
+        saved_config.check_configured(path, selectors)
+    return _made()
+
+
+def _made() -> Experiment:
+    with gin_errors.as_user_errors():
+        gin.finalize()
+        return Experiment()

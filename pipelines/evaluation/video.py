@@ -191,5 +191,5 @@ def _enlarged(frames: np.ndarray, scale: int) -> np.ndarray:
 
 def _write(path: str | os.PathLike[str], data: bytes) -> None:
     with files.writing(path):
-        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(path).parent.mkdir(exist_ok=True)  # Not its parents: they may be gone.
         files.atomic_write(path, data)

@@ -15,7 +15,7 @@ from typing import Any
 import reverb
 from reverb.platform import checkpointers_lib
 
-from pipelines.replay import ports
+from pipelines.replay import ports, table_definitions
 from pipelines.replay.client import Client
 from pipelines.system import files
 from pipelines.system.errors import UserError, nearest
@@ -36,8 +36,9 @@ class Replay:
       port: of the server in this process; None: a free one.
       public: the server in this process answers other machines too, any of them.
       restore_from: a directory that `save` filled. The tables then hold exactly what they held at
-        that moment: items, order, priorities, and the rate limiter's counts. A remote server is
-        restored by whoever runs it, so for one this is ignored.
+        that moment: items, order, priorities, and the rate limiter's counts. Of their definitions
+        the capacity alone may have changed. A remote server is restored by whoever runs it, so for
+        one this is ignored.
       timeout_s: how long a server may stay silent before it is asked whether it lives, and how long
         it may take to answer that.
       should_stop: see `Client`.
@@ -45,7 +46,8 @@ class Replay:
     `close()` stops a server in this process, and leaves a remote one alone.
 
     Raises:
-      UserError: port in use, nobody at `address`, table missing there, checkpoint unreadable.
+      UserError: port in use, nobody at `address`, table missing there, checkpoint unreadable or of
+        other tables.
     """
 
     def __init__(
@@ -64,7 +66,8 @@ class Replay:
         # Also at the interpreter's end, before the modules that Reverb's own destructor needs go.
         self.close = weakref.finalize(self, _release, self._owned)
         if address is None:
-            self._serve(tables, directory, port, public, restore_from)
+            with table_definitions.fitted(_checked_checkpoint(restore_from), tables) as checkpoint:
+                self._serve(tables, directory, port, public, checkpoint)
         else:
             self._address = _checked_address(address)
         self._client = Client(self._address, timeout_s, should_stop)
@@ -120,7 +123,7 @@ class Replay:
         directory: str | os.PathLike[str] | None,
         port: int | None,
         public: bool,
-        restore_from: str | os.PathLike[str] | None,
+        restore_from: str | None,
     ) -> None:
         if directory is None:
             temporary = tempfile.TemporaryDirectory(prefix="replay-")
@@ -134,7 +137,7 @@ class Replay:
         self._owned.append(reservation.close)
         number = reservation.getsockname()[1]
         checkpointer = checkpointers_lib.DefaultCheckpointer(
-            str(self._directory), fallback_checkpoint_path=_checked_checkpoint(restore_from)
+            str(self._directory), fallback_checkpoint_path=restore_from
         )
         try:
             with contextlib.nullcontext() if public else ports.for_this_machine_alone(number):
