@@ -61,6 +61,39 @@ class Policy(tf.Module, abc.ABC):
         return {}
 
 
+class StochasticPolicy(Policy):
+    """Draws actions from what a network makes of observations; has no state.
+
+    Args:
+      network: observations [B, …] → a distribution over actions (TensorFlow Probability's).
+      observation_spec, action_spec: see `Policy`.
+      draw: else each action is the distribution's mode, as where a policy is judged.
+    """
+
+    def __init__(
+        self,
+        network: Callable[[Any], Any],
+        observation_spec: Any,
+        action_spec: tf.TensorSpec,
+        draw: bool,
+    ) -> None:
+        super().__init__(name="stochastic_policy")
+        self.observation_spec, self.action_spec = observation_spec, action_spec
+        self._network, self._draw = network, draw
+
+    def initial_state(self, batch_size: int | tf.Tensor) -> Any:
+        """No state: an empty dict."""
+        return {}
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def step(self, observation, state, seed):
+        """Acts; `info` holds `log_prob` [B], of the actions. See `Policy.step`."""
+        distribution = self._network(observation)
+        seed = tf.convert_to_tensor(seed, tf.int32)
+        action = distribution.sample(seed=seed) if self._draw else distribution.mode()
+        return action, state, {"log_prob": distribution.log_prob(action)}
+
+
 class SearchingPolicy(Policy):
     """A policy that searches a tree at every step, and takes its work apart for benchmarks.
 
