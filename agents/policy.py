@@ -20,11 +20,14 @@ class Policy(tf.Module, abc.ABC):
       action_spec: `tf.TensorSpec` of one action, without B.
       options: further inputs of `step` that whoever is served may set, int scalars by name, with
         what they are by default; `step` takes them behind `seed`, in this order.
+      meanings: what observations, state, info and options mean and their ranges, by their names in
+        a SavedModel (`observation_<name>`, `state_<name>`, `info_<name>`): for whoever is served.
     """
 
     observation_spec: Any
     action_spec: tf.TensorSpec
     options: Mapping[str, int] = {}
+    meanings: Mapping[str, str] = {}
 
     @abc.abstractmethod
     def initial_state(self, batch_size: int | tf.Tensor) -> Any:
