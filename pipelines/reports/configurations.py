@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-_SETTING = re.compile(r"([\w./]+)\s*=\s*(.*)", re.DOTALL)
+_SETTING = re.compile(r"([\w./]+)\s*=\s*(.*)|(include) (.*)", re.DOTALL)
 
 
 def settings(config: str) -> dict[str, str]:
-    """The bindings of a config.gin, as written; imports are left out.
+    """The bindings of a config.gin, as written, and what it includes; imports are left out.
 
     A value may go on in further lines, which are indented or close a bracket.
     """
@@ -22,7 +22,7 @@ def settings(config: str) -> dict[str, str]:
         else:
             statements.append(line.strip())
     found = (_SETTING.fullmatch(statement) for statement in statements)
-    return {match[1]: match[2] for match in found if match}
+    return {match[1] or match[3]: match[2] or match[4] for match in found if match}
 
 
 def differences(configs: Sequence[dict[str, str]]) -> dict[str, list[str | None]]:

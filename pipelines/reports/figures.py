@@ -53,25 +53,28 @@ def draw_curves(groups: Sequence[Group], environment: str, metric: str, axis: st
 
 
 def draw_table(groups: Sequence[Group]) -> bytes:
-    """The table as PNG: measured rows, a gap, published ones in grey."""
-    table = tables.returns(groups)
-    header = table.columns
-    measured = [row.cells for row in table.measured]
-    theirs = [row.cells for row in table.published]
-    heading = [["published:", *[""] * (len(header) - 1)]] if theirs else []
-    cells = [header, *measured, *heading, *theirs]
-    figure, axes = _figure(3.0 + 1.5 * len(header), 0.4 * len(cells) + 0.4)
+    """The table as PNG: by environment measured rows, and published ones in grey."""
+    cells, gray, bold = [["", "return", "learned from"]], set(), {0}
+    for found in tables.returns(groups):
+        bold.add(len(cells))
+        cells.append([found.environment, "", ""])
+        cells += map(list, found.measured)
+        gray |= set(range(len(cells), len(cells) + len(found.published)))
+        cells += [[f"{row.method}, published", row.earned, row.data] for row in found.published]
+    figure, axes = _figure(7.0, 0.25 * len(cells) + 0.3)
     axes.axis("off")
-    drawn = axes.table(cells, loc="center", cellLoc="right")
+    drawn = axes.table(cells, loc="center", cellLoc="right", colWidths=(0.42, 0.22, 0.36))
     drawn.auto_set_font_size(False)
     drawn.set_fontsize(8)
-    drawn.auto_set_column_width(range(len(header)))
-    for (row, _), cell in drawn.get_celld().items():
-        cell.set(edgecolor="#dddddd", height=0.9 / len(cells))
-        if row == 0:
+    for (row, column), cell in drawn.get_celld().items():
+        cell.set(edgecolor="#dddddd", height=0.98 / len(cells))
+        cell.visible_edges = "B"
+        if column == 0:
+            cell.get_text().set_horizontalalignment("left")
+            cell.PAD = 0.02
+        if row in bold:
             cell.get_text().set_weight("bold")
-        elif row > len(measured):
-            cell.set_facecolor("#f3f3f3")
+        if row in gray:
             cell.get_text().set(color=_GRAY, style="italic")
     return _png(figure)
 
@@ -117,15 +120,15 @@ def _draw_mean(axes: Any, drawn: Curve, unit: float, color: str, label: str) -> 
         axes.fill_between(x, drawn.low, drawn.high, color=color, alpha=0.15, lw=0)
 
 
-def _draw_published(axes: Any, theirs: Sequence[tuple[str, float]]) -> None:
+def _draw_published(axes: Any, theirs: Sequence[tuple[published.Row, float]]) -> None:
     """Dotted lines, named at the right of the axes, the names apart from each other."""
     for _, value in theirs:
         axes.axhline(value, color=_GRAY, lw=0.8, ls=":")
     low, high = axes.get_ylim()
     places = apart([value for _, value in theirs], 0.055 * (high - low), low, high)
-    for (method, value), place in zip(theirs, places, strict=True):
+    for (row, value), place in zip(theirs, places, strict=True):
         axes.annotate(
-            f"{method} {value:g}, published",
+            f"{row.method} {value:g}, published",
             xy=(1.0, value),
             xytext=(1.03, place),
             xycoords=axes.get_yaxis_transform(),

@@ -4,7 +4,7 @@
   const data = JSON.parse(document.getElementById("data").textContent);
   const plots = [...document.querySelectorAll(".plot")];
   const shown = { metric: data.metric, axis: data.axis, logX: false, logY: false, seeds: true };
-  const hidden = new Set();
+  const hidden = new Set(); // Groups, of any chart.
   const FEW = 30; // So many points of a curve are marked.
 
   // Numbers.
@@ -81,7 +81,7 @@
   /** The curves of the metric and axis that are chosen, and not hidden. */
   const chosen = (environment) =>
     environment.groups
-      .filter((group) => !hidden.has(group.label))
+      .filter((group) => !hidden.has(group))
       .map((group) => ({ ...group, measured: group.curves[shown.metric] }))
       .filter((group) => group.measured && group.measured.axes[shown.axis])
       .map((group) => ({ ...group, curve: group.measured.axes[shown.axis], seeds: seedsOf(group) }));
@@ -89,7 +89,7 @@
   /** Single seeds: where asked for, and where they have no part of the axis in common. */
   const seedsOf = ({ measured }) =>
     shown.seeds || !measured.axes[shown.axis].x.length
-      ? measured.seeds.map((seed) => ({ x: seed.x[shown.axis], y: seed.y }))
+      ? measured.seeds.map((seed) => ({ x: seed.x[shown.axis] || [], y: seed.y }))
       : [];
 
   const fits = (x, y) => (!shown.logX || x > 0) && (!shown.logY || y > 0);
@@ -181,7 +181,7 @@
     const groups = chosen(environment);
     const published = shown.metric.endsWith("return") ? environment.published : [];
     const ranges = extent(groups, published);
-    if (!ranges) return void html("p", plot, `No ${data.metrics[shown.metric]} was measured here.`);
+    if (!ranges) return void html("p", plot, `No ${data.metrics[shown.metric]} over ${data.axes[shown.axis]} was measured here.`);
     const height = Math.round(Math.min(420, Math.max(260, width * 0.5)));
     const gutter = published.length && width > 620 ? 180 : 14;
     const box = { left: 52, right: width - gutter, top: 10, bottom: height - 46, width };
@@ -265,19 +265,17 @@
     });
   };
 
-  const legend = () => {
-    const colors = new Map();
-    for (const { groups } of data.environments) for (const g of groups) colors.set(g.label, g.color);
-    for (const [label, color] of colors) {
-      const button = html("button", document.getElementById("legend"));
+  const legend = (parent, i) => {
+    for (const group of data.environments[i].groups) {
+      const button = html("button", parent);
       button.type = "button";
       button.setAttribute("aria-pressed", "true");
-      html("i", button).style.background = color;
-      html("span", button, label);
+      html("i", button).style.background = group.color;
+      html("span", button, group.label);
       button.addEventListener("click", () => {
-        if (!hidden.delete(label)) hidden.add(label);
-        button.setAttribute("aria-pressed", String(!hidden.has(label)));
-        drawAll();
+        if (!hidden.delete(group)) hidden.add(group);
+        button.setAttribute("aria-pressed", String(!hidden.has(group)));
+        draw(plots[i], data.environments[i]);
       });
     }
   };
@@ -295,7 +293,7 @@
   toggle("log-x", "logX");
   toggle("log-y", "logY");
   toggle("seeds", "seeds");
-  legend();
+  document.querySelectorAll(".legend").forEach(legend);
   theme();
   drawAll();
   addEventListener("resize", drawAll);

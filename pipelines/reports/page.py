@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import html
+import itertools
 import json
 import os
 import pathlib
@@ -71,28 +72,27 @@ def chart_data(groups: Sequence[Group], metric: str, axis: str) -> dict[str, Any
     Wall-clock is in minutes here.
     """
     environments = sorted({group.environment for group in groups})
-    colors = {label: i for i, label in enumerate(dict.fromkeys(group.label for group in groups))}
     names = measured([run for group in groups for run in group.runs])
     return {
         "metric": metric,
         "axis": axis,
         "axes": {name: AXIS_WORDS[name] for name in AXES},
         "metrics": {name: words(name) for name in names},
-        "environments": [
-            {
-                "title": tables.environment_words(environment),
-                "published": [{"method": m, "value": v} for m, v in published.at(environment)],
-                "groups": [
-                    {
-                        "label": group.label,
-                        "color": COLORS[colors[group.label] % len(COLORS)],
-                        "curves": _curve_data(group, names),
-                    }
-                    for group in groups
-                    if group.environment == environment
-                ],
-            }
-            for environment in environments
+        "environments": [_environment_data(groups, name, names) for name in environments],
+    }
+
+
+def _environment_data(
+    groups: Sequence[Group], environment: str, names: Sequence[str]
+) -> dict[str, Any]:
+    theirs = [{"method": row.method, "value": value} for row, value in published.at(environment)]
+    here = [group for group in groups if group.environment == environment]
+    return {
+        "title": tables.environment_words(environment),
+        "published": theirs,
+        "groups": [
+            {"label": group.label, "color": color, "curves": _curve_data(group, names)}
+            for group, color in zip(here, itertools.cycle(COLORS))
         ],
     }
 
@@ -119,13 +119,14 @@ def _mean_data(drawn: Curve, axis: str) -> dict[str, Any]:
 
 
 def _seed_data(run: Run, name: str) -> dict[str, Any]:
-    rows = [row for row in run.rows if {name, *AXES} <= row.keys()]
+    rows = [row for row in run.rows if name in row]
     if len(rows) > _MAX_POINTS:
         chosen = np.linspace(0, len(rows) - 1, _MAX_POINTS).round().astype(int)
         rows = [rows[i] for i in chosen]
+    known = [axis for axis in AXES if all(axis in row for row in rows)]
     return {
         "seed": run.seed,
-        "x": {axis: _numbers([row[axis] for row in rows], axis) for axis in AXES},
+        "x": {axis: _numbers([row[axis] for row in rows], axis) for axis in known},
         "y": _numbers([row[name] for row in rows]),
     }
 
@@ -136,27 +137,27 @@ def _numbers(values: Iterable[float], axis: str = "") -> list[float]:
 
 
 def _returns(groups: Sequence[Group]) -> str:
-    table = tables.returns(groups)
-    parts = [("Measured here", "", table.measured)]
-    if table.published:
-        parts.append(("Published, not measured here", " class='published'", table.published))
+    found = tables.returns(groups)
     bodies = "".join(
-        f"<tbody{kind}><tr><th colspan='{len(table.columns)}'>{title}</th></tr>"
-        f"{''.join(_cells(row.cells) for row in rows)}</tbody>"
-        for title, kind, rows in parts
+        f"<tbody><tr><th colspan='3'>{html.escape(here.environment)}</th></tr>"
+        f"{''.join(map(_cells, here.measured))}</tbody><tbody class='published'>"
+        f"{''.join(map(_cells, here.published))}</tbody>"
+        for here in found
     )
-    source = f" Published: {html.escape(published.SOURCE)}." if table.published else ""
+    source = ""
+    if any(here.published for here in found):
+        source = f" In grey: published, not measured here ({html.escape(published.SOURCE)})."
     return (
         "<p>The last evaluation, mean ± standard error: between seeds where there are several, "
         f"else between episodes.{source}</p><div class='wide'><table><thead>"
-        f"{_cells(table.columns, 'th')}</thead>{bodies}</table></div>"
+        f"{_cells(['method', 'return', 'learned from'], 'th')}</thead>{bodies}</table></div>"
     )
 
 
 def _curves(environments: Sequence[str]) -> str:
     charts = "".join(
         f"<figure class='chart'><figcaption>{html.escape(tables.environment_words(name))}"
-        "</figcaption><div class='plot'></div></figure>"
+        "</figcaption><div class='legend'></div><div class='plot'></div></figure>"
         for name in environments
     )
     return (
@@ -168,7 +169,6 @@ def _curves(environments: Sequence[str]) -> str:
         "<label><input type='checkbox' id='log-x'> log x</label>"
         "<label><input type='checkbox' id='log-y'> log y</label>"
         "<label><input type='checkbox' id='seeds' checked> seeds</label></div>"
-        "<div id='legend'></div>"
         f"{charts}<noscript>The curves are drawn by a script in this page.</noscript>"
     )
 
@@ -242,7 +242,7 @@ def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     )
 
 
-def _cells(cells: Sequence[str], tag: str = "td") -> str:
+def _cells(cells: Iterable[str], tag: str = "td") -> str:
     return "<tr>" + "".join(f"<{tag}>{html.escape(cell)}</{tag}>" for cell in cells) + "</tr>"
 
 

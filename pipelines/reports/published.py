@@ -43,15 +43,9 @@ ROWS = (
 )
 
 
-def return_of(row: Row, environment: str) -> float | None:
-    """What the method earns there; None: nothing is published."""
+def at(environment: str) -> list[tuple[Row, float]]:
+    """Methods, with what they earn in an environment; none where nothing is published."""
     task = environment.removeprefix(_SUITE)
     if not environment.startswith(_SUITE) or task not in TASKS:
-        return None
-    return row.returns[TASKS.index(task)]
-
-
-def at(environment: str) -> list[tuple[str, float]]:
-    """Methods and their returns in an environment."""
-    found = [(row.method, return_of(row, environment)) for row in ROWS]
-    return [(method, value) for method, value in found if value is not None]
+        return []
+    return [(row, row.returns[TASKS.index(task)]) for row in ROWS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,60 +15,38 @@ _REVISION_LETTERS = 9
 
 
 class Row(NamedTuple):
-    """A method's row.
+    """What a method earns in one environment, as words.
 
     Attributes:
       method: its name.
-      returns: one for each environment.
+      earned: its return.
       data: what it learned from.
     """
 
     method: str
-    returns: list[str]
+    earned: str
     data: str
-
-    @property
-    def cells(self) -> list[str]:
-        """From left to right."""
-        return [self.method, *self.returns, self.data]
 
 
 class Returns(NamedTuple):
-    """What methods earn.
+    """What methods earn in one environment: what was measured here, and what others published."""
 
-    Attributes:
-      environments: names, in columns.
-      measured, published: rows of ours and of others.
-    """
-
-    environments: list[str]
+    environment: str
     measured: list[Row]
     published: list[Row]
 
-    @property
-    def columns(self) -> list[str]:
-        """Names of the cells."""
-        return ["method", *map(environment_words, self.environments), "learned from"]
 
-
-def returns(groups: Sequence[Group]) -> Returns:
-    """The last evaluations, and what others have published in these environments."""
-    environments = sorted({group.environment for group in groups})
-    found: dict[str, dict[str, Result]] = {}
-    for group in groups:
-        if (last := result(group)) is not None:
-            found.setdefault(group.label, {})[group.environment] = last
-    measured = [
-        Row(label, [_cell(cells.get(name)) for name in environments], _data(cells))
-        for label, cells in found.items()
-    ]
-    theirs = []
-    for row in published.ROWS:
-        values = [published.return_of(row, name) for name in environments]
-        if any(value is not None for value in values):
-            cells = [_UNKNOWN if value is None else f"{value:g}" for value in values]
-            theirs.append(Row(row.method, cells, row.data))
-    return Returns(environments, measured, theirs)
+def returns(groups: Sequence[Group]) -> list[Returns]:
+    """The last evaluations, by environment, beside published figures."""
+    found = []
+    for environment in sorted({group.environment for group in groups}):
+        here = [(group, result(group)) for group in groups if group.environment == environment]
+        ours = [Row(group.label, _earned(last), _data(last)) for group, last in here if last]
+        theirs = [
+            Row(row.method, f"{value:g}", row.data) for row, value in published.at(environment)
+        ]
+        found.append(Returns(environment_words(environment), ours, theirs))
+    return found
 
 
 def what_differs(groups: Sequence[Group]) -> dict[str, list[str]]:
@@ -89,16 +68,16 @@ def environment_words(environment: str) -> str:
     return f"{words(task)} ({words(where)})" if where else words(task)
 
 
-def count(number: int | str, noun: str) -> str:
+def count(number: int, noun: str) -> str:
     """`1 seed`, `3 seeds`."""
-    return f"{number} {noun}" + ("" if str(number) == "1" else "s")
+    return f"{_grouped(number)} {noun}" + ("" if number == 1 else "s")
 
 
 def mean_and_error(mean: float, error: float | None) -> str:
-    """`972.1 ± 2.3`: as many digits as the error makes sense of."""
-    if error is None:
-        return f"{mean:.4g}"
-    digits = 0 if error >= 10 else 1 if error >= 0.1 else 2
+    """`972.1 ± 2.3`: as many digits as two of the error's."""
+    if not error:
+        return f"{mean:.5g}" + ("" if error is None else " ± 0")
+    digits = max(0, 1 - math.floor(math.log10(error)))
     return f"{mean:.{digits}f} ± {error:.{digits}f}"
 
 
@@ -119,24 +98,22 @@ def _run_cells(group: Group, run: Run) -> list[str]:
 
 
 def _plain(value: Any) -> str:
-    return _UNKNOWN if value is None else f"{value:,}".replace(",", " ")
+    return _UNKNOWN if value is None else _grouped(value)
+
+
+def _grouped(number: int) -> str:
+    """Digits in threes, held together."""
+    return f"{number:,}".replace(",", "\u00a0")
 
 
 def _evaluation(found: Mapping[str, Any] | None) -> str:
     return mean_and_error(found["mean"], found.get("standard_error")) if found else _UNKNOWN
 
 
-def _cell(found: Result | None) -> str:
-    return mean_and_error(found.mean, found.standard_error) if found else _UNKNOWN
+def _earned(found: Result) -> str:
+    return mean_and_error(found.mean, found.standard_error)
 
 
-def _data(cells: Mapping[str, Result]) -> str:
-    """How much a method has collected, over its environments."""
-    episodes = _span(round(found.collected) for found in cells.values())
-    seeds = _span(found.seeds for found in cells.values())
-    return f"{count(episodes, 'episode')}, {count(seeds, 'seed')}"
-
-
-def _span(numbers: Any) -> str:
-    ordered = sorted(set(numbers))
-    return f"{ordered[0]}" if len(ordered) == 1 else f"{ordered[0]} to {ordered[-1]}"
+def _data(found: Result) -> str:
+    """How much a run has collected, and how many there are."""
+    return f"{count(round(found.collected), 'episode')}, {count(found.seeds, 'seed')}"

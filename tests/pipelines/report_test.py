@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pipelines import report
-from pipelines.reports import data, figures, films, published
+from pipelines.reports import data, figures, films, published, tables
 from tests.pipelines.reports.log_directory import make_run, write_film
 
 
@@ -119,14 +119,30 @@ def test_published_figures_stand_apart_from_measured_ones(tmp_path, capfd):
     page = made(tmp_path, capfd)
     text = (tmp_path / "report.html").read_text()
     ours, theirs = text.split("<tbody class='published'>")
-    assert "123.0 ± 1.5" in ours and "123.0 ± 1.5" not in theirs.split("</tbody>")[0]
-    assert "Published, not measured here" in theirs
+    theirs = theirs.split("</tbody>")[0]
+    assert "123.0 ± 1.5" in ours and "123.0 ± 1.5" not in theirs
+    assert "In grey: published, not measured here" in ours
     for row in published.ROWS:
         assert len(row.returns) == len(published.TASKS)
-        assert row.method in theirs and f"<td>{row.returns[0]:.0f}</td>" not in ours
+        cell = f"<td>{row.method}</td><td>{row.returns[0]:.0f}</td>"
+        assert cell in theirs and cell not in ours
     assert [row["value"] for row in page.data["environments"][0]["published"]] == [
         row.returns[0] for row in published.ROWS
     ]
+
+
+@pytest.mark.parametrize(
+    ("mean", "error", "words"),
+    [
+        (972.13, 2.31, "972.1 ± 2.3"),
+        (0.865, 0.035, "0.865 ± 0.035"),
+        (521.2, 25.4, "521 ± 25"),
+        (3400.0, 0.0, "3400 ± 0"),
+        (178.25, None, "178.25"),
+    ],
+)
+def test_a_mean_has_the_digits_that_its_error_leaves(mean, error, words):
+    assert tables.mean_and_error(mean, error) == words
 
 
 def test_where_nothing_is_published_nothing_is_said_of_it(tmp_path, capfd):
@@ -164,7 +180,7 @@ def test_a_run_found_twice_is_counted_once_and_said(tmp_path, capfd):
     assert f"{tmp_path}/runs/b is {tmp_path}/runs/a again (seed 0): counted once" in out
     page = Page((tmp_path / "report.html").read_text())
     assert "runs/b is runs/a again: seed 0, the same configuration" in page.said("li")
-    assert "30.0 ± 1.5" in page.said("td") and "30.0 ± 0.00" not in page.said("td")
+    assert "30.0 ± 1.5" in page.said("td") and "30 ± 0" not in page.said("td")
 
 
 def test_films_are_enlarged_and_their_parts_named(tmp_path, capfd):

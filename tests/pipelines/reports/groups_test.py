@@ -68,6 +68,7 @@ def test_a_configuration_is_its_bindings_whatever_their_layout():
     assert differences([settings(first), {"A.x": "[1, 2]", "B.f": "@g()"}]) == {
         "A.name": ["'a=b'", None]
     }
+    assert settings("include 'gin/a.gin'\nA.x = 1\n") == {"include": "'gin/a.gin'", "A.x": "1"}
 
 
 def test_a_curve_is_the_mean_over_seeds_within_their_band(tmp_path):
