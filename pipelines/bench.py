@@ -28,7 +28,7 @@ from typing import Any
 from absl import flags
 
 from pipelines.system import command_line
-from pipelines.system.errors import UserError
+from pipelines.system.errors import UserError, first_line
 
 _FLAGS = flags.FlagValues()
 _AGENT = flags.DEFINE_string(
@@ -197,8 +197,14 @@ def main(argv: list[str]) -> int:
 
 
 def _measure(benchmark: str) -> None:
-    for result in BENCHMARKS[benchmark]():
-        print(json.dumps(_rounded(result)) if _JSON.value else _text(result), flush=True)
+    import tensorflow as tf
+
+    try:
+        for result in BENCHMARKS[benchmark]():
+            print(json.dumps(_rounded(result)) if _JSON.value else _text(result), flush=True)
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        # What agents and ops refuse was asked for on the command line.
+        raise UserError(first_line(error)) from error
 
 
 def _gin_file(agent: str) -> str:

@@ -58,6 +58,18 @@ def _evaluate() -> None:
         + ("" if error is None else f" ± {error:.1f} (standard error)")
         + f" over {result['episodes']} episodes, {result['min']:.1f} to {result['max']:.1f}"
     )
+    if _VIDEO.value is not None:
+        _film(episodes, environment)
+
+
+def _film(episodes: list[Episode], environment: str) -> None:
+    """Writes the first episode's film; what was played has been told by then."""
+    from pipelines.evaluation import video
+
+    films = [episode.frames for episode in episodes if episode.frames is not None]
+    if not films:
+        raise UserError(f"--video: no frame of {environment} can be drawn here")
+    video.write_gif(_VIDEO.value, films[0])
 
 
 def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
@@ -67,7 +79,6 @@ def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
     from agents.actor import Actor
     from pipelines.acting.environment_loop import EnvironmentLoop
     from pipelines.configuration import experiment
-    from pipelines.evaluation import video
     from pipelines.launch import parts
     from pipelines.serving.export import SavedPolicy
 
@@ -80,11 +91,6 @@ def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
     saved_run.check_observation(policy, environment.observation_spec(), environment.name)
     loop = EnvironmentLoop(environment, Actor(policy, count, int(seeds[1])))
     episodes = loop.run(_EPISODES.value, record=0 if _VIDEO.value is None else 1)
-    if _VIDEO.value is not None:
-        films = [episode.frames for episode in episodes if episode.frames is not None]
-        if not films:
-            raise UserError(f"--video: no frame of {environment.name} can be drawn here")
-        video.write_gif(_VIDEO.value, films[0])
     return episodes, environment.name
 
 

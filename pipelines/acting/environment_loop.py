@@ -12,7 +12,7 @@ import numpy as np
 
 from agents.actor import Actor, stack
 from pipelines.environments import BatchedEnvironment
-from pipelines.system.errors import Interrupted, UserError
+from pipelines.system.errors import Interrupted, harmless
 
 T = TypeVar("T")
 
@@ -74,10 +74,10 @@ class _Row:
     def _draw(self) -> None:
         if self._camera is None:
             return
-        try:
-            self._frames.append(self._camera(*FILM_SIZE))
-        except UserError:  # No renderer here: an episode is played all the same.
-            self._camera = None
+        camera, self._camera = self._camera, None
+        with harmless("no films"):
+            self._frames.append(camera(*FILM_SIZE))
+            self._camera = camera  # Until it fails.
 
 
 class EnvironmentLoop:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from agents.builder import FigureMaker, OpenLoopPredictor
 from pipelines.acting.environment_loop import EnvironmentLoop, Episode
 from pipelines.evaluation import video
+from pipelines.system.errors import harmless
 
 
 class Evaluation(NamedTuple):
@@ -53,19 +55,36 @@ class Evaluator:
         self._figure_maker = figure_maker
         self._num_videos, self._directory = num_videos, directory
 
-    def run(self, num_episodes: int, label: str) -> Evaluation:
-        """Plays episodes and films the first ones; names of files begin with `label`."""
-        episodes = self._loop.run(num_episodes, record=self._num_videos)
+    def run(
+        self,
+        num_episodes: int,
+        label: str,
+        on_step: Callable[[int], None] = lambda steps: None,
+    ) -> Evaluation:
+        """Plays episodes and films the first ones; what cannot be drawn is told once and left out.
+
+        Args:
+          num_episodes: to play.
+          label: which the files' names begin with.
+          on_step: see `EnvironmentLoop.run`.
+        """
+        episodes = self._loop.run(num_episodes, record=self._num_videos, on_step=on_step)
         filmed = [episode for episode in episodes if episode.frames is not None]
-        pictures = {}
+        pictures: dict[str, np.ndarray] = {}
+        with harmless("no films"):
+            pictures |= self._films(filmed, label)
+        with harmless("no open-loop predictions"):
+            pictures |= self._open_loop(filmed, f"{label}-open-loop")
+        with harmless("no figures"):
+            pictures |= self._figures(episodes, label)
+        return Evaluation(episodes, pictures)
+
+    def _films(self, filmed: list[Episode], label: str) -> dict[str, np.ndarray]:
         for i, episode in enumerate(filmed):
             video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.frames)
-        if filmed:
-            pictures["evaluation/episode"] = video.image_strip([filmed[0].frames], 0)
-        if filmed and self._predictor is not None:
-            pictures["evaluation/open_loop"] = self._open_loop(filmed[0], f"{label}-open-loop")
-        pictures.update(self._figures(episodes, label))
-        return Evaluation(episodes, pictures)
+        if not filmed:
+            return {}
+        return {"evaluation/episode": video.image_strip([filmed[0].frames], 0)}
 
     def _figures(self, episodes: list[Episode], label: str) -> dict[str, np.ndarray]:
         recorded = [episode for episode in episodes if episode.observations is not None]
@@ -79,12 +98,14 @@ class Evaluator:
             video.write_png(self._directory / f"{label}-{name}.png", figure)
         return {f"evaluation/{name}": figure for name, figure in figures.items()}
 
-    def _open_loop(self, episode: Episode, name: str) -> np.ndarray:
-        """Films truth beside imagination; returns the strip."""
-        length = min(self._context + self._imagined, len(episode.actions))
-        frames, actions = episode.observations[:length], episode.actions[:length]
+    def _open_loop(self, filmed: list[Episode], name: str) -> dict[str, np.ndarray]:
+        """Films truth beside imagination; of an episode of one action nothing is to be imagined."""
+        if self._predictor is None or not filmed or len(filmed[0].actions) < 2:
+            return {}
+        length = min(self._context + self._imagined, len(filmed[0].actions))
+        frames, actions = filmed[0].observations[:length], filmed[0].actions[:length]
         context = min(self._context, length - 1)
         imagined = self._predictor(frames, actions, context)
         video.open_loop_video(frames, imagined, context, self._directory / name)
         rows = [frames, imagined, video.error_frames(frames, imagined)]
-        return video.image_strip(rows, context)
+        return {"evaluation/open_loop": video.image_strip(rows, context)}

@@ -30,7 +30,7 @@ from pipelines.logdir.checkpointing import Unit
 from pipelines.replay.datasets import TimedIterator, make_dataset, make_table_dataset
 from pipelines.replay.server import EpisodeBuffer, Replay
 from pipelines.serving.export import Exporter
-from pipelines.system.errors import Interrupted, UserError
+from pipelines.system.errors import Interrupted, UserError, harmless
 
 
 class LocalRun(BaseRun):
@@ -207,7 +207,7 @@ class LocalRun(BaseRun):
         episodes, pictures = undone_when_interrupted(
             self._parts.evaluation_environment,
             self._evaluation_actor,
-            lambda: self._evaluator.run(count, label),
+            lambda: self._evaluator.run(count, label, self._evaluating),
         )
         result = summary.evaluation_result([episode.episode_return for episode in episodes])
         is_best = state.record_evaluation(result)
@@ -218,11 +218,15 @@ class LocalRun(BaseRun):
             }
         )
         self._report()
-        for name, picture in pictures.items():
-            self._logger.image(name, picture, state.step)
+        with harmless("no pictures in TensorBoard"):
+            for name, picture in pictures.items():
+                self._logger.image(name, picture, state.step)
         if is_best:
             self._exporter.save(self._logdir / "policy" / "best")
         self._write_summary()
+
+    def _evaluating(self, steps: int) -> None:
+        self._tick(doing=f"evaluating, step {steps}")
 
     # Checkpoints.
 

@@ -26,7 +26,7 @@ from pipelines.launch.parts import make_environments, stream_seeds
 from pipelines.launch.run_state import RunState
 from pipelines.logdir import summary
 from pipelines.logdir.checkpointing import Unit
-from pipelines.system.errors import Interrupted, UserError, first_line
+from pipelines.system.errors import Interrupted, UserError, first_line, harmless
 
 
 class PlannerActor(Actor):
@@ -126,9 +126,10 @@ class PlannerRun(BaseRun):
 
     def _film(self, episodes: list[Episode]) -> None:
         filmed = [episode.frames for episode in episodes if episode.frames is not None]
-        for i, frames in enumerate(filmed):
-            path = self._logdir / "videos" / f"{self._state.episodes:06d}-episode-{i}.gif"
-            video.write_gif(path, frames)
+        with harmless("no films"):
+            for i, frames in enumerate(filmed):
+                path = self._logdir / "videos" / f"{self._state.episodes:06d}-episode-{i}.gif"
+                video.write_gif(path, frames)
 
     def _save(self) -> None:
         state = {

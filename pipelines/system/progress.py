@@ -13,6 +13,10 @@ import tqdm
 
 # Longest time without a line, in seconds: an episode of a planner may take an hour.
 _SILENCE = 300.0
+# Shortest time between two states of the bar.
+_FLICKER = 0.1
+# Episodes over which the pace is a mean: more than lie between evaluations, which take their time.
+_MEMORY = 100
 
 
 class Progress:
@@ -20,7 +24,8 @@ class Progress:
 
     Args:
       total_episodes: of the whole run.
-      initial_episodes: where it (re)starts; time left is judged by the episodes since.
+      initial_episodes: where it (re)starts; time left is judged by the episodes since, and once
+        there are updates by those alone that were learned from.
       stream: where to write; None: stdout.
     """
 
@@ -28,9 +33,10 @@ class Progress:
         self, total_episodes: int, initial_episodes: int = 0, stream: TextIO | None = None
     ) -> None:
         self._stream = stream or sys.stdout
-        self._total, self._initial = total_episodes, initial_episodes
-        self._start = self._printed_at = self._ended_at = time.monotonic()
-        self._episodes = initial_episodes
+        self._total, self._episodes = total_episodes, initial_episodes
+        self._printed_at = self._ended_at = time.monotonic()
+        self._shown_at = -math.inf
+        self._learning, self._paces, self._pace, self._at_a_time = False, 0, 0.0, 1
         self._bar = None
         if _width(self._stream) > 0:
             self._bar = tqdm.tqdm(
@@ -41,42 +47,63 @@ class Progress:
                 bar_format="{percentage:3.0f}%|{bar}| {desc}",
             )
 
-    def update(self, counters: Mapping[str, float], last_return: float) -> None:
+    def update(self, counters: Mapping[str, float], last_return: float, doing: str = "") -> None:
         """Moves the bar, or breaks a long silence; cheap enough for every step.
 
         Args:
           counters: `step`, `episodes` and `updates`.
           last_return: of the last collected episode; NaN before the first is over.
+          doing: what is going on beside collecting and learning.
         """
-        self._notice(int(counters["episodes"]))
-        if self._bar is not None:
-            self._bar.n = min(self._episodes, self._total)
-            self._bar.set_description_str(self._text(counters, last_return))
-        elif time.monotonic() - self._printed_at >= _SILENCE:
-            self._print(self._text(counters, last_return))
+        now = time.monotonic()
+        self._notice(counters, now)
+        last_shown = self._printed_at if self._bar is None else self._shown_at
+        if now - last_shown < (_SILENCE if self._bar is None else _FLICKER):
+            return
+        text = self._text(counters, last_return) + (f"  {doing}" if doing else "")
+        if self._bar is None:
+            self._print(text)
+        else:
+            self._move_bar(text)
 
     def report(
         self, counters: Mapping[str, float], last_return: float, evaluation: float | None = None
     ) -> None:
         """Prints a line where there is no bar; an evaluation's mean return is always printed."""
-        self._notice(int(counters["episodes"]))
+        self._notice(counters, time.monotonic())
         text = self._text(counters, last_return)
-        if evaluation is not None:
-            text += f"  evaluation {evaluation:.1f}"
+        text += "" if evaluation is None else f"  evaluation {evaluation:.1f}"
         if self._bar is None:
             self._print(text)
-        elif evaluation is not None:
+            return
+        if evaluation is not None:
             self._bar.write(text, file=self._stream)
+        self._move_bar(text)
 
     def close(self) -> None:
         """Leaves the bar as it is and goes to the next line."""
         if self._bar is not None:
             self._bar.close()
 
-    def _notice(self, episodes: int) -> None:
-        """Remembers when the newest episode ended."""
-        if episodes != self._episodes:
-            self._episodes, self._ended_at = episodes, time.monotonic()
+    def _notice(self, counters: Mapping[str, float], now: float) -> None:
+        """Remembers when the newest episode ended, and what one takes."""
+        if counters["updates"] and not self._learning:
+            self._learning, self._paces = True, 0
+        episodes = int(counters["episodes"])
+        if episodes == self._episodes:
+            return
+        self._at_a_time = max(1, episodes - self._episodes)
+        took = (now - self._ended_at) / self._at_a_time
+        self._paces += 1
+        # The first one has built TensorFlow's graphs, and counts for want of another only.
+        share = 1 / max(1, min(self._paces - 1, _MEMORY))
+        self._pace += share * (took - self._pace)
+        self._episodes, self._ended_at = episodes, now
+
+    def _move_bar(self, text: str) -> None:
+        self._shown_at = time.monotonic()
+        self._bar.n = min(self._episodes, self._total)
+        self._bar.set_description_str(text)
 
     def _print(self, text: str) -> None:
         print(text, file=self._stream, flush=True)
@@ -91,10 +118,11 @@ class Progress:
         )
 
     def _time_left(self) -> str:
-        if self._episodes <= self._initial:
+        if self._paces == 0:
             return "?"
-        pace = (self._ended_at - self._start) / (self._episodes - self._initial)
-        left = (self._total - self._episodes) * pace - (time.monotonic() - self._ended_at)
+        # What is in progress has at most the time of its kind: the next ones have theirs still.
+        passed = min(time.monotonic() - self._ended_at, self._at_a_time * self._pace)
+        left = (self._total - self._episodes) * self._pace - passed
         minutes, seconds = divmod(round(max(left, 0.0)), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -92,7 +92,7 @@ def test_a_proxy_of_the_users_is_not_asked_for_a_server_on_this_machine(monkeypa
     monkeypatch.setenv("no_proxy", "example.org")
     replay = Replay([episodes.table()], timeout_s=2)
     assert replay.size(episodes.TABLE) == 0
-    assert os.environ["no_grpc_proxy"] == "example.org,127.0.0.1"
+    assert os.environ["no_grpc_proxy"] == "example.org,127.0.0.1"  # noqa: SIM112
     with pytest.raises(reverb.errors.DeadlineExceededError):
         reverb.Client(replay.address.replace("127.0.0.1", "localhost")).server_info(1)
     replay.close()
