@@ -8,8 +8,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from agents.actor import Actor
 from agents.builder import FigureMaker, OpenLoopPredictor
-from pipelines.acting.environment_loop import EnvironmentLoop, Episode
+from pipelines.acting.environment_loop import EnvironmentLoop, undone_when_interrupted
+from pipelines.acting.row import Episode
 from pipelines.evaluation import video
 from pipelines.system.errors import harmless
 
@@ -30,7 +32,8 @@ class Evaluator:
     """Evaluates a policy in environments of its own.
 
     Args:
-      loop: over the evaluation environments, with an actor that writes nothing.
+      loop: over the evaluation environments.
+      actor: acts in them, and writes nothing.
       predictor: imagines frames; None: no open-loop videos.
       figure_maker: draws what the filmed episodes show; None: nothing.
       context: frames that the predictor sees.
@@ -42,6 +45,7 @@ class Evaluator:
     def __init__(
         self,
         loop: EnvironmentLoop,
+        actor: Actor,
         *,
         predictor: OpenLoopPredictor | None,
         figure_maker: FigureMaker | None = None,
@@ -50,16 +54,13 @@ class Evaluator:
         num_videos: int,
         directory: pathlib.Path,
     ) -> None:
-        self._loop, self._predictor = loop, predictor
+        self._loop, self._actor, self._predictor = loop, actor, predictor
         self._context, self._imagined = context, imagined
         self._figure_maker = figure_maker
         self._num_videos, self._directory = num_videos, directory
 
     def run(
-        self,
-        num_episodes: int,
-        label: str,
-        on_step: Callable[[int], None] = lambda steps: None,
+        self, num_episodes: int, label: str, on_step: Callable[[int], None] = lambda steps: None
     ) -> Evaluation:
         """Plays episodes and films the first ones; what cannot be drawn is told once and left out.
 
@@ -67,24 +68,33 @@ class Evaluator:
           num_episodes: to play.
           label: which the files' names begin with.
           on_step: see `EnvironmentLoop.run`.
+
+        Raises:
+          Interrupted: the run is to stop; it is as if nothing had been played.
         """
-        episodes = self._loop.run(num_episodes, record=self._num_videos, on_step=on_step)
-        filmed = [episode for episode in episodes if episode.frames is not None]
+        episodes = undone_when_interrupted(
+            self._loop,
+            self._actor,
+            lambda: self._loop.run(self._actor, num_episodes, self._num_videos, on_step),
+        )
+        filmed = self.film(episodes, label)
         pictures: dict[str, np.ndarray] = {}
-        with harmless("no films"):
-            pictures |= self._films(filmed, label)
+        if filmed:
+            with harmless("no films"):
+                pictures["evaluation/episode"] = video.image_strip([filmed[0].frames], 0)
         with harmless("no open-loop predictions"):
             pictures |= self._open_loop(filmed, f"{label}-open-loop")
         with harmless("no figures"):
             pictures |= self._figures(episodes, label)
         return Evaluation(episodes, pictures)
 
-    def _films(self, filmed: list[Episode], label: str) -> dict[str, np.ndarray]:
-        for i, episode in enumerate(filmed):
-            video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.frames)
-        if not filmed:
-            return {}
-        return {"evaluation/episode": video.image_strip([filmed[0].frames], 0)}
+    def film(self, episodes: list[Episode], label: str) -> list[Episode]:
+        """Writes the films of those episodes that have frames, and returns these episodes."""
+        filmed = [episode for episode in episodes if episode.frames is not None]
+        with harmless("no films"):
+            for i, episode in enumerate(filmed):
+                video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.frames)
+        return filmed
 
     def _figures(self, episodes: list[Episode], label: str) -> dict[str, np.ndarray]:
         recorded = [episode for episode in episodes if episode.observations is not None]
@@ -105,7 +115,8 @@ class Evaluator:
         length = min(self._context + self._imagined, len(filmed[0].actions))
         frames, actions = filmed[0].observations[:length], filmed[0].actions[:length]
         context = min(self._context, length - 1)
-        imagined = self._predictor(frames, actions, context)
+        imagined = video.as_rgb(self._predictor(frames, actions, context))
+        frames = video.as_rgb(frames)
         video.open_loop_video(frames, imagined, context, self._directory / name)
         rows = [frames, imagined, video.error_frames(frames, imagined)]
         return {"evaluation/open_loop": video.image_strip(rows, context)}

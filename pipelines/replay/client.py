@@ -106,6 +106,7 @@ class Client(reverb.Client):
     ):
         super().__init__(server_address)
         self.timeout_s = timeout_s
+        self.makes_items = True
         self._should_stop = should_stop
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -176,6 +177,15 @@ class Client(reverb.Client):
         writer = self._call(lambda: make(num_keep_alive_refs, **options), _GRACE)
         return PatientWriter(writer, self)
 
+    @contextlib.contextmanager
+    def making_no_items(self) -> Iterator[None]:
+        """Inside, writers take steps as ever but make no items of them."""
+        self.makes_items = False
+        try:
+            yield
+        finally:
+            self.makes_items = True
+
     def sample_items(self, table: str, num_samples: int = 1) -> list[Any]:
         """Returns `num_samples` items (a ReplaySample each, unpacked as the table's signature).
 
@@ -226,6 +236,11 @@ class PatientWriter:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._writer, name)
+
+    def create_item(self, *args: Any, **kwargs: Any) -> None:
+        """Makes an item of steps in the writer's history."""
+        if self._client.makes_items:
+            self._writer.create_item(*args, **kwargs)
 
     def flush(self, block_until_num_items: int = 0, timeout_ms: int | None = None) -> None:
         """Waits until at most `block_until_num_items` items are unconfirmed."""

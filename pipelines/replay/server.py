@@ -1,4 +1,4 @@
-"""The replay of a run: its server, here or elsewhere, saved with the run and filled by episode."""
+"""The replay of a run: its server, here or elsewhere, saved with the run."""
 
 from __future__ import annotations
 
@@ -12,13 +12,10 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import dm_env
-import numpy as np
 import reverb
-import tree
 from reverb.platform import checkpointers_lib
 
-from pipelines.replay import ports
+from pipelines.replay import ports, table_definitions
 from pipelines.replay.client import Client
 from pipelines.system import files
 from pipelines.system.errors import UserError, nearest
@@ -39,8 +36,9 @@ class Replay:
       port: of the server in this process; None: a free one.
       public: the server in this process answers other machines too, any of them.
       restore_from: a directory that `save` filled. The tables then hold exactly what they held at
-        that moment: items, order, priorities, and the rate limiter's counts. A remote server is
-        restored by whoever runs it, so for one this is ignored.
+        that moment: items, order, priorities, and the rate limiter's counts. Of their definitions
+        the capacity alone may have changed. A remote server is restored by whoever runs it, so for
+        one this is ignored.
       timeout_s: how long a server may stay silent before it is asked whether it lives, and how long
         it may take to answer that.
       should_stop: see `Client`.
@@ -48,7 +46,8 @@ class Replay:
     `close()` stops a server in this process, and leaves a remote one alone.
 
     Raises:
-      UserError: port in use, nobody at `address`, table missing there, checkpoint unreadable.
+      UserError: port in use, nobody at `address`, table missing there, checkpoint unreadable or of
+        other tables.
     """
 
     def __init__(
@@ -67,7 +66,8 @@ class Replay:
         # Also at the interpreter's end, before the modules that Reverb's own destructor needs go.
         self.close = weakref.finalize(self, _release, self._owned)
         if address is None:
-            self._serve(tables, directory, port, public, restore_from)
+            with table_definitions.fitted(_checked_checkpoint(restore_from), tables) as checkpoint:
+                self._serve(tables, directory, port, public, checkpoint)
         else:
             self._address = _checked_address(address)
         self._client = Client(self._address, timeout_s, should_stop)
@@ -123,7 +123,7 @@ class Replay:
         directory: str | os.PathLike[str] | None,
         port: int | None,
         public: bool,
-        restore_from: str | os.PathLike[str] | None,
+        restore_from: str | None,
     ) -> None:
         if directory is None:
             temporary = tempfile.TemporaryDirectory(prefix="replay-")
@@ -137,7 +137,7 @@ class Replay:
         self._owned.append(reservation.close)
         number = reservation.getsockname()[1]
         checkpointer = checkpointers_lib.DefaultCheckpointer(
-            str(self._directory), fallback_checkpoint_path=_checked_checkpoint(restore_from)
+            str(self._directory), fallback_checkpoint_path=restore_from
         )
         try:
             with contextlib.nullcontext() if public else ports.for_this_machine_alone(number):
@@ -175,60 +175,9 @@ class Replay:
             raise UserError(f"cannot write {where}: {files.reason(str(error))}") from error
 
 
-class EpisodeBuffer:
-    """An adder that hands an episode to the adder it wraps when it is over, and else not at all.
-
-    So a table never holds a part of an episode, and a run stopped in mid-episode resumes with whole
-    ones. Since episodes are written one at a time, the buffers of several environments may share
-    one wrapped adder.
-    """
-
-    def __init__(self, adder: Any):
-        self._adder = adder
-        self._first: dm_env.TimeStep | None = None
-        self._steps: list[tuple[Any, dm_env.TimeStep, Any]] = []
-
-    def __len__(self) -> int:
-        """Returns the number of transitions held back."""
-        return len(self._steps)
-
-    def add_first(self, timestep: dm_env.TimeStep) -> None:
-        """Starts an episode, dropping one that was not finished."""
-        if not timestep.first():
-            raise ValueError("add_first takes the first time step of an episode")
-        self.reset()
-        self._first = _copied(timestep)
-
-    def add(self, action: Any, next_timestep: dm_env.TimeStep, extras: Any = ()) -> None:
-        """Adds a transition; after the last one every item is in the table when this returns."""
-        if self._first is None:
-            raise ValueError("add comes after add_first")
-        self._steps.append((_copied(action), _copied(next_timestep), _copied(extras)))
-        if next_timestep.last():
-            self._write()
-
-    def reset(self) -> None:
-        """Discards what is buffered."""
-        self._first = None
-        self._steps = []
-
-    def _write(self) -> None:
-        first, steps = self._first, self._steps
-        self.reset()
-        self._adder.add_first(first)
-        for action, timestep, extras in steps:
-            # Acme's adders end the episode at its last step and wait for the server's confirmation.
-            self._adder.add(action, timestep, extras)
-
-
 def _release(owned: list[Callable[[], None]]) -> None:
     while owned:
         owned.pop()()
-
-
-def _copied(nest: Any) -> Any:
-    """Copies arrays: environments and policies may reuse theirs before the episode is over."""
-    return tree.map_structure(lambda x: x.copy() if isinstance(x, np.ndarray) else x, nest)
 
 
 def _checked_address(address: str) -> str:

@@ -14,7 +14,7 @@ import tree
 
 from agents.policy import Policy
 from ops import loader
-from pipelines.system import files
+from pipelines.system import files, paths
 from pipelines.system.errors import UserError, first_line
 
 _SEED = tf.TensorSpec([2], tf.int32, "seed")
@@ -117,9 +117,11 @@ class Exporter:
         fresh = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
         old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
         with files.writing(directory):
+            directory.parent.mkdir(exist_ok=True)  # Not its parents: a removed run stays removed.
             shutil.rmtree(fresh, ignore_errors=True)
-            with self._ops():
-                tf.saved_model.save(self._module, str(fresh), signatures=self._signatures)
+            with self._ops(), paths.literal(directory.parent) as place:
+                target = f"{place}/{fresh.name}"
+                tf.saved_model.save(self._module, target, signatures=self._signatures)
             if directory.exists():
                 directory.rename(old)
             fresh.rename(directory)
@@ -141,7 +143,8 @@ class SavedPolicy(Policy):
         super().__init__(name="saved_policy")
         loader.load_all()
         try:
-            self._loaded = tf.saved_model.load(os.fspath(directory))
+            with paths.literal(directory) as place:
+                self._loaded = tf.saved_model.load(place)
             action = self._loaded.signatures["step"].structured_outputs["action"]
             (step,) = self._loaded.step.concrete_functions
             self._step = self._with_options(options) if options else self._loaded.step

@@ -15,7 +15,7 @@ class UserError(Exception):
 
 
 class Interrupted(Exception):
-    """The run was asked to stop while something was in progress."""
+    """The run was asked to stop; what was in progress can go on where it is."""
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from typing import TextIO
+from typing import NamedTuple, TextIO
 
 import tqdm
 
@@ -15,33 +15,42 @@ import tqdm
 _SILENCE = 300.0
 # Shortest time between two states of the bar.
 _FLICKER = 0.1
-# Episodes over which the pace is a mean: more than lie between evaluations, which take their time.
+# Rounds over which the pace is a mean: more than lie between evaluations, which take their time.
 _MEMORY = 100
 
 
+class _Mark(NamedTuple):
+    """Where the newest round ended."""
+
+    position: int
+    updates: int
+    time: float
+
+
 class Progress:
-    """Progress over the episodes of a run.
+    """Progress over the episodes, or the steps, of a run.
 
     Args:
-      total_episodes: of the whole run.
-      initial_episodes: where it (re)starts; time left is judged by the episodes since, and once
-        there are updates by those alone that were learned from.
+      total: of the whole run.
+      unit: the counter that tells how far it is, 'episodes' or 'step'.
+      initial: where it (re)starts; time left is judged by what came since, and once there are
+        updates by whole rounds of collecting and learning.
       stream: where to write; None: stdout.
     """
 
     def __init__(
-        self, total_episodes: int, initial_episodes: int = 0, stream: TextIO | None = None
+        self, total: int, unit: str = "episodes", initial: int = 0, stream: TextIO | None = None
     ) -> None:
         self._stream = stream or sys.stdout
-        self._total, self._episodes = total_episodes, initial_episodes
-        self._printed_at = self._ended_at = time.monotonic()
-        self._shown_at = -math.inf
-        self._learning, self._paces, self._pace, self._at_a_time = False, 0, 0.0, 1
+        self._total, self._unit, self._position = total, unit, initial
+        self._printed_at, self._shown_at, self._doing = time.monotonic(), -math.inf, ""
+        self._mark = _Mark(initial, 0, time.monotonic())
+        self._rounds, self._round, self._pace = 0, 1, 0.0
         self._bar = None
         if _width(self._stream) > 0:
             self._bar = tqdm.tqdm(
-                total=total_episodes,
-                initial=initial_episodes,
+                total=total,
+                initial=initial,
                 file=self._stream,
                 dynamic_ncols=True,
                 bar_format="{percentage:3.0f}%|{bar}| {desc}",
@@ -57,27 +66,27 @@ class Progress:
         """
         now = time.monotonic()
         self._notice(counters, now)
-        last_shown = self._printed_at if self._bar is None else self._shown_at
-        if now - last_shown < (_SILENCE if self._bar is None else _FLICKER):
-            return
-        text = self._text(counters, last_return) + (f"  {doing}" if doing else "")
-        if self._bar is None:
-            self._print(text)
-        else:
-            self._move_bar(text)
+        if self._bar is not None:
+            begun, self._doing = bool(doing) != bool(self._doing), doing
+            if begun or now - self._shown_at >= _FLICKER:
+                self._move_bar(self._text(counters, last_return))
+        elif now - self._printed_at >= _SILENCE:
+            self._doing = doing
+            self._print(self._text(counters, last_return))
 
     def report(
         self, counters: Mapping[str, float], last_return: float, evaluation: float | None = None
     ) -> None:
         """Prints a line where there is no bar; an evaluation's mean return is always printed."""
         self._notice(counters, time.monotonic())
+        self._doing = ""
         text = self._text(counters, last_return)
-        text += "" if evaluation is None else f"  evaluation {evaluation:.1f}"
+        line = text if evaluation is None else f"{text}  evaluation {evaluation:.1f}"
         if self._bar is None:
-            self._print(text)
+            self._print(line)
             return
         if evaluation is not None:
-            self._bar.write(text, file=self._stream)
+            self._bar.write(line, file=self._stream)
         self._move_bar(text)
 
     def close(self) -> None:
@@ -86,23 +95,23 @@ class Progress:
             self._bar.close()
 
     def _notice(self, counters: Mapping[str, float], now: float) -> None:
-        """Remembers when the newest episode ended, and what one takes."""
-        if counters["updates"] and not self._learning:
-            self._learning, self._paces = True, 0
-        episodes = int(counters["episodes"])
-        if episodes == self._episodes:
+        """Notes how far it is, and at the end of a round what one takes."""
+        self._position, updates = int(counters[self._unit]), int(counters["updates"])
+        if updates and not self._mark.updates:
+            self._rounds = 0  # What is only collected is no measure of what is learned from.
+        done = self._position - self._mark.position
+        if done <= 0 or (updates and updates == self._mark.updates):
             return
-        self._at_a_time = max(1, episodes - self._episodes)
-        took = (now - self._ended_at) / self._at_a_time
-        self._paces += 1
+        took = (now - self._mark.time) / done
         # The first one has built TensorFlow's graphs, and counts for want of another only.
-        share = 1 / max(1, min(self._paces - 1, _MEMORY))
+        share = 1 / max(1, min(self._rounds, _MEMORY))
         self._pace += share * (took - self._pace)
-        self._episodes, self._ended_at = episodes, now
+        self._rounds, self._round = self._rounds + 1, done
+        self._mark = _Mark(self._position, updates, now)
 
     def _move_bar(self, text: str) -> None:
         self._shown_at = time.monotonic()
-        self._bar.n = min(self._episodes, self._total)
+        self._bar.n = min(self._position, self._total)
         self._bar.set_description_str(text)
 
     def _print(self, text: str) -> None:
@@ -112,17 +121,21 @@ class Progress:
     def _text(self, counters: Mapping[str, float], last_return: float) -> str:
         shown = "-" if math.isnan(last_return) else f"{last_return:.1f}"
         return (
-            f"episodes {self._episodes}/{self._total}  steps {int(counters['step'])}"
+            f"episodes {self._of('episodes', counters)}  steps {self._of('step', counters)}"
             f"  updates {int(counters['updates'])}  return {shown}"
-            f"  left {self._time_left()}"
+            f"  left {self._time_left()}" + (f"  {self._doing}" if self._doing else "")
         )
 
+    def _of(self, name: str, counters: Mapping[str, float]) -> str:
+        total = f"/{self._total}" if name == self._unit else ""
+        return f"{int(counters[name])}{total}"
+
     def _time_left(self) -> str:
-        if self._paces == 0:
+        if self._rounds == 0:
             return "?"
-        # What is in progress has at most the time of its kind: the next ones have theirs still.
-        passed = min(time.monotonic() - self._ended_at, self._at_a_time * self._pace)
-        left = (self._total - self._episodes) * self._pace - passed
+        # The round in progress has at most its own time: the next ones have theirs still.
+        passed = min(time.monotonic() - self._mark.time, self._round * self._pace)
+        left = (self._total - self._mark.position) * self._pace - passed
         minutes, seconds = divmod(round(max(left, 0.0)), 60)
         hours, minutes = divmod(minutes, 60)
         return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -8,14 +8,17 @@ import dm_env
 import gin
 import numpy as np
 import pytest
+import sonnet as snt
 import tensorflow as tf
 import tree
+from acme import specs
 
-from agents.builder import PlannerBuilder
+from agents.builder import Stage
 from agents.policy import Policy
 from agents.types import Sample, Trajectory
 from pipelines.configuration import experiment
-from pipelines.environments import make_environment_spec
+from pipelines.environments import BatchedEnvironment, make_environment_spec
+from pipelines.launch.parts import make_role
 
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "gin").rglob("*.gin"))
@@ -94,28 +97,33 @@ def test_a_gin_file_parses_learns_and_acts(path: str):
     gin.clear_config()
     parsed = experiment.parse([path], TINY[name])
     environment, builder = parsed.environment(seed=0), parsed.builder
-    if isinstance(builder, PlannerBuilder):
-        acts(builder.make_policy([environment]), environment)
-        return
+    role = make_role(BatchedEnvironment([environment]))
     spec = make_environment_spec(environment)
     networks = builder.make_networks(spec, seed=0)
-    (table, *_) = builder.make_tables(spec)
-    assert table.name == builder.dataset_options.table
+    for stage in builder.make_stages():
+        learns(stage, networks, spec)
+        acts(stage.make_policy(networks, spec, role), environment)
+    acts(builder.make_policy(networks, spec, role._replace(evaluation=True)), environment)
+    environment.close()
 
-    learner = builder.make_learner(networks, seed=0)
+
+def learns(stage: Stage, networks: snt.Module, spec: specs.EnvironmentSpec) -> None:
+    options = stage.dataset_options
+    (table, *_) = stage.make_tables(spec)
+    assert table.name == options.table
+
+    learner = stage.make_learner(networks, seed=0)
     before = [variable.numpy() for variable in networks.trainable_variables]
     batch = random_batch(table.info.signature)
-    batch = with_keys(batch) if builder.dataset_options.prioritized else batch
-    if (transform := builder.make_dataset_transform(learner)) is not None:
-        batch = transform(batch)
-    metrics = learner.step(batch)
-    assert all(np.isfinite(value) for value in metrics.values()), metrics
+    batch = with_keys(batch) if options.prioritized else batch
+    if (transform := stage.make_transform(networks, seed=0)) is not None:
+        batch = transform(batch, tf.constant(0, tf.int64))
+    metrics = learner.step(batch).metrics
+    assert all(np.all(np.isfinite(value)) for value in metrics.values()), metrics
     assert any(
         np.any(old != new.numpy())
         for old, new in zip(before, networks.trainable_variables, strict=True)
     )
-
-    acts(builder.make_policy(networks, spec, evaluation=False), environment)
 
 
 def acts(policy: Policy, environment: dm_env.Environment) -> None:
@@ -126,4 +134,3 @@ def acts(policy: Policy, environment: dm_env.Environment) -> None:
         tf.constant([0, 0]),
     )
     environment.action_spec().validate(action.numpy()[0])
-    environment.close()

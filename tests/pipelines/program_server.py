@@ -198,10 +198,12 @@ def _serve_replay(argv: list[str]) -> int:
     import reverb
 
     from pipelines.configuration import experiment
-    from pipelines.launch import parts
+    from pipelines.environments import make_environment_spec
+    from pipelines.launch.parts import Parts
 
     files = [argument.removeprefix("--gin_file=") for argument in argv[1:]]
-    server = reverb.Server(parts.make_parts(experiment.parse(files), seed=0).tables)
+    made = Parts(experiment.parse(files), seed=0)
+    server = reverb.Server(made.tables(make_environment_spec(made.environments())))
     print(f"localhost:{server.port}", flush=True)
     server.wait()
     return 0

@@ -161,7 +161,7 @@ def test_nobody_at_the_replays_address_is_one_line(server, tmp_path):
 def test_a_log_directory_that_is_a_file_is_one_line(server, tmp_path):
     (tmp_path / "file").write_text("")
     run = server.run(TINY, f"--logdir={tmp_path}/file")
-    expected = f"error: cannot write {tmp_path}/file: File exists\n"
+    expected = f"error: cannot write {tmp_path}/file: Not a directory\n"
     assert (run.status, run.stderr) == (2, expected)
 
 

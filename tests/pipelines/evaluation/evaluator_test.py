@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from pipelines.acting.environment_loop import Episode
+from pipelines.acting.row import Episode
 from pipelines.evaluation import video
 from pipelines.evaluation.evaluator import Evaluator
 from pipelines.system import errors
@@ -24,8 +25,11 @@ class Played:
 
     def __init__(self, *lengths: int) -> None:
         self._lengths = lengths
+        self.environment = SimpleNamespace(random_state=lambda: [])
 
-    def run(self, num_episodes: int, record: int, on_step: Callable[[int], None]) -> list[Episode]:
+    def run(
+        self, actor: object, num_episodes: int, record: int, on_step: Callable[[int], None]
+    ) -> list[Episode]:
         on_step(sum(self._lengths))
         frames = [np.full([n + 1, 4, 4, 3], n, np.uint8) for n in self._lengths]
         return [
@@ -46,7 +50,7 @@ def figures(observations: list[np.ndarray], actions: list[np.ndarray]) -> dict[s
 def evaluator(tmp_path, *lengths: int, **parts) -> Evaluator:
     parts = {"predictor": predictor, "figure_maker": figures, **parts}
     options = {"context": 2, "imagined": 3, "num_videos": 1, "directory": tmp_path / "videos"}
-    return Evaluator(Played(*lengths), **parts, **options)
+    return Evaluator(Played(*lengths), SimpleNamespace(calls=0), **parts, **options)
 
 
 def names(tmp_path) -> set[str]:

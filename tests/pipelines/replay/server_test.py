@@ -9,16 +9,15 @@ import threading
 import time
 from types import SimpleNamespace
 
-import dm_env
 import numpy as np
 import pytest
 import reverb
 import tensorflow as tf
-from acme.adders import reverb as adders
 
+from agents.builder import DatasetOptions
 from pipelines.replay.client import Client, started
-from pipelines.replay.datasets import TimedIterator, make_dataset, make_table_dataset
-from pipelines.replay.server import EpisodeBuffer, Replay
+from pipelines.replay.datasets import TimedIterator, make_dataset, make_waiting_dataset
+from pipelines.replay.server import Replay
 from pipelines.system.errors import Interrupted, UserError
 from tests.pipelines import episodes
 
@@ -45,81 +44,6 @@ def replay():
     replay.close()
 
 
-def test_an_episode_enters_the_table_only_with_its_last_step(replay):
-    buffer = episodes.buffer(replay.client)
-    first, *rest = episodes.steps(12)
-    buffer.add_first(first)
-    for timestep in rest[:-1]:
-        buffer.add(np.zeros(2, np.float32), timestep)
-    assert (replay.size(episodes.TABLE), len(buffer)) == (0, 11)
-    buffer.add(np.zeros(2, np.float32), rest[-1])
-    assert (replay.size(episodes.TABLE), len(buffer)) == (3, 0)
-
-
-def test_reset_and_a_new_first_step_discard_an_unfinished_episode(replay):
-    buffer = episodes.buffer(replay.client)
-    first, second, *_ = episodes.steps(12, value=100)
-    for _ in range(2):
-        buffer.add_first(first)
-        buffer.add(np.zeros(2, np.float32), second)
-    buffer.reset()
-    with pytest.raises(ValueError, match="add comes after add_first"):
-        buffer.add(np.zeros(2, np.float32), second)
-    episodes.add_episode(buffer, actions=4)
-    (item,) = episodes.items(replay.client, 1)
-    np.testing.assert_array_equal(item.observation[:, 0, 0, 0], [0, 1, 2, 3, 4])
-
-
-def test_an_unfinished_episode_of_one_environment_stays_out_of_anothers(replay):
-    adder = adders.SequenceAdder(
-        replay.client, episodes.T, episodes.T, priority_fns={episodes.TABLE: None}
-    )
-    one, other = EpisodeBuffer(adder), EpisodeBuffer(adder)
-    first, second, *_ = episodes.steps(4, value=100)
-    one.add_first(first)
-    one.add(np.zeros(2, np.float32), second)
-    episodes.add_episode(other, actions=4)
-    (item,) = episodes.items(replay.client, 1)
-    np.testing.assert_array_equal(item.observation[:, 0, 0, 0], [0, 1, 2, 3, 4])
-    np.testing.assert_array_equal(item.start_of_episode, [True, False, False, False, False])
-
-
-def test_the_buffer_keeps_what_a_step_held_when_it_was_added(replay):
-    buffer = episodes.buffer(replay.client)
-    first, *rest = episodes.steps(4)
-    action = np.zeros(2, np.float32)
-    buffer.add_first(first)
-    first.observation.fill(255)
-    for t, timestep in enumerate(rest):
-        action.fill(t)
-        buffer.add(action, timestep)
-        timestep.observation.fill(255)
-    (item,) = episodes.items(replay.client, 1)
-    np.testing.assert_array_equal(item.observation[:4, 0, 0, 0], [0, 1, 2, 3])
-    np.testing.assert_array_equal(item.action[:, 0], [0, 1, 2, 3, 0])
-
-
-def test_the_buffer_keeps_nests_as_they_were_when_they_were_added():
-    written = []
-    noting = SimpleNamespace(
-        add_first=lambda timestep: written.append(timestep.observation),
-        add=lambda action, timestep, extras: written.append((timestep.observation, extras)),
-    )
-    board, visits = np.zeros(2), np.zeros(3)
-    buffer = EpisodeBuffer(noting)
-    buffer.add_first(dm_env.restart({"board": board}))
-    board.fill(1)
-    buffer.add(0, dm_env.transition(0.0, {"board": board}), {"visits": visits})
-    visits.fill(1)
-    board.fill(2)
-    buffer.add(0, dm_env.termination(0.0, {"board": board}), {"visits": visits})
-    board.fill(3)
-    visits.fill(3)
-    first, (second, before), (third, after) = written
-    assert [step["board"][0] for step in (first, second, third)] == [0, 1, 2]
-    assert [extras["visits"][0] for extras in (before, after)] == [0, 1]
-
-
 def test_priorities_are_written_by_key_and_items_that_left_are_passed_over():
     table = episodes.uneven_table(max_size=2, sampler="prioritized", priority_exponent=1.0)
     replay = Replay([table])
@@ -133,17 +57,6 @@ def test_priorities_are_written_by_key_and_items_that_left_are_passed_over():
     assert (item.info.key, item.info.priority) == (kept, 2.5)
     assert replay.size(episodes.TABLE) == 2
     replay.close()
-
-
-@pytest.mark.parametrize(("terminal", "last_discount"), [(True, 0.0), (False, 1.0)])
-def test_a_short_episode_is_padded_and_says_how_it_ended(replay, terminal, last_discount):
-    episodes.add_episode(episodes.buffer(replay.client), actions=2, terminal=terminal, value=10)
-    (item,) = episodes.items(replay.client, 1)
-    np.testing.assert_array_equal(item.observation[:, 0, 0, 0], [10, 11, 12, 0, 0])
-    np.testing.assert_array_equal(item.action[:, 0], [10, 11, 0, 0, 0])
-    np.testing.assert_array_equal(item.reward, [11, 12, 0, 0, 0])
-    np.testing.assert_array_equal(item.discount, [1, last_discount, 0, 0, 0])
-    np.testing.assert_array_equal(item.start_of_episode, [True, False, False, False, False])
 
 
 def test_a_restored_table_continues_as_the_saved_one_would(tmp_path):
@@ -195,7 +108,7 @@ def test_restoring_from_nothing_or_into_other_tables_is_one_line(tmp_path):
     replay.save(tmp_path / "saved")
     replay.close()
     other = episodes.make_table("other", None, 10)
-    with pytest.raises(UserError, match=r"^cannot start the replay server: .*'replay'.*'other'.*$"):
+    with pytest.raises(UserError, match=r"^checkpoint .*: it has the tables replay, now other; "):
         Replay([other], restore_from=tmp_path / "saved")
 
 
@@ -264,7 +177,9 @@ BLOCKED_CALLS = {
     "write": _third_episode,
     "sample": lambda replay: replay.client.sample_items(episodes.TABLE),
     "iterate": lambda replay: next(
-        TimedIterator(make_dataset(replay.address, episodes.TABLE, 2), replay.client)
+        TimedIterator(
+            make_dataset(replay.address, DatasetOptions(episodes.TABLE, 2)), replay.client
+        )
     ),
 }
 
@@ -330,14 +245,17 @@ def _run(port: int, saved):
     buffer = episodes.buffer(replay.client)
     episodes.add_episode(buffer, actions=30)
     replay.save(saved)
-    iterator = TimedIterator(make_dataset(replay.address, episodes.TABLE, 2), replay.client)
+    iterator = TimedIterator(
+        make_dataset(replay.address, DatasetOptions(episodes.TABLE, 2)), replay.client
+    )
     next(iterator)
     return SimpleNamespace(
         replay=replay,
         buffer=buffer,
         iterator=iterator,
         table_iterator=TimedIterator(
-            make_table_dataset(replay.client, episodes.TABLE), replay.client
+            make_waiting_dataset(replay.client, DatasetOptions(episodes.TABLE, None)),
+            replay.client,
         ),
         saved=saved,
         size=replay.size(episodes.TABLE),
@@ -373,7 +291,7 @@ LOST_CALLS = {
     "iterate": _read_all,
     "iterate over the table": lambda lost: next(lost.table_iterator),
     "make a dataset": lambda lost: make_dataset(
-        lost.replay.address, episodes.TABLE, 2, timeout_s=1
+        lost.replay.address, DatasetOptions(episodes.TABLE, 2), timeout_s=1
     ),
     "save": lambda lost: lost.replay.save(lost.saved),
 }

@@ -46,7 +46,7 @@ def test_time_left_counts_only_the_pace_since_the_resume(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     stream = io.StringIO()
-    progress = Progress(200, initial_episodes=100, stream=stream)
+    progress = Progress(200, initial=100, stream=stream)
     now[0] = 60.0
     progress.report(counters(110), 1.0)  # 6 s an episode, 90 episodes to go.
     assert stream.getvalue().endswith("left 0:09:00\n")
@@ -85,6 +85,27 @@ def test_time_left_is_told_by_what_is_learned_from_and_does_not_jump(monkeypatch
     assert (shown <= 1.5 * true).all() and (shown >= 0.7 * true).all()
     late = slice(20, None)
     assert (np.abs(shown - true)[late] <= 0.1 * true[late] + mean).all()
+
+
+def test_time_left_of_a_run_told_in_steps_is_told_by_whole_rounds(monkeypatch):
+    now, shown = [0.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = Progress(128 * 100, unit="step", stream=stream)
+    for done in range(1, 101):
+        for row in range(128):  # 8 rows a second, then learning.
+            now[0] += 1 / 8
+            state = {"episodes": done, "step": 128 * (done - 1) + row + 1, "updates": done - 1}
+            progress.update(state, 1.0)
+        now[0] += 100 if done == 1 else 24
+        progress.update({**state, "updates": done}, 1.0)
+        progress.report({**state, "updates": done}, 1.0)
+    left = [
+        line.split("left ")[1] for line in stream.getvalue().splitlines() if "left ?" not in line
+    ]
+    shown = [_seconds(text) for text in left][-97:]
+    true = 40 * (100 - np.arange(4, 101))
+    assert (np.abs(shown - true) <= 0.1 * true + 40).all()
 
 
 def _seconds(text: str) -> int:
