@@ -3,8 +3,9 @@
 python pipelines/run.py --gin_file=gin/planet_small.gin [--gin_file=...]
     [--gin_bindings='control_suite.task = "cartpole_swingup"' ...] [--logdir=DIR] [--seed=N]
 
-Ctrl-C or SIGTERM saves, says how to resume, and ends with status 0; a second one ends at once, and
-what came after the last checkpoint is lost. Bad input ends with one line and status 2.
+Ctrl-C, SIGTERM or the terminal's end: the run saves, says how to resume, and ends with status 0. A
+second Ctrl-C or SIGTERM ends it at once, and what came after the last checkpoint is lost. Bad input
+ends with one line and status 2.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import datetime
 import os
 import pathlib
-import shlex
 import signal
 import sys
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from collections.abc import Callable
 from absl import flags
 
 from pipelines.configuration import gin_files
-from pipelines.system import command_line
+from pipelines.system import command_line, output
 from pipelines.system.paths import PathParser
 from pipelines.system.quiet import silence_reverb
 
@@ -85,7 +85,7 @@ def _train(argv: list[str], stop: StopFlag) -> None:
         unit = "num_episodes" if described.num_steps is None else "num_steps"
         print(f"finished already; a larger Experiment.{unit} goes on from here")
     elif not run.run():
-        resume = _command(argv, *([] if _LOGDIR.value else [f"--logdir={logdir}"]))
+        resume = command_line.again(argv, *([] if _LOGDIR.value else [f"--logdir={logdir}"]))
         print(f"stopped and saved; resume with: {resume}")
     if (result := run.last_evaluation) is not None:
         print(f"evaluation: {result['mean']:.1f} over {result['episodes']} episodes")
@@ -93,17 +93,20 @@ def _train(argv: list[str], stop: StopFlag) -> None:
 
 
 class StopFlag:
-    """True once Ctrl-C or SIGTERM came; a second one ends the program at once.
+    """True once Ctrl-C, SIGTERM or SIGHUP came; a second of the first two ends the program at once.
 
-    Until `save_first` there is nothing to save, and the first one ends the program at once too.
+    Until `save_first` there is nothing to save, and the first one ends the program at once too. A
+    closed terminal is no haste: the kernel and the shell send its SIGHUP one after the other.
     """
 
     def __init__(self, argv: list[str]) -> None:
         self._argv = argv
-        self._raised = self._started = False
+        self._raised = self._started = self._hurried = False
         self._undo: Callable[[], None] = lambda: None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._raise)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # As nohup has it.
+            signal.signal(signal.SIGHUP, self._raise)
 
     def __call__(self) -> bool:
         """Whether the run is to stop."""
@@ -121,24 +124,24 @@ class StopFlag:
         if not self._started:
             # An exception would pass through half-imported C++ modules.
             self._undo()
-            line = f"stopped before training; nothing to save; start with: {_command(self._argv)}"
-            os.write(sys.stdout.fileno(), f"{line}\n".encode())
+            line = "stopped before training; nothing to save; start with: "
+            output.say_at_once(line + command_line.again(self._argv), 1)
             os._exit(0)
-        # The next of its kind ends the program even inside a call into C++. Not so the other kind:
-        # Python complains of a signal that it caught and that has lost its handler since.
-        signal.signal(number, signal.SIG_DFL)
-        if self._raised:
-            os.kill(os.getpid(), number)
-        self._raised = True
+        if number != signal.SIGHUP:
+            # The next of its kind ends the program even inside a call into C++. Not so the other
+            # kind: Python complains of a signal that it caught and that has lost its handler since.
+            signal.signal(number, signal.SIG_DFL)
+            if self._hurried:
+                os.kill(os.getpid(), number)
+            self._hurried = True
+        first, self._raised = not self._raised, True
+        if first:
+            output.say_at_once("saving... (a second Ctrl-C ends at once, without)", 2)
 
 
 def _fresh_logdir(gin_file: str) -> str:
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     return str(pathlib.Path("runs") / f"{pathlib.Path(gin_file).stem}-{now}")
-
-
-def _command(argv: list[str], *more: str) -> str:
-    return shlex.join(["python", *argv, *more])
 
 
 if __name__ == "__main__":

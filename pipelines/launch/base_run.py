@@ -140,14 +140,14 @@ class BaseRun(abc.ABC):
 
     # What a run shows and leaves behind.
 
-    def _tick(self, steps: int = 0) -> None:
+    def _tick(self, steps: int = 0, doing: str = "") -> None:
         """Moves clock and bar; `steps` are those of the episode in progress."""
         self._claimed.check()
         now = time.monotonic()
         self._state.wall_clock += now - self._clock
         self._clock = now
         shown = {**self._state.counters(), "step": self._state.step + steps}
-        self._progress.update(shown, self._state.last_return)
+        self._progress.update(shown, self._state.last_return, doing)
 
     def _report(self) -> None:
         """Writes a row of everything measured since the last one."""

@@ -34,7 +34,7 @@ from pipelines.logdir import exported, summary
 from pipelines.logdir.checkpointing import Unit
 from pipelines.replay.server import Replay
 from pipelines.serving.export import Exporter
-from pipelines.system.errors import Interrupted, UserError
+from pipelines.system.errors import Interrupted, UserError, harmless
 
 
 class LocalRun(BaseRun):
@@ -197,6 +197,7 @@ class LocalRun(BaseRun):
         """Lets who learns play against who collects, when that is due."""
         state = self._state
         if self._champion.due(state.updates, state.gated_updates):
+            self._tick(doing="playing for the gate")
             state.measure(self._champion.meet(state.updates))
             state.gated_updates = state.updates
 
@@ -283,18 +284,22 @@ class LocalRun(BaseRun):
     def _evaluate(self) -> None:
         state = self._state
         evaluation = self._evaluator.run(
-            self._experiment.evaluation_episodes, f"{self._position():06d}"
+            self._experiment.evaluation_episodes, f"{self._position():06d}", self._evaluating
         )
         returns = [episode.episode_return for episode in evaluation.episodes]
         result = summary.evaluation_result(returns)
         is_best = state.record_evaluation(result, self._position())
         self._measure_evaluation(result)
         self._report()
-        for name, picture in evaluation.pictures.items():
-            self._logger.image(name, picture, state.step)
+        with harmless("no pictures in TensorBoard"):
+            for name, picture in evaluation.pictures.items():
+                self._logger.image(name, picture, state.step)
         if is_best:
             self._export("best")
         self._write_summary()
+
+    def _evaluating(self, steps: int) -> None:
+        self._tick(doing=f"evaluating, step {steps}")
 
     def _measure_evaluation(self, result: Mapping[str, Any]) -> None:
         self._state.measure(

@@ -7,6 +7,7 @@ and gives one line for the user when it does not answer: `replay server at host:
 from __future__ import annotations
 
 import contextlib
+import math
 import queue
 import threading
 import time
@@ -24,8 +25,9 @@ Outcome = tuple[Any, BaseException | None]
 
 # How long Python is blind to signals while C++ waits, in seconds.
 _GLANCE = 0.2
-# A stop does not cut a call that would end by itself, which may be the last of an episode's.
-_GRACE = 2.0
+# What a stop leaves to a call that writes, in seconds, since one that would end by itself is better
+# not cut: half of an episode would be in the table, or an update done and its priorities not told.
+_GRACE = 5.0
 
 # What gRPC says, by how far a call had come when the server went.
 _SIGNS_OF_A_LOST_SERVER = (
@@ -110,13 +112,13 @@ class Client(reverb.Client):
     def __reduce__(self) -> tuple[Any, ...]:
         return self.__class__, (self.server_address, self.timeout_s)
 
-    def patiently(self, poll: Callable[[float], T], stoppable: bool = True) -> T:
+    def patiently(self, poll: Callable[[float], T], grace: float = 0.0) -> T:
         """Returns what `poll` gives, for whose sake the server is waited for as long as it lives.
 
         Args:
           poll: called with seconds; raises queue.Empty, or Reverb's DeadlineExceededError, when
             these have passed and it is to be called again.
-          stoppable: whether `should_stop` ends it.
+          grace: seconds that it may take even if the run is to stop.
 
         Raises:
           Interrupted: the run is to stop.
@@ -128,14 +130,14 @@ class Client(reverb.Client):
                 return poll(min(_GLANCE, self.timeout_s))
             except (queue.Empty, reverb.errors.DeadlineExceededError):
                 now = time.monotonic()
-            if stoppable and now - start >= _GRACE and self._should_stop():
+            if now - start >= grace and self._should_stop():
                 raise Interrupted
             if now - asked >= self.timeout_s:
-                self.server_info(stoppable=stoppable)
+                self.server_info(grace=grace)
                 asked = time.monotonic()
 
-    def server_info(self, timeout: float | None = None, stoppable: bool = True) -> dict[str, Any]:
-        """Returns the tables' metadata by name.
+    def server_info(self, timeout: float | None = None, grace: float = 0.0) -> dict[str, Any]:
+        """Returns the tables' metadata by name, within `timeout` seconds (None: `timeout_s`).
 
         Raises:
           Interrupted, UserError: see `patiently`.
@@ -147,7 +149,7 @@ class Client(reverb.Client):
             try:
                 return self._value(answer(_GLANCE))
             except queue.Empty:  # For no longer than Reverb's own limit.
-                if stoppable and time.monotonic() - start >= _GRACE and self._should_stop():
+                if time.monotonic() - start >= grace and self._should_stop():
                     raise Interrupted from None
 
     def checkpoint(self) -> str:
@@ -159,7 +161,7 @@ class Client(reverb.Client):
           UserError: the server is gone.
           RuntimeError, LookupError, ValueError, OSError: it cannot write.
         """
-        return self._call(super().checkpoint, stoppable=False)
+        return self._call(super().checkpoint, grace=math.inf)
 
     def trajectory_writer(
         self, num_keep_alive_refs: int, *, validate_items: bool = True, **acme_only: Any
@@ -172,7 +174,8 @@ class Client(reverb.Client):
         acme_only.pop("get_signature_timeout_ms", None)
         options = {"validate_items": validate_items, **acme_only}
         make = super().trajectory_writer
-        return PatientWriter(self._call(lambda: make(num_keep_alive_refs, **options)), self)
+        writer = self._call(lambda: make(num_keep_alive_refs, **options), _GRACE)
+        return PatientWriter(writer, self)
 
     @contextlib.contextmanager
     def making_no_items(self) -> Iterator[None]:
@@ -206,10 +209,10 @@ class Client(reverb.Client):
           Interrupted, UserError: see `patiently`.
         """
         updates = dict(zip(np.asarray(keys).tolist(), np.asarray(priorities).tolist(), strict=True))
-        self._call(lambda: self.mutate_priorities(table, updates))
+        self._call(lambda: self.mutate_priorities(table, updates), _GRACE)
 
-    def _call(self, function: Callable[[], T], stoppable: bool = True) -> T:
-        return self._value(self.patiently(started(function), stoppable))
+    def _call(self, function: Callable[[], T], grace: float = 0.0) -> T:
+        return self._value(self.patiently(started(function), grace))
 
     def _value(self, outcome: Outcome) -> Any:
         value, error = outcome
@@ -254,7 +257,7 @@ class PatientWriter:
         if timeout_ms is not None:
             return call(timeout_ms)
         try:
-            self._client.patiently(lambda seconds: call(max(1, int(1000 * seconds))))
+            self._client.patiently(lambda seconds: call(max(1, int(1000 * seconds))), _GRACE)
         except (Interrupted, UserError):
             self._given_up = True
             raise
