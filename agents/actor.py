@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import dm_env
 import numpy as np
@@ -11,6 +11,20 @@ import tensorflow as tf
 import tree
 
 from agents.policy import Policy
+
+
+class Step(NamedTuple):
+    """What happened in one row.
+
+    Attributes:
+      action: that was done.
+      extras: what the policy said beside it, nests by name; empty where nobody records it.
+      timestep: with which the environment answered.
+    """
+
+    action: np.ndarray
+    extras: Mapping[str, Any]
+    timestep: dm_env.TimeStep
 
 
 class Actor:
@@ -39,54 +53,77 @@ class Actor:
           batch_size: B.
           seed: of the policy's randomness.
           adders: one for each environment; none: nothing is written.
-          extras: names of the policy's info that are written with each action.
+          extras: names of the policy's info that are written with each action, nests or arrays.
 
         Raises:
           ValueError: as many adders as environments are wanted.
         """
         if adders and len(adders) != batch_size:
             raise ValueError(f"got {len(adders)} adders, expected one for each of {batch_size}")
-        self._policy = policy
+        self.policy = policy
         self._adders = adders
         self._extras = extras
         self._seed = seed
         self._initial = policy.initial_state(batch_size)
         self._state = self._initial
+        self._recorded: Mapping[str, Any] = {}
         self.calls = 0
 
-    @property
-    def writes(self) -> bool:
-        """Whether episodes go to replay."""
-        return bool(self._adders)
+    def select_action(
+        self, timesteps: Sequence[dm_env.TimeStep], active: Sequence[bool] | None = None
+    ) -> np.ndarray:
+        """Returns actions [B, …] for the environments' last time steps.
 
-    def select_action(self, timesteps: Sequence[dm_env.TimeStep]) -> np.ndarray:
-        """Returns actions [B, …] for the environments' last time steps."""
-        first = [timestep.first() for timestep in timesteps]
-        if any(first):
-            self._state = _reset_rows(self._state, self._initial, np.array(first))
+        Args:
+          timesteps: of all rows; an idle one's may be any.
+          active: [B], rows whose action is wanted; None: all. An idle row's state stays as it is.
+        """
+        active = np.ones(len(timesteps), bool) if active is None else np.asarray(active, bool)
+        first = np.array([timestep.first() for timestep in timesteps])
+        before = _rows(first, self._initial, self._state)
         observation = stack([timestep.observation for timestep in timesteps])
-        seed = np.array([self._seed, self.calls], np.int32)
-        action, self._state, info = self._policy.step(
-            tree.map_structure(tf.constant, observation), self._state, tf.constant(seed)
-        )
-        self._recorded = {name: info[name].numpy() for name in self._extras}
+        inputs = [
+            tree.map_structure(tf.constant, observation),
+            before,
+            tf.constant([self._seed, self.calls], tf.int32),
+        ]
+        if self.policy.skips_idle_rows:
+            inputs.append(tf.constant(active))
+        action, after, info = self.policy.step(*inputs)
+        self._state = after if active.all() else _rows(active, after, before)
+        self._recorded = tree.map_structure(np.array, {name: info[name] for name in self._extras})
         self.calls += 1
         return action.numpy()
+
+    def recorded(self, row: int) -> Mapping[str, Any]:
+        """What is recorded of the last action of environment `row`, nests by name."""
+        return tree.map_structure(lambda values: values[row], self._recorded)
 
     def observe_first(self, row: int, timestep: dm_env.TimeStep) -> None:
         """Records the first time step of an episode of environment `row`."""
         if self._adders:
             self._adders[row].add_first(timestep)
 
-    def observe(self, row: int, action: np.ndarray, next_timestep: dm_env.TimeStep) -> None:
-        """Records an action of environment `row` and what followed."""
+    def observe(self, row: int, step: Step) -> None:
+        """Records what happened in environment `row`."""
         if not self._adders:
             return
-        if self._extras:
-            extras = {name: values[row] for name, values in self._recorded.items()}
-            self._adders[row].add(action, next_timestep, extras)
-        else:
-            self._adders[row].add(action, next_timestep)
+        extras = (dict(step.extras),) if self._extras else ()
+        self._adders[row].add(step.action, step.timestep, *extras)
+
+    def rehearse(self, row: int, first: dm_env.TimeStep, steps: Sequence[Step]) -> None:
+        """Takes up an episode in progress of environment `row`, whose items so far are written.
+
+        Adders that keep something of it have a method `rehearse(first, steps)`.
+        """
+        if self._adders and hasattr(self._adders[row], "rehearse"):
+            self._adders[row].rehearse(first, steps)
+
+    def flush(self) -> None:
+        """Returns when what the adders hold back and can write is in the tables."""
+        for adder in self._adders:
+            if hasattr(adder, "flush"):
+                adder.flush()
 
     def abandon(self) -> None:
         """Forgets the episodes in progress; nothing of them reaches replay."""
@@ -94,17 +131,37 @@ class Actor:
         for adder in self._adders:
             adder.reset()
 
+    def state(self) -> dict[str, Any]:
+        """What the next actions depend on, beside the policy's weights: arrays and numbers."""
+        leaves = [np.array(values) for values in tree.flatten(self._state)]
+        return {"calls": self.calls, "policy": leaves}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Goes on from what `state` returned.
+
+        Raises:
+          ValueError: it is another policy's.
+        """
+        mine, theirs = tree.flatten(self._initial), state["policy"]
+        expected = [(leaf.dtype.as_numpy_dtype, tuple(leaf.shape)) for leaf in mine]
+        found = [(leaf.dtype.type, tuple(leaf.shape)) for leaf in theirs]
+        if expected != found:
+            raise ValueError("the policy's state has other shapes")
+        self.calls = state["calls"]
+        self._state = tree.unflatten_as(self._initial, [tf.constant(leaf) for leaf in theirs])
+
 
 def stack(nests: Sequence[Any]) -> Any:
     """Joins nests of arrays [...] to one nest of [len(nests), ...]."""
     return tree.map_structure(lambda *leaves: np.stack(leaves), *nests)
 
 
-def _reset_rows(state: Any, initial: Any, rows: np.ndarray) -> Any:
-    """Replaces the marked rows [B] of a nest [B, …] by those of `initial`."""
+def _rows(chosen: np.ndarray, those: Any, others: Any) -> Any:
+    """The chosen rows [B] of one nest [B, …], and all others of another one."""
+    if not chosen.any():
+        return others
 
-    def select(values: tf.Tensor, start: tf.Tensor) -> tf.Tensor:
-        mask = rows.reshape([-1] + [1] * (values.shape.rank - 1))
-        return tf.where(mask, start, values)
+    def select(one: tf.Tensor, other: tf.Tensor) -> tf.Tensor:
+        return tf.where(chosen.reshape([-1] + [1] * (one.shape.rank - 1)), one, other)
 
-    return tf.nest.map_structure(select, state, initial)
+    return tf.nest.map_structure(select, those, others)

@@ -1,18 +1,49 @@
-"""Optimisers that pipelines can save and that cost little."""
+"""Optimisers that pipelines can save, that cost little, and that average over replicas.
+
+Each variable takes one op. Sonnet's optimisers take a dozen, each a pass over memory: for networks
+of some million weights and small batches that is half of an update. All state exists from the
+start, so a checkpoint restores it.
+"""
 
 from __future__ import annotations
 
+import abc
 from collections.abc import Sequence
 
 import tensorflow as tf
 
 
-class FusedAdam(tf.Module):
-    """Adam (Kingma and Ba 2015), one op a variable.
+class Optimizer(tf.Module, abc.ABC):
+    """Changes variables by their gradients.
 
-    Sonnet's takes a dozen, each a pass over memory: for networks of some million weights and small
-    batches that is half of an update. All state exists from the start, so a checkpoint restores it.
+    In a replica of a distribution strategy, gradients are those of its share of the batch: their
+    mean over all replicas is applied in each.
     """
+
+    def __init__(self, variables: Sequence[tf.Variable], learning_rate: float, name: str) -> None:
+        super().__init__(name=name)
+        self._variables, self._learning_rate = list(variables), learning_rate
+
+    def apply(
+        self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor | float | None = None
+    ) -> None:
+        """Does one step; `gradients` in the variables' order.
+
+        `learning_rate`: of this step; None: the optimiser's own.
+        """
+        rate = self._learning_rate if learning_rate is None else learning_rate
+        self._apply(mean_over_replicas(gradients), rate)
+
+    @abc.abstractmethod
+    def _apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor | float) -> None:
+        """The step itself."""
+
+    def _zeros(self) -> list[tf.Variable]:
+        return [tf.Variable(tf.zeros_like(v), trainable=False) for v in self._variables]
+
+
+class Adam(Optimizer):
+    """Adam (Kingma and Ba 2015, Algorithm 1)."""
 
     def __init__(
         self,
@@ -22,55 +53,43 @@ class FusedAdam(tf.Module):
         beta2: float = 0.999,
         epsilon: float = 1e-8,
     ) -> None:
-        super().__init__(name="adam")
-        self._variables = list(variables)
-        self._learning_rate, self._epsilon = learning_rate, epsilon
-        self._beta1, self._beta2 = beta1, beta2
+        super().__init__(variables, learning_rate, name="adam")
+        self._beta1, self._beta2, self._epsilon = beta1, beta2, epsilon
         self.updates = tf.Variable(0, dtype=tf.int64, trainable=False, name="updates")
-        zeros = lambda: [tf.Variable(tf.zeros_like(v), trainable=False) for v in variables]  # noqa: E731
-        self.first_moments, self.second_moments = zeros(), zeros()
+        self.first_moments, self.second_moments = self._zeros(), self._zeros()
 
-    def apply(
-        self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor | float | None = None
-    ) -> None:
-        """Does one update; `gradients` in the variables' order.
-
-        `learning_rate`: of this update; None: the optimiser's own.
-        """
-        learning_rate = self._learning_rate if learning_rate is None else learning_rate
+    def _apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor | float) -> None:
         count = tf.cast(self.updates.assign_add(1), tf.float32)
+        power1, power2 = self._beta1**count, self._beta2**count
+        # The op adds its epsilon to √v, the algorithm to √(v / (1 − β₂ᵗ)).
+        epsilon = self._epsilon * tf.sqrt(1.0 - power2)
         moments = zip(self.first_moments, self.second_moments, strict=True)
         for variable, gradient, (m, v) in zip(self._variables, gradients, moments, strict=True):
             tf.raw_ops.ResourceApplyAdam(
                 var=variable.handle,
                 m=m.handle,
                 v=v.handle,
-                beta1_power=self._beta1**count,
-                beta2_power=self._beta2**count,
+                beta1_power=power1,
+                beta2_power=power2,
                 lr=learning_rate,
                 beta1=self._beta1,
                 beta2=self._beta2,
-                epsilon=self._epsilon,
+                epsilon=epsilon,
                 grad=gradient,
             )
 
 
-class FusedMomentum(tf.Module):
-    """Stochastic gradient descent with momentum, one op a variable: v ← μv + g, θ ← θ − αv."""
+class Momentum(Optimizer):
+    """Stochastic gradient descent with momentum: v ← μv + g, θ ← θ − αv."""
 
     def __init__(
         self, variables: Sequence[tf.Variable], learning_rate: float, momentum: float = 0.9
     ) -> None:
-        super().__init__(name="momentum")
-        self._variables = list(variables)
-        self._learning_rate, self._momentum = learning_rate, momentum
-        self.velocities = [tf.Variable(tf.zeros_like(v), trainable=False) for v in variables]
+        super().__init__(variables, learning_rate, name="momentum")
+        self._momentum = momentum
+        self.velocities = self._zeros()
 
-    def apply(
-        self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor | float | None = None
-    ) -> None:
-        """Does one update; arguments as `FusedAdam.apply` takes them."""
-        learning_rate = self._learning_rate if learning_rate is None else learning_rate
+    def _apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor | float) -> None:
         for variable, gradient, velocity in zip(
             self._variables, gradients, self.velocities, strict=True
         ):
@@ -81,3 +100,11 @@ class FusedMomentum(tf.Module):
                 grad=gradient,
                 momentum=self._momentum,
             )
+
+
+def mean_over_replicas(tensors: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
+    """In a replica: each tensor's mean over all of them; elsewhere the tensors themselves."""
+    context = tf.distribute.get_replica_context()
+    if context is None or context.num_replicas_in_sync == 1:
+        return tensors
+    return context.all_reduce(tf.distribute.ReduceOp.MEAN, list(tensors))

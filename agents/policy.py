@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
+from dm_env import specs
+
+from agents.boards.observations import split
 
 
 class Policy(tf.Module, abc.ABC):
@@ -20,6 +23,8 @@ class Policy(tf.Module, abc.ABC):
       action_spec: `tf.TensorSpec` of one action, without B.
       options: further inputs of `step` that whoever is served may set, int scalars by name, with
         what they are by default; `step` takes them behind `seed`, in this order.
+      skips_idle_rows: `step` takes bool [B] behind `seed`, which rows' actions are wanted: for
+        planners whose every row costs as much as another one alone. Idle rows' actions are any.
       meanings: what observations, state, info and options mean and their ranges, by their names in
         a SavedModel (`observation_<name>`, `state_<name>`, `info_<name>`): for whoever is served.
     """
@@ -27,6 +32,7 @@ class Policy(tf.Module, abc.ABC):
     observation_spec: Any
     action_spec: tf.TensorSpec
     options: Mapping[str, int] = {}
+    skips_idle_rows: bool = False
     meanings: Mapping[str, str] = {}
 
     @abc.abstractmethod
@@ -45,37 +51,132 @@ class Policy(tf.Module, abc.ABC):
           seed: int32 [2].
 
         Returns:
-          action [B, …], the next state, and info: a dict of [B, …] tensors, written to the replay
-          table by agents that ask for it.
+          action [B, …], the next state, and info: a dict of nests of [B, …] tensors, written to
+          the replay table by agents that ask for it.
         """
 
+    def measurements(self) -> Mapping[str, float]:
+        """What it has measured of itself since it was made, as metrics for reports."""
+        return {}
 
-class RandomPolicy(Policy):
-    """Uniform over the bounds of the actions, for seed episodes and as the baseline."""
+    def work(self, batch_size: int) -> Mapping[str, float]:
+        """What a step for so many rows takes, by name, in units of its own; for benchmarks."""
+        return {}
+
+
+class StochasticPolicy(Policy):
+    """Draws actions from what a network makes of observations; has no state.
+
+    Args:
+      network: observations [B, …] → a distribution over actions (TensorFlow Probability's).
+      observation_spec, action_spec: see `Policy`.
+      draw: else each action is the distribution's mode, as where a policy is judged.
+    """
 
     def __init__(
-        self, observation_spec: Any, action_spec: tf.TensorSpec, low: Any, high: Any
+        self,
+        network: Callable[[Any], Any],
+        observation_spec: Any,
+        action_spec: tf.TensorSpec,
+        draw: bool,
     ) -> None:
-        super().__init__(name="random_policy")
+        super().__init__(name="stochastic_policy")
         self.observation_spec, self.action_spec = observation_spec, action_spec
-        self._low = tf.constant(low, action_spec.dtype)
-        self._high = tf.constant(high, action_spec.dtype)
+        self._network, self._draw = network, draw
 
     def initial_state(self, batch_size: int | tf.Tensor) -> Any:
         """No state: an empty dict."""
         return {}
 
-    @tf.function(autograph=False)
+    @tf.function(autograph=False, reduce_retracing=True)
     def step(self, observation, state, seed):
-        """Draws actions [B, …] from the half-open interval [low, high); see `Policy.step`."""
-        batch_size = tf.shape(tf.nest.flatten(observation)[0])[:1]
-        shape = tf.concat([batch_size, self.action_spec.shape], axis=0)
-        low = tf.broadcast_to(self._low, shape[1:])
-        high = tf.broadcast_to(self._high, shape[1:])
+        """Acts; `info` holds `log_prob` [B], of the actions. See `Policy.step`."""
+        distribution = self._network(observation)
+        seed = tf.convert_to_tensor(seed, tf.int32)
+        action = distribution.sample(seed=seed) if self._draw else distribution.mode()
+        return action, state, {"log_prob": distribution.log_prob(action)}
+
+
+class SearchingPolicy(Policy):
+    """A policy that searches a tree at every step, and takes its work apart for benchmarks.
+
+    Attributes:
+      num_simulations: N of a step.
+    """
+
+    num_simulations: int
+
+    @abc.abstractmethod
+    def searched(self, observation: Any, state: Any) -> tuple[Any, Any]:
+        """The root and the `recurrent_fn` that a step searches: what the network does alone."""
+
+    @abc.abstractmethod
+    def bare_search(self, observation: Any, state: Any) -> tf.Tensor:
+        """The search of a step without its noise and its choice: shares of visits [B, A]."""
+
+
+class PlanningPolicy(Policy):
+    """A policy that plans in a latent space at every step, and counts its work for benchmarks."""
+
+    @abc.abstractmethod
+    def plan_from_start(self, batch_size: int, seed: tf.Tensor) -> tf.Tensor:
+        """First actions [B, A] of plans from the beliefs that episodes start with."""
+
+    @abc.abstractmethod
+    def plan_flop(self, batch_size: int) -> int:
+        """Floating-point operations of a plan's matrix products."""
+
+
+class RandomPolicy(Policy):
+    """Uniform over the actions, the legal ones where these are observed: for seeds and baselines.
+
+    Args:
+      observation_spec: see `Policy`.
+      actions: the environment's: bounded or discrete.
+      record: legal actions [B, A] → the `info` that a stage's `extras` want of the seed policy too;
+        for discrete actions.
+    """
+
+    def __init__(
+        self,
+        observation_spec: Any,
+        actions: specs.BoundedArray,
+        record: Callable[[tf.Tensor], Mapping[str, Any]] = lambda legal: {},
+    ) -> None:
+        super().__init__(name="random_policy")
+        self.observation_spec = observation_spec
+        self.action_spec = tf.TensorSpec(actions.shape, actions.dtype, actions.name)
+        self._low, self._high = actions.minimum, actions.maximum
+        self._num_actions = getattr(actions, "num_values", None)
+        self._record = record
+
+    def initial_state(self, batch_size: int | tf.Tensor) -> Any:
+        """No state: an empty dict."""
+        return {}
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def step(self, observation, state, seed):
+        """Draws actions [B, …], continuous ones from [low, high); see `Policy.step`."""
+        batch_size = tf.shape(tf.nest.flatten(observation)[0])[0]
+        if self._num_actions is None:
+            return self._uniform(batch_size, seed), state, {}
+        _, legal = split(observation)
+        if legal is None:
+            legal = tf.ones([batch_size, self._num_actions], tf.bool)
+        # Where nothing is legal a game is over, and the action is not used.
+        logits = tf.where(legal, 0.0, -1e9)
+        action = tf.random.stateless_categorical(logits, 1, seed, self.action_spec.dtype)[:, 0]
+        return action, state, dict(self._record(legal))
+
+    def _uniform(self, batch_size: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+        shape = tf.concat([[batch_size], self.action_spec.shape], axis=0)
+        low, high = (
+            tf.broadcast_to(tf.constant(bound, self.action_spec.dtype), shape)
+            for bound in (self._low, self._high)
+        )
         if self.action_spec.dtype.is_floating:
-            uniform = tf.random.stateless_uniform(shape, seed, dtype=self.action_spec.dtype)
-            return low + (high - low) * uniform, state, {}
+            return low + (high - low) * tf.random.stateless_uniform(shape, seed, dtype=low.dtype)
         # Integers include their upper bound.
-        uniform = tf.random.stateless_uniform(shape, seed)
         span = tf.cast(high - low + 1, tf.float32)
-        return low + tf.cast(uniform * span, self.action_spec.dtype), state, {}
+        uniform = tf.random.stateless_uniform(shape, seed)
+        return low + tf.cast(uniform * span, self.action_spec.dtype)

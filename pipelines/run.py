@@ -15,15 +15,23 @@ import pathlib
 import shlex
 import signal
 import sys
+from collections.abc import Callable
 
 from absl import flags
 
+from pipelines.configuration import gin_files
 from pipelines.system import command_line
+from pipelines.system.paths import PathParser
 from pipelines.system.quiet import silence_reverb
 
 _FLAGS = flags.FlagValues()
-_GIN_FILE = flags.DEFINE_multi_string(
-    "gin_file", [], "File to read; later ones win.", flag_values=_FLAGS
+_GIN_FILE = flags.DEFINE_multi(
+    PathParser(),
+    flags.ArgumentSerializer(),
+    "gin_file",
+    [],
+    "File to read; later ones win. It is code: it may import and call any module.",
+    flag_values=_FLAGS,
 )
 _GIN_BINDINGS = flags.DEFINE_multi_string(
     "gin_bindings",
@@ -31,14 +39,21 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
     "Binding such as 'PlaNetConfig.batch_size = 16'; wins over every file.",
     flag_values=_FLAGS,
 )
-_LOGDIR = flags.DEFINE_string(
+_LOGDIR = flags.DEFINE(
+    PathParser(),
     "logdir",
     None,
     "Where everything goes; by default a fresh folder runs/NAME-DATE.",
     flag_values=_FLAGS,
 )
+# NumPy's and most simulators' own limit, so that a seed is good for every agent and elsewhere too.
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Seed of all randomness.", lower_bound=0, flag_values=_FLAGS
+    "seed",
+    0,
+    "Seed of all randomness.",
+    lower_bound=0,
+    upper_bound=2**32 - 1,
+    flag_values=_FLAGS,
 )
 
 
@@ -49,24 +64,26 @@ def main(argv: list[str]) -> int:
 
 
 def _train(argv: list[str], stop: StopFlag) -> None:
-    # TensorFlow's import takes seconds; --help and wrong flags are answered before it.
+    # TensorFlow's import takes seconds; --help, wrong flags and missing files are answered before.
+    gin_files.check(_GIN_FILE.value)
+
     import gin
 
-    from agents.builder import PlannerBuilder
     from pipelines.configuration import experiment
-    from pipelines.launch import local, planner_run
+    from pipelines.launch.local import LocalRun
+    from pipelines.logdir import log_directory
 
+    stop.before_exit(log_directory.take_back)
     silence_reverb()
     described = experiment.parse(_GIN_FILE.value, _GIN_BINDINGS.value)
     logdir = _LOGDIR.value or _fresh_logdir(_GIN_FILE.value[-1])
-    plans_only = isinstance(described.builder, PlannerBuilder)
-    make_run = planner_run.PlannerRun if plans_only else local.LocalRun
-    run = make_run(described, logdir, _SEED.value, gin.operative_config_str, stop)
+    run = LocalRun(described, logdir, _SEED.value, gin.operative_config_str, stop)
     stop.save_first()
     print(f"log directory: {logdir}", flush=True)
     if run.finished:
         run.close()
-        print("finished already; a larger Experiment.num_episodes goes on from here")
+        unit = "num_episodes" if described.num_steps is None else "num_steps"
+        print(f"finished already; a larger Experiment.{unit} goes on from here")
     elif not run.run():
         resume = _command(argv, *([] if _LOGDIR.value else [f"--logdir={logdir}"]))
         print(f"stopped and saved; resume with: {resume}")
@@ -84,12 +101,17 @@ class StopFlag:
     def __init__(self, argv: list[str]) -> None:
         self._argv = argv
         self._raised = self._started = False
+        self._undo: Callable[[], None] = lambda: None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._raise)
 
     def __call__(self) -> bool:
         """Whether the run is to stop."""
         return self._raised
+
+    def before_exit(self, undo: Callable[[], None]) -> None:
+        """What takes back all that was made until there is something to save."""
+        self._undo = undo
 
     def save_first(self) -> None:
         """From now on the run asks, and saves before it ends."""
@@ -98,6 +120,7 @@ class StopFlag:
     def _raise(self, number: int, frame: object) -> None:
         if not self._started:
             # An exception would pass through half-imported C++ modules.
+            self._undo()
             line = f"stopped before training; nothing to save; start with: {_command(self._argv)}"
             os.write(sys.stdout.fileno(), f"{line}\n".encode())
             os._exit(0)

@@ -7,10 +7,11 @@ from typing import Any
 
 import tensorflow as tf
 
+from agents import visits
+from agents.boards.observations import split
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import MuZeroNetwork
-from agents.muzero.trajectories import split
-from agents.policy import Policy
+from agents.policy import SearchingPolicy
 from ops import mcts
 from ops.mcts.qtransforms import QTransform
 from ops.mcts.search import RecurrentFn
@@ -94,7 +95,7 @@ def recurrent_fn(config: MuZeroConfig, network: MuZeroNetwork) -> RecurrentFn:
     return step
 
 
-class MuZeroPolicy(Policy):
+class MuZeroPolicy(SearchingPolicy):
     """Searches at every step; what the search found goes to replay.
 
     The state carries the number of moves made and, where the representation sees several
@@ -184,13 +185,13 @@ class MuZeroPolicy(Policy):
     def searched(
         self, observation: Any, state: dict[str, tf.Tensor]
     ) -> tuple[mcts.RootFnOutput, RecurrentFn]:
-        """The root and the model that a step searches; for measuring what the tree adds to them."""
+        """See `SearchingPolicy.searched`."""
         seen, _ = split(observation)
         root = root_of(self._network, *self._stack(seen, state))
         return root, recurrent_fn(self._config, self._network)
 
     def bare_search(self, observation: Any, state: dict[str, tf.Tensor]) -> tf.Tensor:
-        """The search of a step without its noise: visits [B, A]; for measuring what it takes."""
+        """See `SearchingPolicy.bare_search`."""
         seen, legal = split(observation)
         found = search(
             self._config,
@@ -212,61 +213,31 @@ class MuZeroPolicy(Policy):
         return newest, state["actions"]
 
     def _choose(self, found: mcts.PolicyOutput, moves: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        """Draws by visits ** (1 / temperature); 0 takes the most visited."""
+        """Draws by visits and temperature; an evaluation takes the most visited."""
         config = self._config
         if self._evaluation or config.search == "gumbel":
             return found.action
-        temperature = _temperature(config, self._network.training_step, moves)[:, None]
-        logits = tf.math.log(tf.maximum(found.action_weights, 1e-30))
-        logits -= tf.reduce_max(logits, axis=1, keepdims=True)
-        # At temperature 0 all but the most visited are out of reach.
-        logits /= tf.maximum(temperature, 1e-30)
-        return tf.random.stateless_categorical(logits, 1, seed, tf.int32)[:, 0]
+        temperature = visits.temperature(
+            config.temperatures,
+            config.temperature_updates,
+            config.temperature_moves,
+            self._network.training_step,
+            moves,
+        )
+        return visits.draw(found.action_weights, temperature, seed)
 
 
-class UniformPolicy(Policy):
-    """Plays legal actions at random, and records so: for the games before learning."""
-
-    def __init__(self, observation_spec: Any, action_spec: tf.TensorSpec, num_actions: int) -> None:
-        super().__init__(name="uniform_policy")
-        self.observation_spec, self.action_spec = observation_spec, action_spec
-        self._num_actions = num_actions
-
-    def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:
-        """No state."""
-        return {}
-
-    @tf.function(autograph=False, reduce_retracing=True)
-    def step(
-        self, observation: Any, state: Any, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
-        """Draws actions [B]; `info` is that of `MuZeroPolicy`, with values of 0."""
-        seen, legal = split(observation)
-        batch = tf.shape(seen)[0]
-        if legal is None:
-            legal = tf.ones([batch, self._num_actions], tf.bool)
-        weights = tf.cast(legal, tf.float32)
-        # Rows at a game's end have no legal action, and their action is not used.
-        weights /= tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
-        logits = tf.math.log(tf.maximum(weights, 1e-30))
-        action = tf.random.stateless_categorical(logits, 1, seed, tf.int32)[:, 0]
-        info = {
-            "search_policy": weights,
-            "search_value": tf.zeros([batch]),
-            "searched_at": tf.zeros_like(action),
-        }
-        return action, state, info
-
-
-def _temperature(config: MuZeroConfig, updates: tf.Tensor, moves: tf.Tensor) -> tf.Tensor:
-    """The temperature [B] after so many updates, at so many moves into a game."""
-    passed = tf.reduce_sum(
-        tf.cast(updates >= tf.constant(config.temperature_updates, tf.int32), tf.int32)
-    )
-    temperature = tf.gather(tf.constant(config.temperatures, tf.float32), passed)
-    if config.temperature_moves is None:
-        return tf.fill(tf.shape(moves), temperature)
-    return tf.where(moves < config.temperature_moves, temperature, 0.0)
+def random_search(legal: tf.Tensor) -> dict[str, tf.Tensor]:
+    """What is recorded of moves drawn at random among the legal ones [B, A]: values of 0."""
+    weights = tf.cast(legal, tf.float32)
+    # Rows at a game's end have no legal action, and what they say is not used.
+    weights /= tf.maximum(tf.reduce_sum(weights, axis=1, keepdims=True), 1.0)
+    values = tf.zeros(tf.shape(legal)[:1])
+    return {
+        "search_policy": weights,
+        "search_value": values,
+        "searched_at": tf.cast(values, tf.int32),
+    }
 
 
 def _q_transform(config: MuZeroConfig) -> QTransform:

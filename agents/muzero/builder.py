@@ -5,24 +5,25 @@ from __future__ import annotations
 import gin
 import numpy as np
 import reverb
-import tensorflow as tf
 import tree
 from acme import specs
 
-from agents.builder import Builder, DatasetOptions, DatasetTransform, Schedule, tensor_spec
-from agents.muzero.acting import MuZeroPolicy, UniformPolicy
+from agents.boards.observations import split
+from agents.builder import DatasetOptions, Role, Schedule, SingleStageBuilder, tensor_spec
+from agents.muzero.acting import MuZeroPolicy, random_search
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.learning import MuZeroLearner
 from agents.muzero.networks import MuZeroNetworks
 from agents.muzero.reanalyze import Reanalyzer
-from agents.muzero.trajectories import PositionAdder, signature, split
+from agents.muzero.trajectories import PositionAdder, signature
+from agents.policy import RandomPolicy
 from agents.tables import make_table
 
 _TABLE = "positions"
 
 
 @gin.configurable
-class MuZeroBuilder(Builder):
+class MuZeroBuilder(SingleStageBuilder):
     """Schrittwieser et al. 2020; every setting is in `MuZeroConfig`."""
 
     name = "muzero"
@@ -31,20 +32,21 @@ class MuZeroBuilder(Builder):
     def __init__(self, config: MuZeroConfig | None = None) -> None:
         self.config = config = config or MuZeroConfig()
         self.schedule = Schedule(
-            config.seed_episodes, config.updates_per_episode, config.updates_per_step
+            seed_episodes=config.seed_episodes,
+            updates_per_episode=config.updates_per_episode,
+            updates_per_step=config.updates_per_step,
         )
         self.dataset_options = DatasetOptions(
             _TABLE, config.batch_size, prioritized=config.replay_sampler == "prioritized"
         )
 
-    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> MuZeroNetworks:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> MuZeroNetworks:
         """Makes representation, dynamics and prediction for an environment of discrete actions."""
         self._check(spec)
-        tf.random.set_seed(seed)
         seen, _ = split(spec.observations)
         return MuZeroNetworks(self.config, spec.actions.num_values, tensor_spec(seen))
 
-    def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
+    def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
         """One table; an item is a position with what followed."""
         config = self.config
         return [
@@ -65,23 +67,22 @@ class MuZeroBuilder(Builder):
         """See `MuZeroLearner`."""
         return MuZeroLearner(self.config, networks, seed)
 
-    def make_dataset_transform(self, learner: MuZeroLearner) -> DatasetTransform | None:
-        """Reanalyze, as a stage between replay and learner."""
-        if learner.target_network is None:
+    def make_transform(self, networks: MuZeroNetworks, seed: int) -> Reanalyzer | None:
+        """Reanalyze, where the configuration asks for it."""
+        if self.config.reanalyze_fraction == 0:
             return None
-        return Reanalyzer(self.config, learner.network, learner.target_network, learner.seed)
+        return Reanalyzer(self.config, networks.online, seed)
 
     def make_policy(
-        self, networks: MuZeroNetworks, spec: specs.EnvironmentSpec, evaluation: bool
+        self, networks: MuZeroNetworks, spec: specs.EnvironmentSpec, role: Role
     ) -> MuZeroPolicy:
         """See `MuZeroPolicy`; evaluation takes the best move, and adds no noise."""
         observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)
-        return MuZeroPolicy(self.config, networks.acting, observations, actions, evaluation)
+        return MuZeroPolicy(self.config, networks.acting, observations, actions, role.evaluation)
 
-    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> UniformPolicy:
-        """Plays at random among the legal actions."""
-        observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)
-        return UniformPolicy(observations, actions, spec.actions.num_values)
+    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> RandomPolicy:
+        """Plays at random among the legal actions, and records what a search would."""
+        return RandomPolicy(tensor_spec(spec.observations), spec.actions, random_search)
 
     def _check(self, spec: specs.EnvironmentSpec) -> None:
         if not isinstance(spec.actions, specs.DiscreteArray):

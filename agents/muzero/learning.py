@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Mapping
-
 import tensorflow as tf
 
-from agents.learner import Learner
+from agents.learner import Learner, Update
 from agents.muzero import losses
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import MuZeroNetworks, Prediction
 from agents.muzero.trajectories import Positions, positions
-from agents.optimizers import FusedAdam, FusedMomentum
+from agents.optimizers import Adam, Momentum
 from agents.types import Sample, Trajectory
 
 
@@ -22,38 +19,21 @@ class MuZeroLearner(Learner):
     Attributes:
       network: that learns.
       acting_network: follows it, as its average; the same one without `average_decay`.
-      target_network: a copy of it, renewed now and then, for Reanalyze; None without.
     """
 
     def __init__(self, config: MuZeroConfig, networks: MuZeroNetworks, seed: int) -> None:
-        super().__init__(networks, seed)
-        self._config, self.seed = config, seed
+        super().__init__(networks, seed, updates=networks.online.training_step)
+        self._config = config
         self.network, self.acting_network = networks.online, networks.acting
-        reanalyzes = config.reanalyze_fraction > 0
-        self.target_network = copy.deepcopy(self.network) if reanalyzes else None
         self._variables = self.network.trainable_variables
         self._optimizer = (
-            FusedAdam(self._variables, config.learning_rate)
+            Adam(self._variables, config.learning_rate)
             if config.optimizer == "adam"
-            else FusedMomentum(self._variables, config.learning_rate, config.momentum)
+            else Momentum(self._variables, config.learning_rate, config.momentum)
         )
-        self._priorities: tuple[tf.Tensor, tf.Tensor] | None = None
 
-    def step(self, batch: Sample | Trajectory) -> Mapping[str, tf.Tensor]:
-        """Does one update; the priorities that come of it wait in `take_priorities`."""
-        metrics = dict(super().step(batch))
-        errors = metrics.pop("errors")
-        if isinstance(batch, Sample) and self._config.update_priorities:
-            self._priorities = batch.key, errors + self._config.min_priority
-        return metrics
-
-    def take_priorities(self) -> tuple[tf.Tensor, tf.Tensor] | None:
-        """Keys and |predicted − target value| of the last batch, once; None: nothing to write."""
-        priorities, self._priorities = self._priorities, None
-        return priorities
-
-    @tf.function(autograph=False)
-    def _update(self, batch: Sample | Trajectory, seed: tf.Tensor) -> Mapping[str, tf.Tensor]:
+    def update(self, batch: Sample | Trajectory, seed: tf.Tensor) -> Update:
+        """See `Learner.update`; priorities are |predicted − target value|."""
         trajectory, weights = batch, None
         if isinstance(batch, Sample):
             trajectory = batch.trajectory
@@ -67,11 +47,14 @@ class MuZeroLearner(Learner):
         if self._config.gradient_clip is not None:
             gradients, _ = tf.clip_by_global_norm(gradients, self._config.gradient_clip)
         self._apply(gradients)
-        updates = self.network.training_step.assign_add(1)
-        self._renew_target(updates)
+        updates = seed[1] + 1
         self._average(updates)
-        age = self.network.training_step - data.searched_at
-        return {**metrics, "replay/target_age": tf.reduce_mean(tf.cast(age, tf.float32))}
+        age = tf.reduce_mean(tf.cast(updates - data.searched_at, tf.float32))
+        errors = metrics.pop("errors")
+        if not (isinstance(batch, Sample) and self._config.update_priorities):
+            return Update({**metrics, "replay/target_age": age})
+        priorities = errors + self._config.min_priority
+        return Update({**metrics, "replay/target_age": age}, priorities)
 
     def _gradients(
         self, data: Positions, weights: tf.Tensor
@@ -104,25 +87,15 @@ class MuZeroLearner(Learner):
             ]
         self._optimizer.apply(gradients, rate)
 
-    def _renew_target(self, updates: tf.Tensor) -> None:
-        if self.target_network is None:
-            return
-        pairs = zip(self.target_network.variables, self.network.variables, strict=True)
-
-        def copy_all() -> tf.Tensor:
-            for target, source in pairs:
-                target.assign(source)
-            return updates
-
-        tf.cond(updates % self._config.target_period == 0, copy_all, lambda: updates)
-
     def _average(self, updates: tf.Tensor) -> None:
         if self.acting_network is self.network:
             return
         share = losses.averaging_share(updates, self._config.average_decay)
         pairs = zip(self.acting_network.variables, self.network.variables, strict=True)
         for average, variable in pairs:
-            if variable.dtype.is_floating:
+            if variable is self.updates:
+                average.assign(updates)
+            elif variable.dtype.is_floating:
                 average.assign_add(share * (variable - average))
             else:
                 average.assign(variable)

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import sonnet as snt
 import tensorflow as tf
 
+from agents.boards.planes import action_planes
 from agents.muzero.config import MuZeroConfig
 from agents.networks.residual import (
     DenseStack,
@@ -232,22 +233,6 @@ def _downsampling(config: MuZeroConfig) -> list[snt.Module]:
         _Downsample(config, width, third, convolve=False),
         _Downsample(config, width, 0, convolve=False),
     ]
-
-
-def action_planes(
-    action: tf.Tensor, kind: str, num_actions: int, height: int, width: int
-) -> tf.Tensor:
-    """Actions int32 [B] as planes [B, height, width, P]; see `MuZeroConfig.action_planes`."""
-    if kind == "index":
-        planes = tf.cast(action, tf.float32)[:, None, None, None] / num_actions
-        return tf.tile(planes, [1, height, width, 1])
-    one_hot = tf.one_hot(action, num_actions)
-    if kind == "tiled":
-        return tf.tile(one_hot[:, None, None, :], [1, height, width, 1])
-    if kind == "columns":
-        return tf.tile(one_hot[:, None, :, None], [1, height, 1, 1])
-    planes = num_actions // (height * width)
-    return tf.reshape(one_hot[:, : height * width * planes], [-1, height, width, planes])
 
 
 def _stacked(observations: tf.Tensor, actions: tf.Tensor, num_actions: int) -> tf.Tensor:

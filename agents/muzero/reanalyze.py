@@ -1,49 +1,56 @@
 """MuZero Reanalyze: what was replayed is searched again with fresh parameters (paper, appendix H).
 
-    replay → [ search with the newest parameters → policy targets
-               target network at t + n → n-step value targets ] → learner
+    replay → [ search with recent parameters → policy targets
+               value at t + n → n-step value targets ] → learner
 
-It is a stage of the dataset, so that it runs beside the learner, in the dataset's threads.
+It runs beside the learner, in the dataset's threads, on a copy of the network that is renewed every
+`target_period` updates: the paper's target network, which searches here too, so that what an update
+learns from depends on its number alone and not on how far ahead the dataset's threads are.
 """
 
 from __future__ import annotations
 
+import copy
+
 import sonnet as snt
 import tensorflow as tf
 
+from agents.boards.observations import split
+from agents.builder import Transform
 from agents.muzero.acting import search
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import MuZeroNetwork
-from agents.muzero.trajectories import split, stacks
+from agents.muzero.trajectories import stacks
 from agents.returns import n_step_returns
 from agents.types import Sample, Trajectory
 
 
-class Reanalyzer:
+class Reanalyzer(Transform):
     """Gives the first positions of each batch, as many as their share says, fresh targets.
 
     Batches are drawn at random, so that the first positions are as good as any. Where a time limit
     cut an episode, the bootstrap is the last observation's.
     """
 
-    def __init__(
-        self,
-        config: MuZeroConfig,
-        network: MuZeroNetwork,
-        target_network: MuZeroNetwork,
-        seed: int,
-    ) -> None:
-        self._config, self._network, self._target = config, network, target_network
-        self._seed = seed
-        self._calls = tf.Variable(0, trainable=False)
+    def __init__(self, config: MuZeroConfig, network: MuZeroNetwork, seed: int) -> None:
+        super().__init__(name="reanalyzer")
+        self._config, self._seed = config, seed
+        self._learning = network
+        self.network = copy.deepcopy(network)
+        self.period = config.target_period
         self._count = round(config.reanalyze_fraction * config.batch_size)
 
-    def __call__(self, batch: Sample | Trajectory) -> Sample | Trajectory:
+    def refresh(self) -> None:
+        """Copies the network that learns."""
+        for mine, theirs in zip(self.network.variables, self._learning.variables, strict=True):
+            mine.assign(theirs)
+
+    def __call__(self, batch: Sample | Trajectory, update: tf.Tensor) -> Sample | Trajectory:
         """Replaces targets of a batch [B, T, …]; shapes and types stay."""
         if isinstance(batch, Sample):
-            return batch._replace(trajectory=self(batch.trajectory))
+            return batch._replace(trajectory=self(batch.trajectory, update))
         part = tf.nest.map_structure(lambda values: values[: self._count], batch)
-        fresh = self.targets(part, tf.stack([self._seed, self._calls.assign_add(1)]))
+        fresh = self.targets(part, tf.stack([self._seed, tf.cast(update, tf.int32)]))
         rest = tf.nest.map_structure(lambda values: values[self._count :], batch.extras)
         joined = {
             name: tf.concat([fresh.get(name, part.extras[name]), rest[name]], axis=0)
@@ -59,7 +66,7 @@ class Reanalyzer:
         if self._config.n_step is not None:
             values = self._values(part) * self._known(extras["value_weight"])
             fresh["value_target"] = _replaced(extras["value_target"], start, values)
-        fresh["searched_at"] = tf.zeros_like(extras["searched_at"]) + self._network.training_step
+        fresh["searched_at"] = tf.zeros_like(extras["searched_at"]) + self.network.training_step
         return fresh
 
     def _known(self, weights: tf.Tensor) -> tf.Tensor:
@@ -76,7 +83,7 @@ class Reanalyzer:
             legal = snt.merge_leading_dims(tf.gather(legal, rows, batch_dims=1), 2)
         found = search(
             config,
-            self._network,
+            self.network,
             observations,
             past,
             legal,
@@ -87,7 +94,7 @@ class Reanalyzer:
         return snt.split_leading_dim(found.action_weights, rows, 2)
 
     def _values(self, part: Trajectory) -> tf.Tensor:
-        """n-step returns of the K + 1 positions, bootstrapped by the target network."""
+        """n-step returns of the K + 1 positions, bootstrapped by the network's values."""
         config, start = self._config, self._config.context
         behind = part.extras["policy_weight"] == 0
         cut = behind & (part.extras["value_weight"] == 0)
@@ -97,8 +104,8 @@ class Reanalyzer:
         )
         rows = tf.minimum(self._rows(part, start + config.n_step), last[:, None])
         observations, past = stacks(part, rows, config.frame_stack)
-        raw = self._target.initial_inference(observations, past).value
-        bootstrap = snt.split_leading_dim(self._target.to_number(raw), rows, 2)
+        raw = self.network.initial_inference(observations, past).value
+        bootstrap = snt.split_leading_dim(self.network.to_number(raw), rows, 2)
         # Behind a cut nothing is added or discounted, so that the bootstrap comes through whole.
         discounts = tf.where(cut, 1.0, config.discount * part.discount)
         ahead = slice(start, start + config.unroll_steps + config.n_step)

@@ -19,20 +19,18 @@ import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import dm_env
 import numpy as np
 import reverb
 import sonnet as snt
 import tensorflow as tf
 import tree
 from acme import specs
-from acme.adders import base
 
+from agents.adders import WholeEpisodeAdder
+from agents.boards.observations import split
 from agents.muzero.config import MuZeroConfig
 from agents.returns import n_step_returns
 from agents.types import Trajectory
-
-BOARD, LEGAL = "board", "legal_actions"
 
 
 class Positions(NamedTuple):
@@ -58,13 +56,6 @@ class Positions(NamedTuple):
     policy_weights: tf.Tensor
     value_weights: tf.Tensor
     searched_at: tf.Tensor
-
-
-def split(observation: Any) -> tuple[Any, Any | None]:
-    """What the network sees, and the legal actions, or None where all of them are."""
-    if isinstance(observation, dict):
-        return observation[BOARD], observation[LEGAL]
-    return observation, None
 
 
 def stacks(trajectory: Trajectory, rows: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -166,7 +157,7 @@ def signature(spec: specs.EnvironmentSpec, config: MuZeroConfig) -> Trajectory:
     )
 
 
-class PositionAdder(base.Adder):
+class PositionAdder(WholeEpisodeAdder):
     """Writes an episode when it is over: an item for each of its positions.
 
     Only then are its targets known, and with them the priorities |search value − target|. Rows are
@@ -174,31 +165,14 @@ class PositionAdder(base.Adder):
     """
 
     def __init__(self, client: reverb.Client, table: str, config: MuZeroConfig) -> None:
+        super().__init__()
         self._table, self._config = table, config
         self._writer = client.trajectory_writer(num_keep_alive_refs=config.length)
-        self.reset()
 
-    def reset(self) -> None:
-        """Discards the episode in progress."""
-        self._observations: list[Any] = []
-        self._moves: list[tuple[Any, dm_env.TimeStep, dict[str, Any]]] = []
-
-    def add_first(self, timestep: dm_env.TimeStep) -> None:
-        """Starts an episode."""
-        self.reset()
-        self._observations = [timestep.observation]
-
-    def add(self, action: Any, next_timestep: dm_env.TimeStep, extras: dict[str, Any]) -> None:
-        """Adds a move; `extras` are what the policy recorded. The last one writes the episode."""
-        self._moves.append((action, next_timestep, extras))
-        self._observations.append(next_timestep.observation)
-        if next_timestep.last():
-            self._write()
-            self.reset()
-
-    def _write(self) -> None:
+    def write(self) -> None:
+        """Writes rows and items."""
         config, rows = self._config, self._rows()
-        length, last = len(self._moves), rows[-1]
+        length, last = len(self.moves), rows[-1]
         before = tree.map_structure(np.zeros_like, rows[0])
         behind = last._replace(observation=before.observation)
         padding = config.length - 1 - config.context
@@ -219,9 +193,9 @@ class PositionAdder(base.Adder):
 
     def _rows(self) -> list[Trajectory]:
         """Rows 0 … L."""
-        rewards = np.array([step.reward for _, step, _ in self._moves], np.float32)
-        discounts = np.array([step.discount for _, step, _ in self._moves], np.float32)
-        values = np.array([extras["search_value"] for _, _, extras in self._moves], np.float32)
+        rewards = np.array([step.reward for _, step, _ in self.moves], np.float32)
+        discounts = np.array([step.discount for _, step, _ in self.moves], np.float32)
+        values = np.array([extras["search_value"] for _, _, extras in self.moves], np.float32)
         targets = value_targets(rewards, discounts, values, self._config)
         rows = [
             Trajectory(
@@ -233,7 +207,7 @@ class PositionAdder(base.Adder):
                 self._extras(recorded, targets[t]),
             )
             for t, (observation, (action, _, recorded)) in enumerate(
-                zip(self._observations[:-1], self._moves, strict=True)
+                zip(self.observations[:-1], self.moves, strict=True)
             )
         ]
         return [*rows, self._last_row(rows[0])]
@@ -250,9 +224,9 @@ class PositionAdder(base.Adder):
     def _last_row(self, like: Trajectory) -> Trajectory:
         """Row L: of an episode that is over, the value from there on is known to be 0."""
         row = tree.map_structure(np.zeros_like, like)
-        over = np.float32(self._moves[-1][1].discount == 0)
+        over = np.float32(self.moves[-1][1].discount == 0)
         extras = {**row.extras, "value_weight": over}
-        return row._replace(observation=self._observations[-1], extras=extras)
+        return row._replace(observation=self.observations[-1], extras=extras)
 
 
 def _zero_row(spec: specs.EnvironmentSpec) -> Trajectory:

@@ -49,7 +49,8 @@ class PETSPolicy(Policy):
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """Plans for observations [B, D] and returns actions [B, A]; see `Policy.step`.
 
-        `info` holds `predicted_return` [B] of the best candidates over the horizon.
+        `info` holds `predicted_return` [B] of the best candidates over the horizon; NaN where no
+        candidate had a finite one, and the action is that of the last plan or the bounds' middle.
         """
         found = self.plan(observation, state["plan"], tf.convert_to_tensor(seed, tf.int32))
         following = tf.concat([found.actions[:, 1:], tf.zeros_like(found.actions[:, :1])], axis=1)
@@ -71,8 +72,8 @@ class PETSPolicy(Policy):
 
         return plan(self._config, objective, initial_mean, seed)
 
-    def model_evaluations(self, batch_size: int) -> int:
-        """Predictions of one network for one particle and step, in a call of `step`.
+    def work(self, batch_size: int) -> dict[str, int]:
+        """`model_evaluations`: predictions of one network for one particle and step.
 
         Counted as a whole search asks for them: particles that begin as one are computed once, and
         a search may end early.
@@ -82,4 +83,4 @@ class PETSPolicy(Policy):
         asked = config.particles  # Each of one network.
         if config.propagation in ("E", "DS", "MM"):  # Each of all.
             asked = config.ensemble_size * (1 if config.propagation == "E" else config.particles)
-        return batch_size * plans * config.planning_horizon * asked
+        return {"model_evaluations": batch_size * plans * config.planning_horizon * asked}

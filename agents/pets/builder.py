@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import gin
-import numpy as np
 import reverb
-import tensorflow as tf
 from acme import specs
-from acme.adders.reverb import episode as adders
 
 from agents.builder import (
-    Builder,
     DatasetOptions,
     FigureMaker,
+    Role,
     Schedule,
-    single_array,
+    SingleStageBuilder,
+    single_state,
     tensor_spec,
+    unit_actions,
 )
 from agents.pets.acting import PETSPolicy
+from agents.pets.adder import EpisodeAdder
 from agents.pets.calibration import make_figure
 from agents.pets.config import PETSConfig
 from agents.pets.learning import PETSLearner
@@ -29,51 +29,45 @@ _TABLE = "episodes"
 
 
 @gin.configurable
-class PETSBuilder(Builder):
+class PETSBuilder(SingleStageBuilder):
     """Chua et al. 2018; every setting is in `PETSConfig`."""
 
     name = "pets"
 
     def __init__(self, config: PETSConfig | None = None) -> None:
         self.config = config or PETSConfig()
-        self.schedule = Schedule(self.config.seed_episodes, self.config.epochs)
+        self.schedule = Schedule(
+            seed_episodes=self.config.seed_episodes, updates_per_episode=self.config.epochs
+        )
         self.dataset_options = DatasetOptions(_TABLE, batch_size=None)
 
-    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> DynamicsModel:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> DynamicsModel:
         """Makes the ensemble for state observations and continuous actions in [−1, 1]."""
-        observation, action = single_array(spec.observations, "PETS"), spec.actions
-        if len(observation.shape) != 1 or observation.dtype != np.float32:
-            raise ValueError(
-                f"PETS needs states, float32 [n], got observations {observation.dtype} "
-                f"{list(observation.shape)}; control_suite.observation = 'state' gives them"
-            )
-        if not isinstance(action, specs.BoundedArray) or action.dtype != np.float32:
-            raise ValueError(f"PETS needs continuous bounded actions, got {action}")
+        observation = single_state(spec.observations, "PETS")
+        action = unit_actions(spec.actions, "PETS")
         size = TASKS[self.config.task].observation_size
         if size not in (None, observation.shape[0]):
             raise ValueError(
                 f"PETSConfig.task = {self.config.task!r} has observations of {size} numbers, the "
                 f"environment's have {observation.shape[0]}; 'differences' fits every environment"
             )
-        tf.random.set_seed(seed)
         return DynamicsModel(self.config, observation.shape[0], action.shape[0])
 
-    def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
+    def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
         """One table; an item is an episode. Its order of sampling is that of a ring."""
-        signature = adders.EpisodeAdder.signature(spec)
+        signature = EpisodeAdder.signature(spec)
         return [make_table(_TABLE, signature, self.config.replay_capacity, sampler="ring")]
 
-    def make_adder(self, client: reverb.Client) -> adders.EpisodeAdder:
-        """Writes each episode as one item."""
-        length = self.config.max_episode_steps + 2  # The last observation, and room to notice.
-        return adders.EpisodeAdder(client, length, priority_fns={_TABLE: None})
+    def make_adder(self, client: reverb.Client) -> EpisodeAdder:
+        """Writes each episode as one item, or a long one as several."""
+        return EpisodeAdder(client, _TABLE, self.config.max_episode_steps)
 
     def make_learner(self, networks: DynamicsModel, seed: int) -> PETSLearner:
         """See `PETSLearner`."""
         return PETSLearner(self.config, networks, seed)
 
     def make_policy(
-        self, networks: DynamicsModel, spec: specs.EnvironmentSpec, evaluation: bool
+        self, networks: DynamicsModel, spec: specs.EnvironmentSpec, role: Role
     ) -> PETSPolicy:
         """See `PETSPolicy`; collecting and evaluating are the same."""
         observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from agents.learner import Learner
-from agents.optimizers import FusedAdam
+from agents.learner import Learner, Update, measured_if
+from agents.optimizers import Adam
 from agents.pets import losses
-from agents.pets.calibration import judge
+from agents.pets.calibration import judge, judgements
 from agents.pets.config import PETSConfig
 from agents.pets.early_stopping import EarlyStopping
 from agents.pets.networks import DynamicsModel
@@ -41,9 +40,9 @@ def transitions(rows: Trajectory) -> Transitions:
 
 
 def newest_episode(rows: Trajectory) -> Trajectory:
-    """The rows of the episode that was written last."""
+    """The rows of the episode that was written last, or of its last piece."""
     starts = tf.where(rows.start_of_episode)[:, 0]
-    first = starts[-1] if tf.size(starts) > 0 else 0
+    first = tf.reduce_max(tf.concat([tf.zeros([1], tf.int64), starts], axis=0))
     return tf.nest.map_structure(lambda values: values[first:], rows)
 
 
@@ -59,19 +58,10 @@ class PETSLearner(Learner):
         super().__init__(model, seed)
         self._config, self._model = config, model
         self._variables = model.trainable_variables
-        self._optimizer = FusedAdam(self._variables, config.learning_rate)
+        self._optimizer = Adam(self._variables, config.learning_rate)
         self._stopping = None
         if config.patience is not None:
             self._stopping = EarlyStopping(self._variables, config.patience)
-
-    def step(self, batch: Trajectory) -> Mapping[str, tf.Tensor]:
-        """Does one epoch on all rows [R, …] of the table and returns its metrics."""
-        updates = int(self.updates)
-        judged: Mapping[str, Any] = {}
-        if updates > 0 and updates % self._config.epochs == 0:
-            newest = transitions(newest_episode(batch))
-            judged = self._judge(newest.observation, newest.action, newest.following, newest.reward)
-        return {**super().step(batch), **judged}
 
     def flop(self, batch: Trajectory) -> int:
         """Floating-point operations of an epoch's products, one forward and two backward."""
@@ -81,33 +71,39 @@ class PETSLearner(Learner):
         # Nobody asks for the gradient of the inputs.
         return 2 * (3 * sum(sizes) - sizes[0]) * self._config.ensemble_size * count
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def _judge(self, observation, action, following, reward) -> dict[str, tf.Tensor]:
-        return judge(self._model, observation, action, following, reward)
+    def _judge(self, batch: Trajectory) -> dict[str, tf.Tensor]:
+        newest = transitions(newest_episode(batch))
+        return judge(self._model, *newest)
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def _update(self, batch: Trajectory, seed: tf.Tensor) -> dict[str, tf.Tensor]:
+    def update(self, batch: Trajectory, seed: tf.Tensor) -> Update:
+        """One epoch on all rows [R, …] of the table; the model's judgement comes with its first."""
         config = self._config
         trial, epoch = seed[1] // config.epochs, seed[1] % config.epochs
+        judged = measured_if(
+            tf.equal(epoch, 0) & (trial > 0),
+            judgements(config.probabilistic),
+            lambda: self._judge(batch),
+        )
         data = transitions(batch)
         inputs = self._model.inputs(data.observation, data.action)  # [N, F]
         targets = self._model.targets(data.observation, data.following, data.reward)  # [N, O]
         learned, held_out = self._split(tf.shape(inputs)[0], tf.stack([seed[0], trial]))
         rows = self._resample(learned, tf.stack([seed[0], trial]), seed)  # [E, n]
-        tf.cond(
-            tf.equal(epoch, 0),
-            lambda: self._begin_trial(tf.gather(inputs, learned)),
-            lambda: None,
-        )
-        loss, norm = self._epoch(inputs, targets, rows)
+        with tf.control_dependencies(tf.nest.flatten(judged)):
+            tf.cond(
+                tf.equal(epoch, 0),
+                lambda: self._begin_trial(tf.gather(inputs, learned)),
+                lambda: None,
+            )
+            loss, norm = self._epoch(inputs, targets, rows)
         held_out_loss = self._held_out_loss(inputs, targets, held_out)
         if self._stopping is not None:
             with tf.control_dependencies([loss]):
                 self._stopping.judge(held_out_loss, tf.equal(epoch, config.epochs - 1))
-        metrics = {"loss/total": loss, "learner/gradient_norm": norm}
+        metrics = {"loss/total": loss, "learner/gradient_norm": norm, **judged}
         if config.holdout_share > 0:
             metrics["loss/held_out"] = held_out_loss
-        return metrics
+        return Update(metrics)
 
     def _begin_trial(self, inputs: tf.Tensor) -> None:
         self._model.ensemble.normalise_by(inputs)

@@ -10,11 +10,11 @@ import tensorflow as tf
 from agents.networks.recurrent import GRU
 from agents.planet.config import PlaNetConfig
 from agents.planet.networks import LatentState, WorldModel, preprocess
-from agents.policy import Policy
+from agents.policy import PlanningPolicy
 from ops import cem, loader
 
 
-class PlaNetPolicy(Policy):
+class PlaNetPolicy(PlanningPolicy):
     """Plans anew at every step and executes the first action of the plan.
 
     The state carries the belief, one draw of q(s_t | o_≤t, a_<t) with its deterministic path, and
@@ -57,7 +57,7 @@ class PlaNetPolicy(Policy):
     def step(
         self, observation: tf.Tensor, state: dict[str, tf.Tensor], seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """Sees pixels uint8 [B, H, W, 3], plans, returns actions [B, A]; see `Policy.step`.
+        """Sees pixels uint8 [B, H, W, C], plans, returns actions [B, A]; see `Policy.step`.
 
         `info` holds `predicted_return` [B]: the mean return of the last elites over the horizon.
         """
@@ -107,8 +107,12 @@ class PlaNetPolicy(Policy):
             backend=config.planning_backend,
         )
 
+    def plan_from_start(self, batch_size: int, seed: tf.Tensor) -> tf.Tensor:
+        """See `PlanningPolicy.plan_from_start`."""
+        return self.plan(self._model.dynamics.initial(batch_size), seed).action
+
     def plan_flop(self, batch_size: int) -> int:
-        """Floating-point operations of a plan's matrix products."""
+        """See `PlanningPolicy.plan_flop`."""
         config = self._config
         steps = config.planning_iterations * config.planning_candidates * config.planning_horizon
         return 2 * batch_size * steps * self._model.imagination_weights

@@ -7,20 +7,21 @@ from typing import Any
 import gin
 import numpy as np
 import reverb
-import tensorflow as tf
 from acme import specs
 from acme.adders.reverb import base as trajectories
-from acme.adders.reverb import sequence as adders
 
 from agents.builder import (
-    Builder,
     DatasetOptions,
     OpenLoopPredictor,
+    Role,
     Schedule,
+    SingleStageBuilder,
     single_array,
     tensor_spec,
+    unit_actions,
 )
 from agents.planet.acting import PlaNetPolicy
+from agents.planet.adder import SequenceAdder
 from agents.planet.config import PlaNetConfig
 from agents.planet.learning import PlaNetLearner
 from agents.planet.networks import WorldModel, open_loop
@@ -30,61 +31,54 @@ _TABLE = "sequences"
 
 
 @gin.configurable
-class PlaNetBuilder(Builder):
+class PlaNetBuilder(SingleStageBuilder):
     """Hafner et al. 2019; every setting is in `PlaNetConfig`."""
 
     name = "planet"
 
     def __init__(self, config: PlaNetConfig | None = None) -> None:
         self.config = config or PlaNetConfig()
-        self.schedule = Schedule(self.config.seed_episodes, self.config.collect_interval)
+        self.schedule = Schedule(
+            seed_episodes=self.config.seed_episodes,
+            updates_per_episode=self.config.collect_interval,
+        )
         self.dataset_options = DatasetOptions(_TABLE, self.config.batch_size)
 
     @property
     def _by_return(self) -> bool:
         return self.config.replay_sampler == "return"
 
-    def make_networks(self, spec: specs.EnvironmentSpec, seed: int) -> WorldModel:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> WorldModel:
         """Makes the world model for square images and continuous actions in [−1, 1]."""
-        self.config.check_image(single_array(spec.observations, "PlaNet").shape)
-        if not isinstance(spec.actions, specs.BoundedArray) or spec.actions.dtype != np.float32:
-            raise ValueError(f"PlaNet needs continuous bounded actions, got {spec.actions}")
-        tf.random.set_seed(seed)
-        model = WorldModel(self.config)
-        model.initialise(spec.observations.shape, spec.actions.shape[0])
-        return model
+        self.config.check_image(single_array(spec.observations, "PlaNet"))
+        actions = unit_actions(spec.actions, "PlaNet")
+        return WorldModel(self.config, spec.observations.shape, actions.shape[0])
 
-    def make_tables(self, spec: specs.EnvironmentSpec) -> list[reverb.Table]:
-        """One table; an item is a chunk of L steps that starts at any step of an episode."""
+    def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
+        """One table; an item is a chunk of L rows that starts at any row of an episode."""
         config = self.config
         return [
             make_table(
                 _TABLE,
-                adders.SequenceAdder.signature(spec, sequence_length=config.sequence_length),
+                SequenceAdder.signature(spec, sequence_length=config.sequence_length),
                 config.replay_capacity,
                 sampler="prioritized" if self._by_return else config.replay_sampler,
-                samples_per_insert=config.samples_per_insert,
+                samples_per_insert=config.samples_per_insert if paced else None,
                 priority_exponent=config.replay_exponent,
             )
         ]
 
-    def make_adder(self, client: reverb.Client) -> adders.SequenceAdder:
-        """Writes each chunk of L steps; frames are stored once, chunks refer to them."""
-        return adders.SequenceAdder(
-            client,
-            sequence_length=self.config.sequence_length,
-            period=1,
-            priority_fns={_TABLE: _chunk_return if self._by_return else None},
-            max_in_flight_items=16,
-            end_of_episode_behavior=adders.EndBehavior.WRITE,
-        )
+    def make_adder(self, client: reverb.Client) -> SequenceAdder:
+        """Writes each chunk of L steps."""
+        priority = _chunk_return if self._by_return else None
+        return SequenceAdder(client, _TABLE, self.config.sequence_length, priority)
 
     def make_learner(self, networks: WorldModel, seed: int) -> PlaNetLearner:
         """See `PlaNetLearner`."""
         return PlaNetLearner(self.config, networks, seed)
 
     def make_policy(
-        self, networks: WorldModel, spec: specs.EnvironmentSpec, evaluation: bool
+        self, networks: WorldModel, spec: specs.EnvironmentSpec, role: Role
     ) -> PlaNetPolicy:
         """See `PlaNetPolicy`; evaluation plans without exploration noise."""
         return PlaNetPolicy(
@@ -92,7 +86,7 @@ class PlaNetBuilder(Builder):
             networks,
             tensor_spec(spec.observations),
             tensor_spec(spec.actions),
-            exploration_noise=0.0 if evaluation else self.config.exploration_noise,
+            exploration_noise=0.0 if role.evaluation else self.config.exploration_noise,
         )
 
     def make_open_loop_predictor(self, networks: WorldModel) -> OpenLoopPredictor:

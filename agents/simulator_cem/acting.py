@@ -28,6 +28,8 @@ class SimulatorCEMPolicy(Policy):
       observation_spec, action_spec: of one environment.
     """
 
+    skips_idle_rows = True
+
     def __init__(
         self,
         config: SimulatorCEMConfig,
@@ -47,9 +49,11 @@ class SimulatorCEMPolicy(Policy):
         return {}
 
     def step(
-        self, observation: tf.Tensor, state: Any, seed: tf.Tensor
+        self, observation: tf.Tensor, state: Any, seed: tf.Tensor, active: Any = None
     ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
-        """Plans for all environments and returns actions [B, A]; see `Policy.step`.
+        """Plans for the active environments and returns actions [B, A]; see `Policy.step`.
+
+        Idle rows cost nothing; their actions and `info` are zeros.
 
         `info` holds `predicted_return` [B]: the mean return of the last elites over the horizon.
 
@@ -62,11 +66,13 @@ class SimulatorCEMPolicy(Policy):
                 f"{len(self._simulators)} environments"
             )
         start = time.perf_counter()
+        self._active = np.ones(len(self._simulators), bool) if active is None else np.array(active)
         plan = self._plan(tf.convert_to_tensor(seed, tf.int32))
-        action = tf.identity(plan.action)
+        action = tf.where(self._active[:, None], plan.action, 0.0)
+        predicted = tf.where(self._active, tf.reduce_mean(plan.returns, axis=1), 0.0)
         self._seconds += time.perf_counter() - start
-        self._decisions += len(self._simulators)
-        return action, state, {"predicted_return": tf.reduce_mean(plan.returns, axis=1)}
+        self._decisions += int(self._active.sum())
+        return action, state, {"predicted_return": predicted}
 
     def measurements(self) -> dict[str, float]:
         """Speeds since the policy was made, and where the time goes."""
@@ -106,8 +112,10 @@ class SimulatorCEMPolicy(Policy):
 
     def _returns(self, actions: np.ndarray) -> np.ndarray:
         """Simulates candidates [B, J, H, A] → returns float32 [B, J], -inf if surely no elite."""
-        pairs = zip(self._simulators, actions, strict=True)
-        return np.stack([self._judge(*pair) for pair in pairs]).astype(np.float32)
+        returns = np.zeros(actions.shape[:2], np.float32)
+        for row in np.flatnonzero(self._active):
+            returns[row] = self._judge(self._simulators[row], actions[row])
+        return returns
 
     def _judge(self, simulator: Simulator, candidates: np.ndarray) -> np.ndarray:
         if self._config.best_first and simulator.reward_bound is not None:

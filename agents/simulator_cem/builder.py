@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import gin
-import numpy as np
-from dm_env import specs
+import sonnet as snt
+from acme import specs
 
-from agents.builder import PlannerBuilder, tensor_spec
+from agents.builder import PlannerBuilder, Role, tensor_spec, unit_actions
 from agents.simulator_cem.acting import SimulatorCEMPolicy
 from agents.simulator_cem.config import SimulatorCEMConfig
 
@@ -23,20 +20,23 @@ class SimulatorCEMBuilder(PlannerBuilder):
     def __init__(self, config: SimulatorCEMConfig | None = None) -> None:
         self.config = config or SimulatorCEMConfig()
 
-    def make_policy(self, environments: Sequence[Any]) -> SimulatorCEMPolicy:
-        """Plans in the simulators of `environments`, which offer `simulator()`."""
-        first = environments[0]
-        actions = first.action_spec()
-        if not isinstance(actions, specs.BoundedArray) or actions.dtype != np.float32:
-            raise ValueError(f"simulator_cem needs continuous bounded actions, got {actions}")
-        if not hasattr(first, "simulator"):
+    def make_policy(
+        self, networks: snt.Module, spec: specs.EnvironmentSpec, role: Role
+    ) -> SimulatorCEMPolicy:
+        """Plans in the simulators of the role's rows."""
+        actions = unit_actions(spec.actions, "simulator_cem")
+        if not role.simulators:
             raise ValueError(
-                f"simulator_cem needs an environment that offers its simulator; {first.name} does "
-                "not, control_suite does"
+                "simulator_cem needs an environment that offers its simulator; this one does not, "
+                "control_suite does"
             )
         return SimulatorCEMPolicy(
             self.config,
-            [environment.simulator() for environment in environments],
-            tensor_spec(first.observation_spec()),
+            role.simulators,
+            tensor_spec(spec.observations),
             tensor_spec(actions),
         )
+
+    def make_served(self, networks: snt.Module, spec: specs.EnvironmentSpec) -> None:
+        """None: what it plans with is MuJoCo, which no SavedModel holds."""
+        return None

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterator
 
 import tensorflow as tf
+
+from agents.builder import Role
+from agents.policy import PlanningPolicy
+from pipelines.benchmarks import measured
+from pipelines.benchmarks.measured import Result, Settings
 
 MATRIX_SIZE = 3000
 
@@ -23,20 +27,27 @@ def seconds_of(call: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def measure(builder: Any, spec: Any, batch_size: int, repeats: int) -> dict[str, Any]:
-    """Times plans of the builder's policy from `batch_size` beliefs.
+def run(settings: Settings) -> Iterator[Result]:
+    """Times plans from `batch` beliefs, at the paper's size of the agent that `size` names."""
+    who = measured.subject(settings.size, settings.bindings)
+    config = type(who.builder.config).__name__
+    backend = f"{config}.planning_backend = '{settings.backend}'"
+    who = measured.subject(settings.size, [*settings.bindings, backend])
+    policy = who.builder.make_policy(who.parts.networks(who.spec), who.spec, Role(evaluation=True))
+    yield {
+        "benchmark": "cem",
+        "size": settings.size,
+        "batch": settings.batch,
+        "backend": settings.backend,
+        **measure(policy, settings.batch, settings.repeats),
+    }
 
-    Args:
-      builder, spec: PlaNet's builder and the environment's spec.
-      batch_size: B, beliefs planned for at once.
-      repeats: plans behind the median, after a warm-up.
-    """
-    networks = builder.make_networks(spec, seed=0)
-    policy = builder.make_policy(networks, spec, evaluation=True)
-    belief, seed = networks.dynamics.initial(batch_size), tf.constant([0, 0])
-    plan = tf.function(policy.plan, autograph=False)
-    matrix = tf.random.normal([MATRIX_SIZE, MATRIX_SIZE])
-    calls = (lambda: plan(belief, seed).action.numpy(), lambda: tf.matmul(matrix, matrix).numpy())
+
+def measure(policy: PlanningPolicy, batch_size: int, repeats: int) -> Result:
+    """Times plans of a policy from `batch_size` beliefs; `repeats` are behind the median."""
+    plan = tf.function(lambda seed: policy.plan_from_start(batch_size, seed), autograph=False)
+    matrix, seed = tf.random.normal([MATRIX_SIZE, MATRIX_SIZE]), tf.constant([0, 0])
+    calls = (lambda: plan(seed).numpy(), lambda: tf.matmul(matrix, matrix).numpy())
     for call in calls:
         call()
     times = [[seconds_of(call) for call in calls] for _ in range(repeats)]

@@ -16,6 +16,7 @@ import tensorflow as tf
 from ops import mcts
 from ops.mcts import backends
 from ops.mcts.search import RecurrentFn
+from pipelines.benchmarks.measured import Result, Settings
 from pipelines.system.errors import UserError
 
 DEFAULT_SHAPES = "1,18,50;32,18,50;256,18,50;64,4,800;8,82,200;64,362,200;16,362,800"
@@ -177,7 +178,7 @@ def measure(batch: int, actions: int, simulations: int, backend: str, repeats: i
     }
 
 
-def run(shapes: str = DEFAULT_SHAPES, backend: str = "auto", repeats: int = 15) -> Iterator[dict]:
-    """Figures of each shape 'B,A,N;…', one dict a shape."""
-    for batch, actions, simulations in parse_shapes(shapes):
-        yield measure(batch, actions, simulations, backend, repeats)
+def run(settings: Settings) -> Iterator[Result]:
+    """Figures of each shape 'B,A,N;…'."""
+    for shape in parse_shapes(settings.shapes or DEFAULT_SHAPES):
+        yield measure(*shape, settings.backend, settings.repeats)

@@ -39,6 +39,7 @@ class BoardGame(dm_env.Environment):
 
     Attributes:
       name: 'open_spiel/' and the game.
+      players: who move in turns through `step`: 2 in self-play, else 1.
       seat: the learner's in the present game: 0, it moves first, or 1. Self-play: no meaning.
       state: OpenSpiel's, of the game in progress; not to be changed.
     """
@@ -58,6 +59,7 @@ class BoardGame(dm_env.Environment):
         self.state = game.new_initial_state()
         self._game = game
         self._opponent = opponent
+        self.players = 2 if opponent is None else 1
         self._history, self._max_moves = history, max_moves
         self._random_opening = random_opening
         self._layout = LAYOUTS[game.get_type().short_name]

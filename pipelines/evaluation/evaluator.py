@@ -7,8 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from agents.actor import Actor
 from agents.builder import FigureMaker, OpenLoopPredictor
-from pipelines.acting.environment_loop import EnvironmentLoop, Episode
+from pipelines.acting.environment_loop import EnvironmentLoop, undone_when_interrupted
+from pipelines.acting.row import Episode
 from pipelines.evaluation import video
 
 
@@ -28,7 +30,8 @@ class Evaluator:
     """Evaluates a policy in environments of its own.
 
     Args:
-      loop: over the evaluation environments, with an actor that writes nothing.
+      loop: over the evaluation environments.
+      actor: acts in them, and writes nothing.
       predictor: imagines frames; None: no open-loop videos.
       figure_maker: draws what the filmed episodes show; None: nothing.
       context: frames that the predictor sees.
@@ -40,6 +43,7 @@ class Evaluator:
     def __init__(
         self,
         loop: EnvironmentLoop,
+        actor: Actor,
         *,
         predictor: OpenLoopPredictor | None,
         figure_maker: FigureMaker | None = None,
@@ -48,24 +52,37 @@ class Evaluator:
         num_videos: int,
         directory: pathlib.Path,
     ) -> None:
-        self._loop, self._predictor = loop, predictor
+        self._loop, self._actor, self._predictor = loop, actor, predictor
         self._context, self._imagined = context, imagined
         self._figure_maker = figure_maker
         self._num_videos, self._directory = num_videos, directory
 
     def run(self, num_episodes: int, label: str) -> Evaluation:
-        """Plays episodes and films the first ones; names of files begin with `label`."""
-        episodes = self._loop.run(num_episodes, record=self._num_videos)
-        filmed = [episode for episode in episodes if episode.frames is not None]
+        """Plays episodes and films the first ones; names of files begin with `label`.
+
+        Raises:
+          Interrupted: the run is to stop; it is as if nothing had been played.
+        """
+        episodes = undone_when_interrupted(
+            self._loop,
+            self._actor,
+            lambda: self._loop.run(self._actor, num_episodes, record=self._num_videos),
+        )
+        filmed = self.film(episodes, label)
         pictures = {}
-        for i, episode in enumerate(filmed):
-            video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.frames)
         if filmed:
             pictures["evaluation/episode"] = video.image_strip([filmed[0].frames], 0)
         if filmed and self._predictor is not None:
             pictures["evaluation/open_loop"] = self._open_loop(filmed[0], f"{label}-open-loop")
         pictures.update(self._figures(episodes, label))
         return Evaluation(episodes, pictures)
+
+    def film(self, episodes: list[Episode], label: str) -> list[Episode]:
+        """Writes the films of those episodes that have frames, and returns these episodes."""
+        filmed = [episode for episode in episodes if episode.frames is not None]
+        for i, episode in enumerate(filmed):
+            video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.frames)
+        return filmed
 
     def _figures(self, episodes: list[Episode], label: str) -> dict[str, np.ndarray]:
         recorded = [episode for episode in episodes if episode.observations is not None]
@@ -84,7 +101,8 @@ class Evaluator:
         length = min(self._context + self._imagined, len(episode.actions))
         frames, actions = episode.observations[:length], episode.actions[:length]
         context = min(self._context, length - 1)
-        imagined = self._predictor(frames, actions, context)
+        imagined = video.as_rgb(self._predictor(frames, actions, context))
+        frames = video.as_rgb(frames)
         video.open_loop_video(frames, imagined, context, self._directory / name)
         rows = [frames, imagined, video.error_frames(frames, imagined)]
         return video.image_strip(rows, context)

@@ -50,7 +50,7 @@ class BaseRun(abc.ABC):
         self._state = RunState()
         self._clock = self._saved_at = time.monotonic()
         self._make()
-        with contextlib.ExitStack() as opened, log_directory.leaving_no_trace(logdir):
+        with contextlib.ExitStack() as opened:
             self._claim(opened)
             with files.writing(self._logdir / "config.gin"):
                 files.atomic_write(self._logdir / "config.gin", config_text())
@@ -60,8 +60,9 @@ class BaseRun(abc.ABC):
     def run(self) -> bool:
         """Goes on until nothing is left to do; returns False when it was asked to stop."""
         with self._opened as opened:
+            self._claimed.keep()
             # Not before: a bar keeps its line of the terminal to itself.
-            self._progress = Progress(self._experiment.num_episodes, self._state.episodes)
+            self._progress = Progress(self._length(), self._unit(), self._position())
             opened.callback(self._progress.close)
             return self._run()
 
@@ -112,17 +113,36 @@ class BaseRun(abc.ABC):
             "environment": self._environment.name,
             "seed": self._seed,
         }
-        opened.enter_context(log_directory.claim(self._logdir, identity))
+        self._claimed = opened.enter_context(log_directory.claim(self._logdir, identity))
         self._checkpoints = CheckpointManager(self._logdir, identity)
         unit = self._checkpoints.latest()
         self._open(unit, opened)
         self._logger = MetricsLogger(self._logdir, unit.step if unit else None, self._state.rows)
         opened.callback(self._logger.close)
 
+    # How far a run is: in steps where its length is given so, else in episodes.
+
+    def _unit(self) -> str:
+        return "episodes" if self._experiment.num_steps is None else "step"
+
+    def _length(self) -> int:
+        return self._experiment.num_steps or self._experiment.num_episodes
+
+    def _position(self) -> int:
+        return int(self._state.counters()[self._unit()])
+
+    def _long_enough(self) -> bool:
+        return self._position() >= self._length()
+
+    def _report_due(self) -> bool:
+        """Some thousand rows are enough for every curve."""
+        return self._position() - self._state.reported_at >= self._length() // 1000
+
     # What a run shows and leaves behind.
 
     def _tick(self, steps: int = 0) -> None:
         """Moves clock and bar; `steps` are those of the episode in progress."""
+        self._claimed.check()
         now = time.monotonic()
         self._state.wall_clock += now - self._clock
         self._clock = now
@@ -135,9 +155,11 @@ class BaseRun(abc.ABC):
         state, means = self._state, self._state.take_means()
         self._logger.write(state.counters(), means)
         state.rows += 1
+        state.reported_at = self._position()
         self._progress.report(state.counters(), state.last_return, means.get("evaluation/return"))
 
-    def _write_summary(self, **more: Any) -> None:
+    def _write_summary(self) -> None:
+        returns = {"returns": self._state.returns} if self._state.returns else {}
         summary.write_summary(
             self._logdir,
             agent=self._builder.name,
@@ -146,7 +168,7 @@ class BaseRun(abc.ABC):
             counters=self._state.counters(),
             evaluation=self._state.last_evaluation,
             best_evaluation=self._state.best_evaluation,
-            **more,
+            **returns,
         )
 
 

@@ -1,256 +1,365 @@
-"""Runs a builder's agent in one process: acting, learning and replay take turns (Algorithm 1).
+"""Runs a builder's agent in one process: acting, learning and replay take turns.
 
-    until enough episodes are collected:
-        updates due before the next episode      replay → dataset → Learner.step
-        evaluation, export when due
-        one episode in each environment          Policy → environment → Adder → replay
+    stage by stage, until the run is long enough:
+        updates due before the next round        replay → dataset → Learner.step
+        gate, evaluation, export when due
+        one round of episodes, or of steps       Policy → environment → Adder → replay
         checkpoint when due
 
-What comes next depends only on counters and random states, and a checkpoint holds all of them: a
-run that is stopped and started again does what it would have done.
+What comes next depends only on counters and random states, and a checkpoint holds all of them, with
+the episodes in progress as their beginning and what was done since: a run that is stopped and
+started again does what it would have done. An agent without stages plays rounds alone, and these
+are its evaluation.
 """
 
 from __future__ import annotations
 
 import contextlib
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
 
 from agents.actor import Actor
-from pipelines.acting.environment_loop import EnvironmentLoop, Interrupted, undone_when_interrupted
+from agents.builder import Counters, Schedule, Stage
+from pipelines.acting.environment_loop import EnvironmentLoop
+from pipelines.acting.row import Episode
 from pipelines.environments import BatchedEnvironment
-from pipelines.evaluation.evaluator import Evaluator
 from pipelines.launch.base_run import BaseRun, restoring
-from pipelines.launch.parts import Parts, make_parts
+from pipelines.launch.champion import Champion
+from pipelines.launch.parts import Parts, make_role, spec_of
 from pipelines.launch.run_state import RunState
-from pipelines.logdir import summary
+from pipelines.logdir import exported, summary
 from pipelines.logdir.checkpointing import Unit
-from pipelines.replay.datasets import TimedIterator, make_dataset, make_table_dataset
-from pipelines.replay.server import EpisodeBuffer, Replay
+from pipelines.replay.server import Replay
 from pipelines.serving.export import Exporter
-from pipelines.system.errors import UserError
+from pipelines.system.errors import Interrupted, UserError
 
 
 class LocalRun(BaseRun):
-    """One training run; see `BaseRun`."""
+    """One run; see `BaseRun`."""
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
-        enough = self._state.episodes >= self._experiment.num_episodes
-        return enough and self._updates_due() == 0 and not self._evaluation_due()
+        """Whether nothing is left to do, the last policy's export included."""
+        return self._trained and not self._export_due()
+
+    @property
+    def _trained(self) -> bool:
+        over = self._long_enough() or self._state.cycle >= max(1, self._builder.cycles)
+        return over and self._updates_due() == 0 and not self._evaluation_due()
 
     # What runs while the run does.
 
     def _make(self) -> None:
         if self._experiment.deterministic:
             tf.config.experimental.enable_op_determinism()
-        self._parts = make_parts(self._experiment, self._seed)
-        self._environment = self._parts.environment
+        self._parts = parts = Parts(self._experiment, self._seed)
+        self._stages = parts.stages
+        self._filled: set[str] = set()
+        self._environment = parts.environments()
+        # What only plans is evaluated where it plays.
+        self._judging = parts.evaluation_environments() if self._stages else self._environment
+        self._spec = spec_of(self._environment, self._judging)
+        self._networks = parts.networks(self._spec)
+        self._champion = Champion(
+            self._experiment, parts, self._spec, self._networks, self._should_stop
+        )
+        self._acting = self._champion.networks
+        self._tables = parts.tables(self._spec)
+        self._loop = EnvironmentLoop(self._environment, self._should_stop)
+        role = make_role(self._judging, evaluation=True)
+        self._judge = parts.planning_actor(self._acting, self._spec, role)
 
     def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
-        self._replay = Replay(
-            self._parts.tables,
-            self._logdir / "replay",
-            address=self._experiment.replay_address,
-            port=self._experiment.replay_port,
-            restore_from=unit.replay if unit else None,
-            timeout_s=self._experiment.replay_timeout,
-        )
-        opened.callback(self._replay.close)
-        self._connect(self._parts)
+        self._replay = None
+        if self._tables:
+            self._replay = Replay(
+                self._tables,
+                self._logdir / "replay",
+                address=self._experiment.replay_address,
+                port=self._experiment.replay_port,
+                public=self._experiment.replay_public,
+                restore_from=unit.replay if unit else None,
+                timeout_s=self._experiment.replay_timeout,
+                should_stop=self._should_stop,
+            )
+            opened.callback(self._replay.close)
+        self._connect()
         if unit is not None:
             self._resume(unit)
 
-    def _connect(self, parts: Parts) -> None:
-        """Wires policies, environments and learner to the replay."""
-        options, batch_size = self._builder.dataset_options, parts.environment.batch_size
-        transform = self._builder.make_dataset_transform(parts.learner)
-        if options.batch_size is None:
-            self._dataset = make_table_dataset(
-                self._replay.client, options.table, transform=transform
-            )
-        else:
-            self._dataset = make_dataset(
-                self._replay.address,
-                options.table,
-                options.batch_size,
-                transform=transform,
-                prioritized=options.prioritized,
-            )
-        adders = [
-            EpisodeBuffer(self._builder.make_adder(self._replay.client)) for _ in range(batch_size)
+    def _connect(self) -> None:
+        """Makes the parts that write to the replay or read from it, and what judges them."""
+        parts, role = self._parts, make_role(self._environment)
+        client = self._replay.client if self._replay else None
+        self._learning = [
+            parts.learning(stage, self._networks, self._replay, self._should_stop)
+            for stage in self._stages
         ]
-        written = (adders, self._builder.extras)
-        self._seed_actor = Actor(parts.seed_policy, batch_size, parts.seeds["seed_actor"], *written)
-        self._actor = Actor(parts.policy, batch_size, parts.seeds["actor"], *written)
-        self._evaluation_actor = Actor(
-            parts.evaluation_policy,
-            parts.evaluation_environment.batch_size,
-            parts.seeds["evaluation_actor"],
+        self._actors = [
+            parts.actors(stage, self._acting, self._spec, role, client)
+            if stage.schedule.collects
+            else ()
+            for stage in self._stages
+        ]
+        judging = EnvironmentLoop(self._judging, self._should_stop)
+        self._evaluator = parts.evaluator(
+            self._acting, judging, self._judge, self._logdir / "videos"
         )
-        self._exporter = Exporter(parts.evaluation_policy, self._experiment.export_native)
-        self._evaluator = Evaluator(
-            EnvironmentLoop(
-                parts.evaluation_environment, self._evaluation_actor, self._should_stop
-            ),
-            predictor=parts.predictor,
-            figure_maker=parts.figure_maker,
-            context=self._experiment.context_frames,
-            imagined=self._experiment.imagined_frames,
-            num_videos=self._experiment.evaluation_videos,
-            directory=self._logdir / "videos",
-        )
+        served = self._builder.make_served(self._acting, self._spec)
+        native = self._experiment.export_native
+        self._exporter = None if served is None else Exporter(served, native)
 
     # The loop.
 
     def _run(self) -> bool:
         finished = self._train()
         self._save()
-        self._exporter.save(self._logdir / "policy" / "last")
+        self._export("last")
         return finished
 
     def _train(self) -> bool:
         try:
             while True:
                 self._learn()
+                self._pass_gate()
                 if self._evaluation_due():
                     self._evaluate()
-                if self.finished:
+                changed = self._change_stage()
+                if self._trained:
                     return True
+                if changed:
+                    continue
                 self._collect()
-                self._save_if_due()
+                # An episode of a planner may have taken hours.
+                self._save_if_due() if self._stages else self._save()
         except Interrupted:
             return False
 
+    @property
+    def _stage(self) -> Stage | None:
+        return self._stages[self._state.stage] if self._stages else None
+
+    def _schedule(self) -> tuple[Schedule, Counters]:
+        """The stage's, and how far it is; only the first cycle begins with seeds."""
+        schedule = self._stage.schedule if self._stage else Schedule()
+        if self._state.cycle > 0:
+            schedule = schedule._replace(seed_episodes=0, seed_steps=0)
+        return schedule, self._state.of_stage()
+
     def _updates_due(self) -> int:
-        due = self._builder.schedule.updates_due(self._state.episodes, self._state.step)
-        return max(0, due - self._state.updates)
+        schedule, done = self._schedule()
+        return schedule.updates_due(done)
+
+    def _stage_over(self) -> bool:
+        schedule, done = self._schedule()
+        return schedule.over(done) and schedule.updates_due(done) == 0
+
+    def _change_stage(self) -> bool:
+        """Goes on to the next stage where this one is over; returns whether it was."""
+        if not self._stages or not self._stage_over() or self._long_enough():
+            return False
+        self._loop.abandon()
+        for actor in self._actors[self._state.stage]:
+            actor.abandon()
+        self._state.next_stage(len(self._stages))
+        return True
 
     def _learn(self) -> None:
-        """Does the updates that come before the next episode."""
+        """Does the updates that come before the next round."""
         if (due := self._updates_due()) == 0:
             return
         self._check_replay()
-        start = time.monotonic()
-        batches = TimedIterator(self._dataset.take(due), self._replay.client)
-        for batch in batches:
-            self._state.measure(self._parts.learner.step(batch))
-            self._write_priorities()
+        learning = self._learning[self._state.stage]
+        for update in learning.updates(due):
+            self._state.measure(update.metrics)
             self._state.updates += 1
             self._tick()
             if self._should_stop():
                 raise Interrupted
-        self._state.measure(
-            {
-                "learner/wait_share": batches.report().share,
-                "learner/updates_per_second": due / (time.monotonic() - start),
-            }
-        )
+        self._state.measure(learning.measured)
         self._save_if_due()
 
-    def _write_priorities(self) -> None:
-        priorities = self._parts.learner.take_priorities()
-        if priorities is not None:
-            table = self._builder.dataset_options.table
-            self._replay.client.update_priorities(table, *priorities)
-
     def _check_replay(self) -> None:
-        table = self._builder.dataset_options.table
-        if self._replay.size(table) == 0:
+        options = self._stage.dataset_options
+        if options is None or options.table in self._filled:
+            return
+        self._filled.add(options.table)
+        if self._replay.size(options.table) == 0:
             raise UserError(
-                f"replay table '{table}' is empty after {self._state.episodes} episodes; expected "
-                "episodes at least as long as the agent's sequence_length"
+                f"replay table '{options.table}' is empty after {self._state.episodes} episodes; "
+                "expected each to be written to it"
             )
 
+    def _pass_gate(self) -> None:
+        """Lets who learns play against who collects, when that is due."""
+        state = self._state
+        if self._champion.due(state.updates, state.gated_updates):
+            state.measure(self._champion.meet(state.updates))
+            state.gated_updates = state.updates
+
     def _collect(self) -> None:
-        """Plays an episode in each environment and writes it to replay."""
-        state, environment = self._state, self._environment
-        seeding = state.episodes < self._builder.schedule.seed_episodes
-        actor = self._seed_actor if seeding else self._actor
-        loop = EnvironmentLoop(environment, actor, self._should_stop)
-        at_a_time = self._experiment.collected_episodes or environment.batch_size
-        count = min(at_a_time, self._experiment.num_episodes - state.episodes)
-        start = time.monotonic()
-        episodes = undone_when_interrupted(
-            environment, actor, lambda: loop.run(count, on_step=self._tick)
-        )
+        """Plays a round: an episode in each environment, or so many steps, and writes it."""
+        state = self._state
+        schedule, done = self._schedule()
+        state.rounds += 0 if schedule.collects else 1
+        if not schedule.collects:
+            return
+        actor, start = self._who_acts(schedule, done), time.monotonic()
+        before = dict(self._loop.seconds)
+        if schedule.rollout is not None:
+            episodes, steps = self._loop.rollout(actor, schedule.rollout, self._tick)
+        else:
+            filmed = 0 if self._stages else self._experiment.evaluation_videos - state.episodes
+            episodes = self._loop.run(
+                actor, self._episodes_at_a_time(), max(0, filmed), self._stepped
+            )
+            steps = sum(episode.length for episode in episodes)
         seconds = time.monotonic() - start
-        steps = sum(episode.length for episode in episodes)
-        state.step += steps
-        state.episodes += len(episodes)
-        state.last_return = sum(episode.episode_return for episode in episodes) / len(episodes)
+        spent = {part: total - before[part] for part, total in self._loop.seconds.items()}
         state.measure(
             {
-                "episode/return": state.last_return,
-                "episode/length": steps / len(episodes),
                 "actor/steps_per_second": steps / seconds,
-                **{f"actor/{part}_share": spent / seconds for part, spent in loop.seconds.items()},
+                **{f"actor/{part}_share": time / seconds for part, time in spent.items()},
+                **actor.policy.measurements(),
             }
         )
-        self._report()
+        self._count(episodes, steps)
+
+    def _who_acts(self, schedule: Schedule, done: Counters) -> Actor:
+        if self._stage is None:
+            return self._judge
+        seed_actor, actor = self._actors[self._state.stage]
+        return seed_actor if schedule.seeding(done) else actor
+
+    def _episodes_at_a_time(self) -> int:
+        count = self._experiment.collected_episodes or self._environment.batch_size
+        if self._experiment.num_steps is not None:
+            return count
+        return min(count, self._experiment.num_episodes - self._state.episodes)
+
+    def _stepped(self, steps: int) -> None:
+        self._tick(steps)
+        if self._experiment.checkpoint_minutes > 0 or not self._stages:
+            self._save_if_due()
+
+    def _count(self, episodes: Sequence[Episode], steps: int) -> None:
+        state = self._state
+        state.rounds += 1
+        state.step += steps
+        state.episodes += len(episodes)
+        for episode in episodes:
+            state.measure({"episode/return": episode.episode_return})
+            state.measure({"episode/length": episode.length})
+        if episodes:
+            state.last_return = sum(each.episode_return for each in episodes) / len(episodes)
+        if not self._stages:
+            self._count_as_evaluation(episodes)
+        if episodes and self._report_due():
+            self._report()
+
+    def _count_as_evaluation(self, episodes: Sequence[Episode]) -> None:
+        """Of an agent that only plans, the last evaluation is of all episodes so far."""
+        state = self._state
+        label = f"{state.episodes - len(episodes):06d}"
+        self._evaluator.film(episodes, label)
+        state.returns += [episode.episode_return for episode in episodes]
+        result = summary.evaluation_result(state.returns)
+        state.record_evaluation(result, self._position())
+        state.best_evaluation = result
+        self._measure_evaluation(result)
+
+    # Evaluation.
 
     def _evaluation_due(self) -> bool:
         state, interval = self._state, self._experiment.evaluation_interval
-        if state.updates == 0 or state.episodes == state.evaluated_episodes:
+        if not self._stages or state.updates == state.evaluated_updates:
             return False
-        passed = state.episodes // interval > state.evaluated_episodes // interval
-        return passed or state.episodes >= self._experiment.num_episodes
+        passed = self._position() // interval > state.evaluated_at // interval
+        return passed or self._long_enough() or self._stage_over()
 
     def _evaluate(self) -> None:
         state = self._state
-        count, label = self._experiment.evaluation_episodes, f"{state.episodes:06d}"
-        episodes, pictures = undone_when_interrupted(
-            self._parts.evaluation_environment,
-            self._evaluation_actor,
-            lambda: self._evaluator.run(count, label),
+        evaluation = self._evaluator.run(
+            self._experiment.evaluation_episodes, f"{self._position():06d}"
         )
-        result = summary.evaluation_result([episode.episode_return for episode in episodes])
-        is_best = state.record_evaluation(result)
-        state.measure(
+        returns = [episode.episode_return for episode in evaluation.episodes]
+        result = summary.evaluation_result(returns)
+        is_best = state.record_evaluation(result, self._position())
+        self._measure_evaluation(result)
+        self._report()
+        for name, picture in evaluation.pictures.items():
+            self._logger.image(name, picture, state.step)
+        if is_best:
+            self._export("best")
+        self._write_summary()
+
+    def _measure_evaluation(self, result: Mapping[str, Any]) -> None:
+        self._state.measure(
             {
                 "evaluation/return": result["mean"],
                 "evaluation/standard_error": result["standard_error"] or 0.0,
             }
         )
-        self._report()
-        for name, picture in pictures.items():
-            self._logger.image(name, picture, state.step)
-        if is_best:
-            self._exporter.save(self._logdir / "policy" / "best")
-        self._write_summary()
+
+    def _export(self, name: str) -> None:
+        if self._exporter is not None:
+            policy = self._logdir / "policy" / name
+            self._exporter.save(policy)
+            exported.note_updates(policy, self._state.updates)
+
+    def _export_due(self) -> bool:
+        """Whether a run has ended between its last checkpoint and the export."""
+        there = exported.updates_of(self._logdir / "policy" / "last")
+        return self._exporter is not None and there != self._state.updates
 
     # Checkpoints.
+
+    def _trackables(self) -> dict[str, tf.Module]:
+        trackables = {"networks": self._networks, "acting": self._acting}
+        for learning in self._learning:
+            trackables |= learning.trackables
+        return trackables
 
     def _save(self) -> None:
         self._tick()
         state = {
             "run": self._state.as_dict(),
-            "calls": [actor.calls for actor in self._actors()],
-            "environment": self._environment.random_state(),
-            "evaluation_environment": self._parts.evaluation_environment.random_state(),
+            "loop": self._loop.state(),
+            "actors": [actor.state() for actor in self._all_actors()],
+            "judged": self._judge.calls,
+            "judging": self._judging.random_state() if self._stages else None,
+            "champion": self._champion.random_state(),
         }
-        trackables = {"learner": self._parts.learner}
-        self._checkpoints.save(self._state.step, trackables, state, self._replay)
+        self._checkpoints.save(self._state.step, self._trackables(), state, self._replay)
         self._write_summary()
         self._saved_at = time.monotonic()
 
     def _resume(self, unit: Unit) -> None:
-        unit.restore({"learner": self._parts.learner})
+        unit.restore(self._trackables())
         with restoring(unit):
             self._state = RunState(**unit.state["run"])
-            for actor, calls in zip(self._actors(), unit.state["calls"], strict=True):
-                actor.calls = calls
-            self._environment.set_random_state(unit.state["environment"])
-            _set_as_many(self._parts.evaluation_environment, unit.state["evaluation_environment"])
+            self._loop.restore(unit.state["loop"], self._who_acted())
+            for actor, state in zip(self._all_actors(), unit.state["actors"], strict=True):
+                actor.restore(state)
+            self._judge.calls = unit.state["judged"]
+            if self._stages:
+                _set_as_many(self._judging, unit.state["judging"])
+            self._champion.set_random_state(unit.state["champion"])
 
-    def _actors(self) -> list[Actor]:
-        return [self._seed_actor, self._actor, self._evaluation_actor]
+    def _who_acted(self) -> Actor:
+        schedule, done = self._schedule()
+        return self._who_acts(schedule, done) if schedule.collects else self._judge
+
+    def _all_actors(self) -> list[Actor]:
+        """Those that may have episodes in progress."""
+        judge = [] if self._stages else [self._judge]
+        return judge + [actor for actors in self._actors for actor in actors]
 
 
-def _set_as_many(environment: BatchedEnvironment, states: list[Any]) -> None:
+def _set_as_many(environment: BatchedEnvironment, states: Sequence[Any]) -> None:
     """Restores random states; the number of environments may have changed since."""
     own = environment.random_state()
     environment.set_random_state([*states, *own[len(states) :]][: len(own)])

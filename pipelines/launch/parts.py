@@ -1,100 +1,184 @@
-"""What a builder makes for one run, and the environments it is made for."""
+"""The parts of a run by role: tables, learners, actors, evaluator, each made alone.
+
+Whoever makes a part needs the experiment and the run's seed, and nothing of the other parts but
+their addresses: a launcher wires them in one process (`local.py`) or in many.
+"""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import contextlib
+import pathlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
-import numpy as np
 import reverb
+import sonnet as snt
+from acme import specs
 
-from agents.builder import FigureMaker, OpenLoopPredictor
-from agents.learner import Learner
+from agents.actor import Actor
+from agents.builder import Role, Stage
 from agents.policy import Policy
+from pipelines.acting.environment_loop import EnvironmentLoop
 from pipelines.configuration.experiment import Experiment
 from pipelines.environments import BatchedEnvironment, make_environment_spec
+from pipelines.evaluation.evaluator import Evaluator
+from pipelines.launch.learning import Learning
+from pipelines.launch.seeds import Seeds
+from pipelines.replay.adders import EpisodeBuffer, StepAdder
+from pipelines.replay.client import Client
+from pipelines.replay.server import Replay
 from pipelines.system.errors import UserError, first_line
 
 MAX_EVALUATION_ENVIRONMENTS = 10
 
-# Each part of a run draws from a stream of random numbers of its own.
-_STREAMS = ("networks", "learner", "seed_actor", "actor", "evaluation_actor")
 
-
-class Parts(NamedTuple):
-    """The parts of a run, not yet connected: nothing runs, nothing is written.
+class Parts:
+    """Makes the parts of one run; two calls make two parts that are equal.
 
     Attributes:
-      environment: B environments to collect in.
-      evaluation_environment: apart, so that evaluations change nothing in training.
-      learner: with the networks inside.
-      tables: of the replay.
-      policy: for collecting.
-      seed_policy: for the episodes before learning.
-      evaluation_policy: without exploration; the one that is exported.
-      predictor: imagines frames; None: this agent does not.
-      figure_maker: draws what evaluation episodes show; None: nothing.
-      seeds: of each stream of random numbers.
+      stages: of the agent.
+      seeds: of the run.
+
+    Every method raises UserError where agent and environment do not fit together.
     """
 
-    environment: BatchedEnvironment
-    evaluation_environment: BatchedEnvironment
-    learner: Learner
-    tables: list[reverb.Table]
-    policy: Policy
-    seed_policy: Policy
-    evaluation_policy: Policy
-    predictor: OpenLoopPredictor | None
-    figure_maker: FigureMaker | None
-    seeds: dict[str, int]
+    def __init__(self, experiment: Experiment, seed: int) -> None:
+        self._experiment, self._builder = experiment, experiment.builder
+        self.stages: Sequence[Stage] = self._builder.make_stages()
+        self.seeds = Seeds(seed)
+
+    def environments(self, rows: range | None = None) -> BatchedEnvironment:
+        """The environments to collect in; `rows` of them, None: all."""
+        rows = range(self._experiment.num_environments) if rows is None else rows
+        return make_environments(self._experiment.environment, self.seeds, "environment", rows)
+
+    def evaluation_environments(self) -> BatchedEnvironment:
+        """Apart, so that evaluations change nothing in training."""
+        count = min(self._experiment.evaluation_episodes, MAX_EVALUATION_ENVIRONMENTS)
+        return make_environments(
+            evaluation_factory(self._experiment), self.seeds, "evaluation_environment", range(count)
+        )
+
+    def networks(self, spec: specs.EnvironmentSpec) -> snt.Module:
+        """All networks, with the weights that a run of this seed begins with."""
+        with naming_misfits():
+            return self._builder.make_networks(spec, self.seeds.of("networks"))
+
+    def tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
+        """The replay tables of all stages, each name once; see `Stage.make_tables`."""
+        tables: dict[str, reverb.Table] = {}
+        with naming_misfits():
+            for stage in self.stages:
+                for table in stage.make_tables(spec, paced):
+                    tables.setdefault(table.name, table)
+        return list(tables.values())
+
+    def learning(
+        self,
+        stage: Stage,
+        networks: snt.Module,
+        replay: Replay | None,
+        should_stop: Callable[[], bool],
+    ) -> Learning:
+        """Learner, transform and data of a stage."""
+        place = self.stages.index(stage)
+        with naming_misfits():
+            learner = stage.make_learner(networks, self.seeds.of("learner", place))
+            transform = stage.make_transform(networks, self.seeds.of("transform", place))
+        return Learning(
+            stage, learner, transform, replay, self.seeds.of("dataset", place), should_stop
+        )
+
+    def actors(
+        self,
+        stage: Stage,
+        networks: snt.Module,
+        spec: specs.EnvironmentSpec,
+        role: Role,
+        client: Client,
+    ) -> tuple[Actor, Actor]:
+        """Who acts before the first update, and who after it, in the role's rows."""
+        place = self.stages.index(stage)
+        with naming_misfits():
+            policies = stage.make_seed_policy(spec), stage.make_policy(networks, spec, role)
+            adders = [_make_adder(stage, client) for _ in role.rows]
+        streams = ("seed_actor", "actor")
+        seed_actor, actor = (
+            Actor(
+                policy,
+                len(role.rows),
+                self.seeds.of(stream, place, role.rows.start),
+                adders,
+                stage.extras,
+            )
+            for stream, policy in zip(streams, policies, strict=True)
+        )
+        return seed_actor, actor
+
+    def planning_actor(
+        self, networks: snt.Module, spec: specs.EnvironmentSpec, role: Role
+    ) -> Actor:
+        """Who acts where nothing is learned, or judges: nothing is written."""
+        stream = "evaluation_actor" if role.evaluation else "actor"
+        return Actor(self.policy(networks, spec, role), len(role.rows), self.seeds.of(stream))
+
+    def policy(self, networks: snt.Module, spec: specs.EnvironmentSpec, role: Role) -> Policy:
+        """The policy that is evaluated."""
+        with naming_misfits():
+            return self._builder.make_policy(networks, spec, role)
+
+    def evaluator(
+        self, networks: snt.Module, loop: EnvironmentLoop, actor: Actor, directory: pathlib.Path
+    ) -> Evaluator:
+        """Plays evaluations in the loop's environments, films them into `directory`."""
+        experiment = self._experiment
+        return Evaluator(
+            loop,
+            actor,
+            predictor=self._builder.make_open_loop_predictor(networks),
+            figure_maker=self._builder.make_figure_maker(networks),
+            context=experiment.context_frames,
+            imagined=experiment.imagined_frames,
+            num_videos=experiment.evaluation_videos,
+            directory=directory,
+        )
 
 
-def make_parts(experiment: Experiment, seed: int) -> Parts:
-    """Makes every part of a run.
+def _make_adder(stage: Stage, client: Client) -> Any:
+    if stage.schedule.rollout is None:
+        return EpisodeBuffer(stage.make_adder(client))
+    return StepAdder(lambda: stage.make_adder(client), client)
 
-    Raises:
-      UserError: agent and environment do not fit together.
-    """
-    try:
-        return _make_parts(experiment, seed)
-    except ValueError as error:
-        raise UserError(first_line(error)) from error
+
+def evaluation_factory(experiment: Experiment) -> Callable[..., Any]:
+    """What makes the environments that an experiment is evaluated in."""
+    return experiment.evaluation_environment or experiment.environment
 
 
 def make_environments(
-    experiment: Experiment, count: int, seed: int, evaluation: bool = False
+    factory: Callable[..., Any], seeds: Seeds, stream: str, rows: range
 ) -> BatchedEnvironment:
-    """Makes `count` environments; each has a seed of its own, from `seed` upwards."""
-    factory = experiment.environment
-    if evaluation and experiment.evaluation_environment is not None:
-        factory = experiment.evaluation_environment
-    return BatchedEnvironment([factory(seed=seed + i) for i in range(count)])
+    """Makes environments, those of `rows` of all that draw from the stream."""
+    with naming_misfits():
+        return BatchedEnvironment([factory(seed=seeds.of_environment(stream, row)) for row in rows])
 
 
-def _make_parts(experiment: Experiment, seed: int) -> Parts:
-    builder, seeds = experiment.builder, stream_seeds(seed)
-    num_evaluation = min(experiment.evaluation_episodes, MAX_EVALUATION_ENVIRONMENTS)
-    environment = make_environments(experiment, experiment.num_environments, seed)
-    spec = make_environment_spec(environment.environments[0])
-    evaluation_environment = make_environments(
-        experiment, num_evaluation, seed + experiment.num_environments, evaluation=True
-    )
-    _check_equal_specs(environment, evaluation_environment)
-    networks = builder.make_networks(spec, seeds["networks"])
-    return Parts(
-        environment=environment,
-        evaluation_environment=evaluation_environment,
-        learner=builder.make_learner(networks, seeds["learner"]),
-        tables=builder.make_tables(spec),
-        policy=builder.make_policy(networks, spec, evaluation=False),
-        seed_policy=builder.make_seed_policy(spec),
-        evaluation_policy=builder.make_policy(networks, spec, evaluation=True),
-        predictor=builder.make_open_loop_predictor(networks),
-        figure_maker=builder.make_figure_maker(networks),
-        seeds=seeds,
-    )
+def make_role(environment: BatchedEnvironment, evaluation: bool = False) -> Role:
+    """The role of who acts in all rows of a run, which are these environments."""
+    rows = range(environment.batch_size)
+    offered = [getattr(each, "simulator", None) for each in environment.environments]
+    simulators = [make() for make in offered if make is not None]
+    return Role(evaluation, rows, len(rows), simulators if len(simulators) == len(rows) else ())
 
 
-def _check_equal_specs(environment: BatchedEnvironment, evaluation: BatchedEnvironment) -> None:
+def spec_of(
+    environment: BatchedEnvironment, evaluation: BatchedEnvironment
+) -> specs.EnvironmentSpec:
+    """The spec of environments to collect in, which those of evaluations share.
+
+    Raises:
+      UserError: they do not.
+    """
     for name in ("observation_spec", "action_spec"):
         expected, found = getattr(environment, name)(), getattr(evaluation, name)()
         if found != expected:
@@ -102,9 +186,13 @@ def _check_equal_specs(environment: BatchedEnvironment, evaluation: BatchedEnvir
                 f"{name} of Experiment.evaluation_environment ({evaluation.name}) is {found}; "
                 f"expected that of Experiment.environment ({environment.name}), {expected}"
             )
+    return make_environment_spec(environment)
 
 
-def stream_seeds(seed: int) -> dict[str, int]:
-    """A seed for each stream of random numbers of a run."""
-    values = np.random.SeedSequence(seed).generate_state(len(_STREAMS)) & 0x7FFFFFFF
-    return dict(zip(_STREAMS, map(int, values), strict=True))
+@contextlib.contextmanager
+def naming_misfits() -> Iterator[None]:
+    """Around what builders make: what does not fit is for the user to read."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(first_line(error)) from error

@@ -13,111 +13,158 @@ import reverb
 import tensorflow as tf
 import tree
 
-from agents.types import Sample, Trajectory
+from agents.builder import DatasetOptions, Transform
+from agents.types import Sample
 from pipelines.replay.client import Client, gone_as_user_error
-from pipelines.system.errors import UserError, nearest
+from pipelines.system.errors import Interrupted, UserError, nearest
+
+# Seconds that a batch may take before anybody asks why.
+_PATIENCE = 1.0
 
 
 def make_dataset(
     server_address: str,
-    table: str,
-    batch_size: int,
+    options: DatasetOptions,
     *,
+    count: int | None = None,
     max_in_flight_samples_per_worker: int | None = None,
     num_workers: int = 2,
-    prefetch: int = 2,
-    transform: Callable[[Trajectory], Any] | Callable[[Sample], Any] | None = None,
-    prioritized: bool = False,
-    max_samples: int = -1,
+    transform: Transform | None = None,
+    first_update: int = 0,
     timeout_s: float = 20.0,
 ) -> tf.data.Dataset:
-    """Makes a dataset of `Trajectory` batches `[B, T, ...]` with the table's types and shapes.
+    """Makes a dataset of batches, sampled from a table while somebody learns.
 
     Args:
       server_address: 'host:port' of the replay server.
-      table: whose signature gives types and shapes (T static when the signature's is, and not
-        necessarily the same for all leaves).
-      batch_size: B, sequences in a batch.
+      options: the table, whose signature gives types and shapes (T static when the signature's is,
+        and not necessarily the same for all leaves), and what a batch is.
+      count: batches in all, for which no item more is sampled; None: endless.
       max_in_flight_samples_per_worker: samples asked for ahead; None: `batch_size`. More hides a
         remote server's latency, but samples an older table.
       num_workers: threads that fetch and decode. A table that samples in a fixed order (first or
         last in) is read by one, since two would race for that order.
-      prefetch: batches kept ready.
-      transform: applied to each batch, in parallel, in the dataset's threads (a search stage).
-      prioritized: batches are `Sample`s, which tell how each trajectory was chosen.
-      max_samples: items to sample in all, after which the dataset ends; -1: endless. Set it to
-        steps x B where not one item more may be sampled than the learner uses.
+      transform: applied to each batch, in parallel, in the dataset's threads (a search, say).
+      first_update: number of the update that the first batch is for.
       timeout_s: how long the server may take to answer what its table looks like.
 
     Raises:
       UserError: the server is gone, or has no such table.
     """
-    info = _table_info(Client(server_address, timeout_s), table)
+    info = _table_info(Client(server_address, timeout_s), options)
     workers = 1 if info.sampler_options.is_deterministic else num_workers
     dataset = reverb.TrajectoryDataset(
         server_address=server_address,
-        table=table,
+        table=options.table,
         dtypes=tree.map_structure(lambda spec: spec.dtype, info.signature),
         shapes=tree.map_structure(lambda spec: spec.shape, info.signature),
-        max_in_flight_samples_per_worker=max_in_flight_samples_per_worker or batch_size,
+        max_in_flight_samples_per_worker=max_in_flight_samples_per_worker or options.batch_size,
         num_workers_per_iterator=workers,
-        max_samples=max_samples,
+        max_samples=-1 if count is None else count * options.batch_size,
     )
-    dataset = dataset.batch(batch_size, drop_remainder=True)
-    dataset = dataset.map(_as_sample if prioritized else lambda sample: Trajectory(*sample.data))
-    if transform is not None:
-        dataset = dataset.map(transform, num_parallel_calls=workers, deterministic=True)
-    return dataset.prefetch(prefetch)
+    dataset = dataset.batch(options.batch_size, drop_remainder=True)
+    dataset = dataset.map(lambda sample: _as_batch(sample, options))
+    return apply_transform(dataset, transform, first_update, workers).prefetch(options.prefetch)
 
 
-def _as_sample(sample: reverb.ReplaySample) -> Sample:
-    info = sample.info
-    return Sample(info.key, info.probability, info.table_size, Trajectory(*sample.data))
-
-
-def make_table_dataset(
-    client: Client, table: str, *, transform: Callable[[Trajectory], Any] | None = None
+def make_waiting_dataset(
+    client: Client,
+    options: DatasetOptions,
+    *,
+    transform: Transform | None = None,
+    first_update: int = 0,
 ) -> tf.data.Dataset:
-    """Makes a dataset whose every element is the whole table, as it is when it is asked for.
+    """Makes a dataset whose elements are read when they are asked for, and not before.
+
+    For queues, whose items nobody may take who does not learn from them, and for whole tables
+    (`batch_size` None), of which an element is all there is: rows `[R, ...]` of all items, one
+    behind the other in the order they were written.
 
     Args:
-      client: of the table's server.
-      table: its sampler is `ring`, and nobody else reads it.
+      client: of the table's server; nobody else reads the table.
+      options: the table, and what an element is.
       transform: applied to each element.
-
-    Yields `Trajectory` of rows `[R, ...]`: all items, one behind the other, in the order they were
-    written; `start_of_episode` tells where each begins.
+      first_update: number of the update that the first element is for.
 
     Raises:
       UserError: the server is gone, or has no such table.
     """
-    spec = Trajectory(*_table_info(client, table).signature)
+    signature = _named(options.sample_type, _table_info(client, options).signature)
+    join = np.concatenate
+    if options.batch_size is not None:
+        join = np.stack
+        signature = tree.map_structure(
+            lambda spec: tf.TensorSpec([options.batch_size, *spec.shape], spec.dtype), signature
+        )
+    # One that no stop interrupts, which TensorFlow would report as a fault.
+    reader = Client(client.server_address, client.timeout_s)
 
-    def elements() -> Iterator[Trajectory]:
+    def elements() -> Iterator[Any]:
+        read = _read_queue if options.queue else _read_in_order
         while True:
-            items = _read_in_order(client, table)
-            yield tree.map_structure(lambda *leaves: np.concatenate(leaves), *items)
+            items = [_named(options.sample_type, item) for item in read(reader, options)]
+            yield tree.map_structure(lambda *leaves: join(leaves), *items)
 
-    dataset = tf.data.Dataset.from_generator(elements, output_signature=spec)
-    options = tf.data.Options()
-    options.autotune.enabled = False  # It may prefetch, and an element would be old.
-    options.experimental_optimization.inject_prefetch = False
-    return (dataset if transform is None else dataset.map(transform)).with_options(options)
+    dataset = tf.data.Dataset.from_generator(elements, output_signature=signature)
+    settings = tf.data.Options()
+    settings.autotune.enabled = False  # It may prefetch, and an element would be old.
+    settings.experimental_optimization.inject_prefetch = False
+    return apply_transform(dataset, transform, first_update).with_options(settings)
 
 
-def _read_in_order(client: Client, table: str) -> list[Trajectory]:
+def apply_transform(
+    dataset: tf.data.Dataset, transform: Transform | None, first_update: int, workers: int = 1
+) -> tf.data.Dataset:
+    """Applies an agent's transform to each batch, and tells it which update the batch is for."""
+    if transform is None:
+        return dataset
+    numbers = tf.data.Dataset.range(first_update, tf.int64.max)
+    dataset = tf.data.Dataset.zip((dataset, numbers))
+    return dataset.map(
+        lambda batch, update: transform(batch, update),
+        num_parallel_calls=workers,
+        deterministic=True,
+    )
+
+
+def _as_batch(sample: reverb.ReplaySample, options: DatasetOptions) -> Any:
+    items, info = _named(options.sample_type, sample.data), sample.info
+    if not options.prioritized:
+        return items
+    return Sample(info.key, info.probability, info.table_size, items)
+
+
+def _named(sample_type: type[Any], item: Any) -> Any:
+    """An item as the agent's own named tuple, field by field of its name."""
+    fields = item._asdict()
+    if set(fields) - set(sample_type._fields) or set(sample_type._fields) - set(fields):
+        raise ValueError(
+            f"the table's items have fields {', '.join(fields)}; {sample_type.__name__} has "
+            f"{', '.join(sample_type._fields)}"
+        )
+    return sample_type(**fields)
+
+
+def _read_in_order(client: Client, options: DatasetOptions) -> list[Any]:
     """Each item once. What was read goes to the ring's end, so a full round leaves its order."""
     items = []
+    table = options.table
     for _ in range(client.server_info()[table].current_size):
         (sample,) = client.sample_items(table)
-        with gone_as_user_error(client.server_address):
-            client.mutate_priorities(table, updates={int(sample.info.key): sample.info.priority})
-        items.append(Trajectory(*sample.data))
+        client.update_priorities(table, [sample.info.key], [sample.info.priority])
+        items.append(sample.data)
     return items
 
 
-def _table_info(client: Client, table: str) -> Any:
-    tables, server_address = client.server_info(), client.server_address
+def _read_queue(client: Client, options: DatasetOptions) -> list[Any]:
+    """The next batch; of whole queues, what is in it."""
+    count = options.batch_size or client.server_info()[options.table].current_size
+    return [sample.data for sample in client.sample_items(options.table, count)]
+
+
+def _table_info(client: Client, options: DatasetOptions) -> Any:
+    table, tables = options.table, client.server_info()
+    server_address = client.server_address
     if table not in tables:
         raise UserError(
             f"replay server at {server_address} has no table '{table}'"
@@ -154,10 +201,16 @@ class TimedIterator:
       dataset: what to iterate over.
       client: of the dataset's server, which is asked whether it lives whenever a batch is late
         (`client.timeout_s`); None: nobody is asked, for datasets without a server.
+      should_stop: asked while a batch is late.
     """
 
-    def __init__(self, dataset: tf.data.Dataset, client: Client | None = None):
-        self._client = client
+    def __init__(
+        self,
+        dataset: tf.data.Dataset,
+        client: Client | None = None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ):
+        self._client, self._should_stop = client, should_stop
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._ready: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
         self._waited = 0.0
@@ -170,7 +223,13 @@ class TimedIterator:
         return self
 
     def __next__(self) -> Any:
-        """Returns the next batch; StopIteration at the end, UserError when the server is gone."""
+        """Returns the next batch.
+
+        Raises:
+          StopIteration: at the end.
+          UserError: the server is gone.
+          Interrupted: no batch has come, and the run is to stop.
+        """
         start = time.perf_counter()
         self._wanted.put(True)
         try:
@@ -195,16 +254,21 @@ class TimedIterator:
         return result
 
     def _await(self) -> tuple[Any, BaseException | None]:
+        if self._client is not None:
+            return self._client.patiently(lambda seconds: self._ready.get(timeout=seconds))
         while True:
             try:
-                return self._ready.get(timeout=self._client.timeout_s if self._client else None)
+                return self._ready.get(timeout=_PATIENCE)
             except queue.Empty:
-                self._client.server_info()
+                if self._should_stop():
+                    raise Interrupted from None
 
     def _raise(self, error: BaseException) -> None:
         if self._client is None:
             raise error
         with gone_as_user_error(self._client.server_address):
+            if isinstance(error, tf.errors.UnknownError):  # Raised in Python, inside TensorFlow.
+                self._client.server_info()
             raise error
 
 

@@ -16,7 +16,7 @@ import tree
 from agents.policy import Policy
 from ops import loader
 from pipelines.serving import checks, description
-from pipelines.system import files
+from pipelines.system import files, paths
 from pipelines.system.errors import UserError, first_line
 
 _BATCH_SIZE = tf.TensorSpec([], tf.int32, "batch_size")
@@ -137,10 +137,12 @@ class Exporter:
         fresh = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
         old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
         with files.writing(directory):
+            directory.parent.mkdir(exist_ok=True)  # Not its parents: a removed run stays removed.
             shutil.rmtree(fresh, ignore_errors=True)
-            with self._ops():
+            with self._ops(), paths.literal(directory.parent) as place:
+                target = f"{place}/{fresh.name}"
                 self._module.add_description(self._describe())
-                tf.saved_model.save(self._module, str(fresh), signatures=self._signatures)
+                tf.saved_model.save(self._module, target, signatures=self._signatures)
             # Where SavedModels have files that TensorFlow does not read.
             (fresh / "assets.extra").mkdir()
             (fresh / "assets.extra" / "README.md").write_text(self._describe())
@@ -166,7 +168,8 @@ class SavedPolicy(Policy):
         super().__init__(name="saved_policy")
         loader.load_all()
         try:
-            self._loaded = tf.saved_model.load(os.fspath(directory))
+            with paths.literal(directory) as place:
+                self._loaded = tf.saved_model.load(place)
             signature = self._loaded.signatures["step"]
             (step,) = self._loaded.step.concrete_functions
             (nest, *_), _ = step.structured_input_signature

@@ -94,4 +94,5 @@ def _wrong_value(error: flags.Error, flag_values: flags.FlagValues) -> str:
     parser = flag_values[found[1]].parser
     choices = getattr(parser, "enum_values", None)
     expected = f"one of {', '.join(choices)}" if choices else parser.syntactic_help
-    return f"--{found[1]} is '{found[2]}'; expected {expected}"
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in found[2])
+    return f"--{found[1]} is '{shown}'; expected {expected}"

@@ -10,6 +10,10 @@ class UserError(Exception):
     """Bad input or a failing surrounding; its message is the single line the user sees."""
 
 
+class Interrupted(Exception):
+    """The run was asked to stop; what was in progress can go on where it is."""
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Returns `; did you mean 'x'?` for the valid name nearest to `name`, or an empty string."""
     matches = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.4)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.actor import Actor
+from agents.actor import Actor, Step
 from agents.policy import Policy
 from tests.agents import board
 
@@ -80,7 +80,7 @@ def test_nests_of_observations_reach_the_policy_leaf_by_leaf():
     adder = RecordingAdder()
     actor = Actor(policy, 2, seed=4, adders=[adder, adder], extras=["scores"])
     np.testing.assert_array_equal(actor.select_action([*map(dm_env.restart, rows)]), [2, 7])
-    actor.observe(1, np.array([7]), timesteps(MID)[0])
+    actor.observe(1, Step(np.array([7]), actor.recorded(1), timesteps(MID)[0]))
     ((*_, extras),) = adder.calls
     expected = rows[1]["board"].ravel() @ policy.weights.numpy()
     np.testing.assert_allclose(extras["scores"], expected, rtol=1e-4)
@@ -97,12 +97,69 @@ def test_each_call_has_a_seed_of_its_own_that_counter_and_seed_decide():
     assert policy.seeds == [(4, 0), (4, 1), (4, 2), (4, 3)]
 
 
+def test_a_state_that_is_restored_goes_on_as_it_would_have():
+    policy = ExplainingPolicy()
+    actor = Actor(policy, 2, seed=4, extras=("grid",))
+    for kind in (FIRST, MID, MID):
+        actor.select_action(timesteps(kind, kind))
+    resumed = Actor(policy, 2, seed=4, extras=("grid",))
+    resumed.restore(actor.state())
+    for _ in range(2):
+        expected, found = (a.select_action(timesteps(MID, FIRST)) for a in (actor, resumed))
+        np.testing.assert_array_equal(expected, found)
+        np.testing.assert_array_equal(actor.recorded(1)["grid"], resumed.recorded(1)["grid"])
+
+
+def test_another_policys_state_is_refused():
+    state = Actor(CountingPolicy(), 2, seed=4).state()
+    with pytest.raises(ValueError, match="other shapes"):
+        Actor(CountingPolicy(), 3, seed=4).restore(state)
+
+
+def test_an_idle_rows_state_stays_as_it_is():
+    actor = Actor(CountingPolicy(), 2, seed=4)
+    actor.select_action(timesteps(FIRST, FIRST))
+    actor.select_action(timesteps(MID, MID), [True, False])
+    np.testing.assert_array_equal(actor.select_action(timesteps(MID, MID)), [[3], [2]])
+    actor.select_action(timesteps(MID, FIRST), [True, False])
+    np.testing.assert_array_equal(actor.select_action(timesteps(MID, MID)), [[5], [1]])
+
+
+def test_a_policy_that_skips_idle_rows_is_told_them():
+    class Skipping(CountingPolicy):
+        skips_idle_rows = True
+
+        def step(self, observation, state, seed, active):
+            self.active = active.numpy().tolist()
+            return super().step(observation, state, seed)
+
+    policy = Skipping()
+    actor = Actor(policy, 2, seed=4)
+    actor.select_action(timesteps(FIRST, FIRST), [False, True])
+    assert policy.active == [False, True]
+    actor.select_action(timesteps(MID, MID))
+    assert policy.active == [True, True]
+
+
+def test_nests_that_a_policy_records_come_row_by_row():
+    class Nested(CountingPolicy):
+        def step(self, observation, state, seed):
+            action, state, _ = super().step(observation, state, seed)
+            return action, state, {"core": (state["count"], {"grid": state["grid"]})}
+
+    actor = Actor(Nested(), 2, seed=4, extras=("core",))
+    actor.select_action(timesteps(FIRST, FIRST))
+    count, rest = actor.recorded(1)["core"]
+    np.testing.assert_array_equal(count, [1])
+    np.testing.assert_array_equal(rest["grid"], np.ones([2, 2]))
+
+
 def test_what_happens_in_a_row_is_written_by_its_adder():
     adders = [RecordingAdder(), RecordingAdder()]
     actor = Actor(CountingPolicy(), batch_size=2, seed=4, adders=adders)
     first, last = timesteps(FIRST, LAST, observation=5)
     actor.observe_first(1, first)
-    actor.observe(1, np.array([0.5]), last)
+    actor.observe(1, Step(np.array([0.5]), {}, last))
     assert adders[0].calls == []
     assert adders[1].calls == [("first", 5.0), ("add", 0.5, 5.0)]
 
@@ -113,7 +170,7 @@ def test_what_the_policy_says_is_written_row_by_row_where_it_is_named():
     actor.select_action(timesteps(FIRST, FIRST))
     actions = actor.select_action(timesteps(MID, FIRST))
     for row, timestep in enumerate(timesteps(MID, MID)):
-        actor.observe(row, actions[row], timestep)
+        actor.observe(row, Step(actions[row], actor.recorded(row), timestep))
     for adder, count in zip(adders, (2, 1), strict=True):
         ((*_, extras),) = adder.calls
         assert set(extras) == {"grid", "count"}
@@ -134,7 +191,7 @@ def test_without_adders_nothing_is_written():
     actor = Actor(CountingPolicy(), batch_size=1, seed=4)
     (first,) = timesteps(FIRST)
     actor.observe_first(0, first)
-    actor.observe(0, np.zeros([1]), first)
+    actor.observe(0, Step(np.zeros([1]), {}, first))
     actor.abandon()
     assert actor.calls == 0
 

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
+from dm_env import specs
 
 from agents.policy import Policy, RandomPolicy
 from tests.agents import board
 from tests.agents.policy_contract import PolicyContract, observe
 
 OBSERVATION = tf.TensorSpec([4], tf.float32)
+CONTINUOUS = specs.BoundedArray([2], np.float32, [-1, 2], [1, 3])
 
 
 class TestContinuousRandomPolicy(PolicyContract):
@@ -15,7 +17,7 @@ class TestContinuousRandomPolicy(PolicyContract):
     reads_observations = False
 
     def make(self) -> Policy:
-        return RandomPolicy(OBSERVATION, tf.TensorSpec([2], tf.float32), self.low, self.high)
+        return RandomPolicy(OBSERVATION, CONTINUOUS)
 
     def test_actions_fill_the_bounds_evenly(self) -> None:
         policy = self.make()
@@ -30,7 +32,7 @@ class TestDiscreteRandomPolicy(PolicyContract):
     reads_observations = False
 
     def make(self) -> Policy:
-        return RandomPolicy(OBSERVATION, tf.TensorSpec([], tf.int32), self.low, self.high)
+        return RandomPolicy(OBSERVATION, specs.DiscreteArray(4))
 
     def test_every_action_is_as_likely_the_last_one_included(self) -> None:
         policy = self.make()
@@ -44,9 +46,30 @@ class TestDiscreteRandomPolicy(PolicyContract):
         assert len(set(actions.numpy())) > 1
 
 
-class TestRandomPolicyOfNests(TestDiscreteRandomPolicy):
+class TestIntegerRandomPolicy(TestDiscreteRandomPolicy):
     def make(self) -> Policy:
-        return RandomPolicy(board.SPEC, tf.TensorSpec([], tf.int32), self.low, self.high)
+        return RandomPolicy(OBSERVATION, specs.BoundedArray([], np.int32, 0, 3))
+
+
+class TestRandomPolicyOfLegalActions(PolicyContract):
+    low, high = 0, 8
+
+    def make(self) -> Policy:
+        record = lambda legal: {"legal": tf.cast(legal, tf.float32)}  # noqa: E731
+        return RandomPolicy(board.SPEC, specs.DiscreteArray(9), record)
+
+    def test_legal_actions_alone_are_drawn_each_as_often(self) -> None:
+        policy = self.make()
+        observation = observe(policy, 1)
+        legal = np.isin(np.arange(9), [1, 4, 8])
+        many = {
+            "board": tf.repeat(observation["board"], 3000, axis=0),
+            "legal_actions": tf.constant(np.tile(legal, [3000, 1])),
+        }
+        actions, _, info = policy.step(many, {}, [0, 0])
+        counts = np.bincount(actions, minlength=9)
+        assert counts[legal].sum() == 3000 and counts[legal].min() > 900
+        np.testing.assert_array_equal(info["legal"][0], legal)
 
 
 class TestPolicyOfNests(PolicyContract):

@@ -18,8 +18,8 @@ from acme.adders import reverb as adders
 
 from agents.tables import make_table
 from agents.types import Trajectory
+from pipelines.replay.adders import EpisodeBuffer
 from pipelines.replay.client import Client
-from pipelines.replay.server import EpisodeBuffer
 
 TABLE = "replay"
 T = 5
@@ -51,9 +51,10 @@ def buffer(client: Client, period: int = T) -> EpisodeBuffer:
     return EpisodeBuffer(adders.SequenceAdder(client, T, period, priority_fns={TABLE: None}))
 
 
-def whole_table() -> reverb.Table:
+def whole_table(sampler: str = "ring", **options) -> reverb.Table:
     """A table of whole episodes, read round by round."""
-    return make_table(TABLE, adders.EpisodeAdder.signature(_SPEC), 1000, sampler="ring")
+    signature = adders.EpisodeAdder.signature(_SPEC)
+    return make_table(TABLE, signature, 1000, sampler=sampler, **options)
 
 
 def whole_buffer(client: Client) -> EpisodeBuffer:

@@ -61,10 +61,13 @@ class PerfectActor:
     def observe_first(self, row, timestep):
         self.games += 1
 
-    def observe(self, row, action, timestep):
-        assert timestep.reward >= 0
+    def observe(self, row, step):
+        assert step.timestep.reward >= 0
 
-    def select_action(self, timesteps):
+    def recorded(self, row):
+        return {}
+
+    def select_action(self, timesteps, active):
         return np.array([self._act(timestep) for timestep in timesteps], np.int32)
 
     def _act(self, timestep) -> int:

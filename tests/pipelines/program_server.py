@@ -48,14 +48,14 @@ class Run:
             self.status = self._server.ask({"poll": self.pid})
         return self.status
 
-    def wait(self, timeout: float = 240.0) -> int:
+    def wait(self, timeout: float = 1200.0) -> int:
         end = time.monotonic() + timeout
         while self.poll() is None:
             assert time.monotonic() < end, f"still running:\n{self.stdout}\n{self.stderr}"
             time.sleep(0.02)
         return self.status
 
-    def wait_for(self, text: str, timeout: float = 240.0) -> None:
+    def wait_for(self, text: str, timeout: float = 1200.0) -> None:
         """Waits until stdout holds `text`."""
         end = time.monotonic() + timeout
         while text not in self.stdout:
@@ -170,10 +170,12 @@ def _serve_replay(argv: list[str]) -> int:
     import reverb
 
     from pipelines.configuration import experiment
-    from pipelines.launch import parts
+    from pipelines.environments import make_environment_spec
+    from pipelines.launch.parts import Parts
 
     files = [argument.removeprefix("--gin_file=") for argument in argv[1:]]
-    server = reverb.Server(parts.make_parts(experiment.parse(files), seed=0).tables)
+    made = Parts(experiment.parse(files), seed=0)
+    server = reverb.Server(made.tables(make_environment_spec(made.environments())))
     print(f"localhost:{server.port}", flush=True)
     server.wait()
     return 0

@@ -8,7 +8,6 @@ import itertools
 import numpy as np
 import tensorflow as tf
 
-from agents.muzero.acting import _temperature
 from agents.policy import Policy
 from tests.agents import policy_contract
 from tests.agents.muzero import tiny
@@ -93,19 +92,6 @@ def test_gumbel_keeps_close_to_the_prior_where_bounded_values_hardly_differ():
         rescaled, _ = _search_policies(seed, 0.01, q_scale="siblings", **changes)
         print(f"seed {seed}: {np.abs(bounded - prior).max()}, {np.abs(rescaled - prior).max()}")
         assert np.abs(bounded - prior).max() < 0.05 < 0.2 < np.abs(rescaled - prior).max()
-
-
-def test_the_temperature_falls_with_updates_and_with_moves():
-    config = dataclasses.replace(
-        tiny.VECTORS, temperatures=(1.0, 0.5, 0.25), temperature_updates=(10, 20)
-    )
-    moves = tf.constant([0, 30])
-    for updates, expected in ((0, 1.0), (9, 1.0), (10, 0.5), (25, 0.25)):
-        np.testing.assert_allclose(
-            _temperature(config, tf.constant(updates), moves), [expected, expected]
-        )
-    config = dataclasses.replace(config, temperature_moves=30)
-    np.testing.assert_allclose(_temperature(config, tf.constant(0), moves), [1.0, 0.0])
 
 
 def test_a_stack_holds_the_last_observations_and_the_actions_between_them():

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from agents.builder import Role
 from agents.muzero import losses
 from agents.muzero.learning import MuZeroLearner
 from agents.muzero.networks import MuZeroNetwork
@@ -45,9 +46,9 @@ def sample(batch, probability=None) -> Sample:
 def test_it_overfits_one_batch(config):
     config = dataclasses.replace(config, learning_rate=1e-2, weight_decay=0.0)
     learner, batch = make(config), tiny.random_batch(config, size=4)
-    first = learner.step(batch)
+    first = learner.step(batch).metrics
     for _ in range(150):
-        last = learner.step(batch)
+        last = learner.step(batch).metrics
     entropy = -np.sum(
         batch.extras["search_policy"] * np.log(batch.extras["search_policy"]), axis=-1
     )
@@ -63,9 +64,9 @@ def test_it_overfits_one_batch(config):
 def test_sgd_with_the_papers_settings_lowers_the_loss():
     config = dataclasses.replace(tiny.VECTORS, optimizer="sgd", learning_rate=0.05)
     learner, batch = make(config), tiny.random_batch(config)
-    first = learner.step(batch)
+    first = learner.step(batch).metrics
     for _ in range(50):
-        last = learner.step(batch)
+        last = learner.step(batch).metrics
     assert last["loss/total"] < first["loss/total"]
 
 
@@ -115,18 +116,14 @@ def test_a_rare_position_weighs_more_in_the_loss():
     )
 
 
-def test_priorities_are_the_value_errors_and_are_taken_once():
+def test_priorities_are_the_value_errors():
     config = tiny.VECTORS
     learner, batch = make(config), tiny.random_batch(config)
-    learner.step(sample(batch))
-    keys, priorities = learner.take_priorities()
-    np.testing.assert_array_equal(keys, np.arange(6) + 100)
+    priorities = learner.step(sample(batch)).priorities
     # The untrained network says 0.
     target = batch.extras["value_target"][:, config.context]
     np.testing.assert_allclose(priorities, np.abs(target) + config.min_priority, atol=1e-5)
-    assert learner.take_priorities() is None
-    learner.step(batch)  # Nothing is known of the table.
-    assert learner.take_priorities() is None
+    assert learner.step(batch).priorities is None, "nothing is known of the table"
 
 
 def test_gradients_are_scaled_and_values_are_not():
@@ -206,7 +203,7 @@ def test_policies_act_by_the_average():
     config = dataclasses.replace(tiny.VECTORS, average_decay=0.9)
     builder, spec = tiny.builder(config), tiny.spec(config)
     networks = builder.make_networks(spec, seed=0)
-    policy = builder.make_policy(networks, spec, evaluation=True)
+    policy = builder.make_policy(networks, spec, Role(evaluation=True))
     seen = tiny.batch_of(config, np.random.RandomState(0), 3)
 
     def value() -> np.ndarray:

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from agents.boards.planes import action_planes
 from agents.muzero import MuZeroConfig
-from agents.muzero.networks import MuZeroNetwork, action_planes
+from agents.muzero.networks import MuZeroNetwork
 from tests.agents.muzero import tiny
 
 TORSOS = {

@@ -17,7 +17,10 @@ def make(config):
     builder = tiny.builder(config)
     network = builder.make_networks(tiny.spec(config), seed=0)
     learner = builder.make_learner(network, seed=0)
-    return learner, builder.make_dataset_transform(learner)
+    return learner, builder.make_transform(network, seed=0)
+
+
+UPDATE = tf.constant(7, tf.int64)
 
 
 def perturb(network, seed: int) -> None:
@@ -26,18 +29,18 @@ def perturb(network, seed: int) -> None:
         variable.assign_add(0.5 * rng.normal(size=variable.shape).astype(np.float32))
 
 
-def test_without_a_share_there_is_no_stage_and_no_target_network():
-    learner, transform = make(tiny.VECTORS)
-    assert transform is None and learner.target_network is None
+def test_without_a_share_there_is_no_stage():
+    _, transform = make(tiny.VECTORS)
+    assert transform is None
 
 
 def test_only_the_share_of_positions_changes():
     learner, transform = make(CONFIG)
     perturb(learner.network, 1)
-    perturb(learner.target_network, 2)
     learner.network.training_step.assign(40)
+    transform.refresh()
     batch = tiny.random_batch(CONFIG)
-    after = transform(batch)
+    after = transform(batch, UPDATE)
     for name in ("search_policy", "value_target", "searched_at"):
         old, new = batch.extras[name].numpy(), after.extras[name].numpy()
         assert np.all(np.any(np.reshape(old[:3] != new[:3], [3, -1]), axis=1)), name
@@ -52,28 +55,29 @@ def test_a_sample_keeps_its_keys():
     batch = tiny.random_batch(CONFIG)
     keys = tf.cast(tf.range(6), tf.uint64)
     sample = Sample(keys, tf.ones([6], tf.float64), tf.ones([6], tf.int64), batch)
-    np.testing.assert_array_equal(transform(sample).key, keys)
+    np.testing.assert_array_equal(transform(sample, UPDATE).key, keys)
 
 
 def test_policies_move_towards_what_fresh_parameters_prefer():
     """With a prior that knows its mind, the search's visits go there."""
     learner, transform = make(CONFIG)
     batch = tiny.random_batch(CONFIG)
-    before = transform(batch).extras["search_policy"].numpy()
+    before = transform(batch, UPDATE).extras["search_policy"].numpy()
     bias = next(v for v in learner.network.trainable_variables if v.shape == [tiny.NUM_ACTIONS])
     bias.assign([0.0, 0.0, 4.0, 0.0])
-    after = transform(batch).extras["search_policy"].numpy()
+    transform.refresh()
+    after = transform(batch, UPDATE).extras["search_policy"].numpy()
     assert np.all(after[:3, :4, 2] > before[:3, :4, 2])
     assert np.mean(after[:3, :4, 2]) > 0.6
 
 
 def test_values_are_n_step_returns_with_the_target_networks_bootstrap():
     config = dataclasses.replace(CONFIG, reanalyze_fraction=1.0)
-    learner, transform = make(config)
-    perturb(learner.target_network, 3)
+    _, transform = make(config)
+    perturb(transform.network, 3)
     batch = tiny.random_batch(config)
-    values = transform(batch).extras["value_target"].numpy()
-    network = learner.target_network
+    values = transform(batch, UPDATE).extras["value_target"].numpy()
+    network = transform.network
 
     def value(observation):
         root = network.initial_inference(observation[:, None], tf.zeros([6, 1], tf.int32))
@@ -88,8 +92,8 @@ def test_values_are_n_step_returns_with_the_target_networks_bootstrap():
 
 def test_an_episodes_end_stops_the_return_and_a_time_limit_bootstraps():
     config = dataclasses.replace(CONFIG, reanalyze_fraction=1.0)
-    learner, transform = make(config)
-    perturb(learner.target_network, 3)
+    _, transform = make(config)
+    perturb(transform.network, 3)
     batch = tiny.random_batch(config)
     # Row 2 is the last observation: of an episode that is over (0) and one that was cut (1).
     weights, known = np.ones([6, config.length]), np.ones([6, config.length])
@@ -105,8 +109,8 @@ def test_an_episodes_end_stops_the_return_and_a_time_limit_bootstraps():
     batch = batch._replace(
         extras=extras, reward=tf.constant(reward), discount=tf.constant(discount)
     )
-    values = transform(batch).extras["value_target"].numpy()
-    gamma, network = config.discount, learner.target_network
+    values = transform(batch, UPDATE).extras["value_target"].numpy()
+    gamma, network = config.discount, transform.network
     root = network.initial_inference(batch.observation[1:2, 2:3], tf.zeros([1, 1], tf.int32))
     bootstrap = float(network.to_number(root.value)[0])
     np.testing.assert_allclose(
@@ -119,32 +123,43 @@ def test_an_episodes_end_stops_the_return_and_a_time_limit_bootstraps():
     np.testing.assert_allclose(values[1, :2], expected, rtol=1e-4)
 
 
-def test_the_target_network_is_renewed_when_it_is_due():
+def test_it_reads_a_copy_that_learning_does_not_touch_until_it_is_renewed():
     config = dataclasses.replace(CONFIG, target_period=3)
-    learner, _ = make(config)
+    learner, transform = make(config)
+    assert transform.period == 3
     batch = tiny.random_batch(config)
-
-    def same() -> bool:
-        pairs = zip(
-            learner.network.trainable_variables,
-            learner.target_network.trainable_variables,
-            strict=True,
-        )
-        return all(np.array_equal(ours, theirs) for ours, theirs in pairs)
-
-    seen = []
-    for _ in range(4):
+    before = transform(batch, UPDATE).extras
+    for _ in range(2):
         learner.step(batch)
-        seen.append(same())
-    assert seen == [False, False, True, False]
+    unchanged = transform(batch, UPDATE).extras
+    transform.refresh()
+    after = transform(batch, UPDATE).extras
+    for name in ("search_policy", "value_target", "searched_at"):
+        np.testing.assert_array_equal(before[name], unchanged[name], err_msg=name)
+    assert np.any(after["value_target"] != before["value_target"])
+    assert after["searched_at"][0, 0] == 2
+    pairs = zip(transform.network.variables, learner.network.variables, strict=True)
+    assert all(np.array_equal(mine, theirs) for mine, theirs in pairs)
+
+
+def test_the_number_of_the_update_and_the_seed_decide_the_search():
+    _, transform = make(CONFIG)
+    batch = tiny.random_batch(CONFIG)
+    first, again, other = (
+        transform(batch, tf.constant(update, tf.int64)).extras["search_policy"].numpy()
+        for update in (5, 5, 6)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert np.any(first != other)
 
 
 def test_boards_keep_their_outcomes():
     config = dataclasses.replace(tiny.BOARD, reanalyze_fraction=1.0)
     learner, transform = make(config)
     perturb(learner.network, 1)
+    transform.refresh()
     batch = tiny.random_batch(config)
-    after = transform(batch)
+    after = transform(batch, UPDATE)
     np.testing.assert_array_equal(after.extras["value_target"], batch.extras["value_target"])
     legal = batch.observation["legal_actions"].numpy()
     assert not np.any(after.extras["search_policy"].numpy()[~legal])

@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 from acme import specs
 
+from agents.builder import Role
 from agents.muzero import MuZeroBuilder, MuZeroConfig
 from agents.muzero.acting import MuZeroPolicy
 from agents.types import Trajectory
@@ -165,4 +166,4 @@ def policy(
     rng = np.random.RandomState(seed)
     for variable in network.trainable_variables:
         variable.assign_add(shake * rng.normal(size=variable.shape).astype(np.float32))
-    return made.make_policy(network, environment, evaluation)
+    return made.make_policy(network, environment, Role(evaluation=evaluation))

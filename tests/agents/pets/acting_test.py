@@ -75,6 +75,6 @@ def test_a_plan_in_bfloat16_promises_about_what_float32s_does():
 
 def test_model_evaluations_count_each_network_that_is_asked():
     plans = 3 * 20 * 4
-    assert make_policy().model_evaluations(2) == 2 * plans * 6
-    assert make_policy(propagation="E").model_evaluations(1) == plans * 3
-    assert make_policy(propagation="DS").model_evaluations(1) == plans * 6 * 3
+    assert make_policy().work(2)["model_evaluations"] == 2 * plans * 6
+    assert make_policy(propagation="E").work(1)["model_evaluations"] == plans * 3
+    assert make_policy(propagation="DS").work(1)["model_evaluations"] == plans * 6 * 3

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from agents.builder import Role
 from agents.planet.acting import latent_model
 from agents.policy import Policy
 from ops.cem.latent_reference import imagined_return
@@ -30,7 +31,7 @@ def make_policy(evaluation: bool, **overrides) -> Policy:
     rng = np.random.RandomState(4)  # Untrained rewards hardly differ; large weights make them.
     for variable in networks.trainable_variables:
         variable.assign(0.5 * rng.normal(size=variable.shape))
-    return builder.make_policy(networks, tiny.SPEC, evaluation)
+    return builder.make_policy(networks, tiny.SPEC, Role(evaluation=evaluation))
 
 
 def first_actions(policy: Policy) -> np.ndarray:
@@ -111,7 +112,7 @@ def trained(request):
     )
     learner = builder.make_learner(networks, seed=1)
     batch = tiny.batch(seed=6, batch_size=16)
-    metrics = [learner.step(batch) for _ in range(200)]
+    metrics = [learner.step(batch).metrics for _ in range(200)]
     return builder, networks, metrics
 
 
@@ -125,7 +126,7 @@ def test_a_learner_overfits_one_batch(trained):
 
 def test_the_plan_goes_where_the_reward_is(trained):
     builder, networks, _ = trained
-    policy = builder.make_policy(networks, tiny.SPEC, evaluation=True)
+    policy = builder.make_policy(networks, tiny.SPEC, Role(evaluation=True))
     action, _, info = policy.step(observe(policy, 8), policy.initial_state(8), [0, 1])
     assert np.all(action[:, 0] > 0) and np.all(action[:, 1] < 0), action
     assert np.mean(action[:, 0] - action[:, 1]) > 1.2, "2 would be the best there is"

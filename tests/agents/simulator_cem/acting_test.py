@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from agents.builder import Role
 from agents.simulator_cem import SimulatorCEMBuilder, SimulatorCEMConfig
-from pipelines.environments import control_suite
+from pipelines.environments import control_suite, make_environment_spec
 
 CONFIG = SimulatorCEMConfig(
     planning_horizon=4, planning_iterations=3, planning_candidates=40, planning_elites=5, threads=1
@@ -20,7 +21,10 @@ def make(*seeds: int, task: str = "cartpole_balance", config: SimulatorCEMConfig
     """Environments at the start of an episode, and the planner's policy over them."""
     environments = [control_suite(seed=seed, task=task, observation="state") for seed in seeds]
     observations = np.stack([environment.reset().observation for environment in environments])
-    policy = SimulatorCEMBuilder(config).make_policy(environments)
+    simulators = [environment.simulator() for environment in environments]
+    role = Role(rows=range(len(seeds)), total_rows=len(seeds), simulators=simulators)
+    spec = make_environment_spec(environments[0])
+    policy = SimulatorCEMBuilder(config).make_policy(None, spec, role)
     return policy, environments, tf.constant(observations)
 
 
@@ -67,6 +71,17 @@ def test_rows_do_not_see_each_other():
     assert before[1] != after[1]
 
 
+def test_idle_rows_cost_nothing():
+    policy, _, observation = make(0, 1)
+    alone, _, _ = make(0, 1)
+    whole = policy.step(observation, {}, [0, 0])[0].numpy()
+    action, _, info = alone.step(observation, {}, [0, 0], [False, True])
+    np.testing.assert_array_equal(action[1], whole[1])
+    np.testing.assert_array_equal(action[0], [0])
+    assert info["predicted_return"][0] == 0
+    assert 2 * alone._pool.timing.steps == policy._pool.timing.steps
+
+
 def test_as_many_observations_as_environments_are_wanted():
     policy, _, observation = make(0, 1)
     with pytest.raises(ValueError, match="one for each of 2 environments"):
@@ -100,17 +115,3 @@ def test_measurements_count_what_was_simulated():
     assert 0 < found["planner/simulator_share"] + found["planner/reward_share"] <= 1
     assert found["planner/simulated_share"] == 1
     assert found["planner/decisions_per_second"] > 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "words"),
-    [
-        ({"planning_elites": 2000}, "planning_elites = 2000; expected at most planning_candidates"),
-        ({"planning_horizon": 0}, "planning_horizon = 0; expected at least 1"),
-        ({"threads": 0}, "threads = 0; expected at least 1"),
-        ({"planning_refit": "mean"}, "planning_refit = 'mean'; expected one of"),
-    ],
-)
-def test_a_wrong_setting_is_named(arguments, words):
-    with pytest.raises(ValueError, match=words):
-        SimulatorCEMConfig(**arguments)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 
 import dm_env
@@ -9,9 +10,10 @@ import numpy as np
 import pytest
 
 from agents.actor import Actor
-from pipelines.acting.environment_loop import FILM_SIZE, EnvironmentLoop, Interrupted
+from pipelines.acting.environment_loop import EnvironmentLoop, undone_when_interrupted
+from pipelines.acting.row import FILM_SIZE
 from pipelines.environments import BatchedEnvironment, board_game
-from pipelines.system.errors import UserError
+from pipelines.system.errors import Interrupted, UserError
 from tests.agents import board
 
 
@@ -39,6 +41,12 @@ class Counting(dm_env.Environment):
             return dm_env.termination(reward, self._frame())
         return dm_env.transition(reward, self._frame())
 
+    def random_state(self):
+        return self.started
+
+    def set_random_state(self, state) -> None:
+        self.started = state
+
     def observation_spec(self):
         return dm_env.specs.Array((2,), np.int64)
 
@@ -55,33 +63,44 @@ class Counting(dm_env.Environment):
 class Recorder:
     """Stands where the actor does: acts by the observation, and notes what it is told."""
 
-    def __init__(self, writes: bool = True) -> None:
-        self.writes, self.abandoned = writes, False
+    def __init__(self) -> None:
         self.seen: dict[int, list[tuple]] = {}
+        self.rehearsed: dict[int, int] = {}
+        self.calls = 0
+        self.abandoned = self.flushed = False
 
-    def select_action(self, timesteps):
+    def select_action(self, timesteps, active):
+        self.calls += 1
         return np.array([timestep.observation[0] for timestep in timesteps])
+
+    def recorded(self, row):
+        return {"calls": np.int64(self.calls)}
 
     def observe_first(self, row, timestep):
         assert timestep.first()
         self.seen.setdefault(row, []).append(("first", int(timestep.observation[1])))
 
-    def observe(self, row, action, timestep):
-        self.seen[row].append((int(action), int(timestep.observation[1])))
+    def observe(self, row, step):
+        self.seen.setdefault(row, []).append((int(step.action), int(step.timestep.observation[1])))
+
+    def rehearse(self, row, first, steps):
+        assert first.first()
+        self.rehearsed[row] = [int(step.extras["calls"]) for step in steps]
+
+    def flush(self):
+        self.flushed = True
 
     def abandon(self):
         self.abandoned = True
 
 
-def make(lengths: list[list[int]], **options):
-    environments = [Counting(i, each) for i, each in enumerate(lengths)]
-    actor = Recorder(**options)
-    return environments, actor
+def make(lengths: list[list[int]]):
+    return [Counting(i, each) for i, each in enumerate(lengths)], Recorder()
 
 
 def test_an_episode_is_told_whole_and_summed():
     environments, actor = make([[3]])
-    (episode,) = EnvironmentLoop(BatchedEnvironment(environments), actor).run(1)
+    (episode,) = EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 1)
     assert actor.seen == {0: [("first", 0), (0, 1), (0, 2), (0, 3)]}
     assert (episode.episode_return, episode.length) == (1 + 2 + 3, 3)
     assert episode.observations is None
@@ -89,27 +108,27 @@ def test_an_episode_is_told_whole_and_summed():
 
 def test_rows_end_at_their_own_times_and_begin_anew():
     environments, actor = make([[2], [5]])
-    played = EnvironmentLoop(BatchedEnvironment(environments), actor).run(4)
+    played = EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 4)
     assert [episode.length for episode in played] == [2, 2, 5, 2]
     assert [environment.started for environment in environments] == [3, 1]
 
 
 def test_a_row_with_nothing_left_to_play_rests():
     environments, actor = make([[2], [5]])
-    EnvironmentLoop(BatchedEnvironment(environments), actor).run(2)
+    EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 2)
     assert [environment.steps for environment in environments] == [2, 5]
     assert [environment.started for environment in environments] == [1, 1]
 
 
 def test_fewer_episodes_than_rows_leave_the_others_untouched():
     environments, actor = make([[2], [2], [2]])
-    assert len(EnvironmentLoop(BatchedEnvironment(environments), actor).run(1)) == 1
+    assert len(EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 1)) == 1
     assert [environment.started for environment in environments] == [1, 0, 0]
 
 
 def test_the_first_episodes_are_recorded_with_their_last_frame():
     environments, actor = make([[2], [3]])
-    played = EnvironmentLoop(BatchedEnvironment(environments), actor).run(3, record=2)
+    played = EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 3, record=2)
     assert [episode.observations is not None for episode in played] == [True, True, False]
     np.testing.assert_array_equal(played[1].observations, [[1, 0], [1, 1], [1, 2], [1, 3]])
     np.testing.assert_array_equal(played[1].actions, [1, 1, 1])
@@ -118,56 +137,114 @@ def test_the_first_episodes_are_recorded_with_their_last_frame():
 def test_steps_are_counted_as_they_are_made():
     environments, actor = make([[2], [3]])
     counts = []
-    EnvironmentLoop(BatchedEnvironment(environments), actor).run(2, on_step=counts.append)
+    EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 2, on_step=counts.append)
     assert counts == [2, 4, 5]
 
 
 def test_where_the_time_goes_is_told():
     environments, actor = make([[3]])
-    actor.select_action = lambda timesteps: (time.sleep(0.01), np.array([0]))[1]
-    loop = EnvironmentLoop(BatchedEnvironment(environments), actor)
+    actor.select_action = lambda timesteps, active: (time.sleep(0.01), np.array([0]))[1]
+    loop = EnvironmentLoop(BatchedEnvironment(environments))
     start = time.perf_counter()
-    loop.run(2)
+    loop.run(actor, 2)
     whole = time.perf_counter() - start
     assert loop.seconds["policy"] >= 6 * 0.01
     assert loop.seconds["environment"] > 0 and loop.seconds["replay"] > 0
     assert sum(loop.seconds.values()) <= whole
 
 
-@pytest.mark.parametrize("after", [0, 1, 2])
-def test_a_stop_before_an_episode_ended_forgets_all_of_them(after):
+def stop_after(questions: int):
+    """Says stop once it was asked so often."""
+    answers = iter([False] * questions)
+    return lambda: next(answers, True)
+
+
+@pytest.mark.parametrize("questions", range(12))
+def test_a_stop_anywhere_goes_on_where_it_was(questions):
+    lengths = [[3, 2], [5]]
+    whole, reference = make(lengths)
+    expected = EnvironmentLoop(BatchedEnvironment(whole)).run(reference, 4)
+
+    cut, actor = make(lengths)
+    loop = EnvironmentLoop(BatchedEnvironment(cut), stop_after(questions))
+    try:
+        episodes = loop.run(actor, 4)
+    except Interrupted:
+        state = copy.deepcopy(loop.state())
+        again, resumed = make(lengths)
+        loop = EnvironmentLoop(BatchedEnvironment(again))
+        loop.restore(state, resumed)
+        for row, calls in resumed.rehearsed.items():
+            assert calls == list(range(questions - len(calls) + 1, questions + 1)), row
+        episodes = loop.run(resumed, 4)
+        assert resumed.calls == reference.calls - actor.calls, "known actions are not asked for"
+    assert episodes == expected
+
+
+def test_the_same_loop_goes_on_after_a_stop():
     environments, actor = make([[3], [5]])
-    answers = iter([False] * after + [True])
-    loop = EnvironmentLoop(BatchedEnvironment(environments), actor, lambda: next(answers))
+    loop = EnvironmentLoop(
+        BatchedEnvironment(environments), iter([False, True, *[False] * 9]).__next__
+    )
     with pytest.raises(Interrupted):
-        loop.run(2)
-    assert actor.abandoned
-    assert [environment.steps for environment in environments] == [after, after]
+        loop.run(actor, 2)
+    assert [episode.length for episode in loop.run(actor, 2)] == [3, 5]
+    assert [environment.started for environment in environments] == [1, 1]
 
 
-def test_a_stop_after_one_was_written_finishes_the_others():
+def test_what_is_undone_has_never_begun():
     environments, actor = make([[3], [5]])
-    asked = []
-    loop = EnvironmentLoop(
-        BatchedEnvironment(environments), actor, lambda: asked.append(1) or len(asked) > 3
-    )
-    assert [episode.length for episode in loop.run(2)] == [3, 5]
-    assert not actor.abandoned
-
-
-def test_a_stop_of_an_evaluation_need_not_wait():
-    environments, actor = make([[3], [5]], writes=False)
-    asked = []
-    loop = EnvironmentLoop(
-        BatchedEnvironment(environments), actor, lambda: asked.append(1) or len(asked) > 3
-    )
+    actor.calls = 4
+    loop = EnvironmentLoop(BatchedEnvironment(environments), stop_after(2))
     with pytest.raises(Interrupted):
-        loop.run(2)
+        undone_when_interrupted(loop, actor, lambda: loop.run(actor, 2))
+    assert actor.abandoned and actor.calls == 4
+    assert [environment.started for environment in environments] == [0, 0]
+    assert loop.state()["rows"] == [None, None]
+
+
+def test_a_rollout_gives_each_environment_as_many_rows_and_goes_on():
+    environments, actor = make([[2], [5]])
+    loop = EnvironmentLoop(BatchedEnvironment(environments))
+    # Rows of the first environment: step, step, last, step, step, last.
+    ended, steps = loop.rollout(actor, 3)
+    assert [episode.length for episode in ended] == [2] and steps == 2 + 3
+    assert actor.seen[0] == [("first", 0), (0, 1), (0, 2), ("first", 0)]
+    ended, steps = loop.rollout(actor, 3)
+    assert [episode.length for episode in ended] == [2, 5] and steps == 2 + 2
+    assert actor.seen[1] == [("first", 0), *((1, t) for t in range(1, 6)), ("first", 0)]
+    assert actor.flushed
+
+
+def test_a_rollout_that_is_resumed_goes_on_within_its_episodes():
+    whole, reference = make([[4, 2], [5]])
+    loop = EnvironmentLoop(BatchedEnvironment(whole))
+    expected = [loop.rollout(reference, 3) for _ in range(4)]
+
+    environments, actor = make([[4, 2], [5]])
+    loop = EnvironmentLoop(BatchedEnvironment(environments))
+    found = [loop.rollout(actor, 3)]
+    for _ in range(3):
+        state = copy.deepcopy(loop.state())
+        environments, actor = make([[4, 2], [5]])
+        loop = EnvironmentLoop(BatchedEnvironment(environments))
+        loop.restore(state, actor)
+        found.append(loop.rollout(actor, 3))
+    assert found == expected
+
+
+def test_a_stop_comes_between_rollouts():
+    environments, actor = make([[4]])
+    loop = EnvironmentLoop(BatchedEnvironment(environments), stop_after(1))
+    loop.rollout(actor, 3)
+    with pytest.raises(Interrupted):
+        loop.rollout(actor, 3)
+    assert environments[0].steps == 3
 
 
 def test_what_is_no_picture_is_drawn_where_it_is_recorded():
     environments, actor = make([[2], [2]])
-    played = EnvironmentLoop(BatchedEnvironment(environments), actor).run(2, record=1)
+    played = EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 2, record=1)
     assert played[1].frames is None
     assert played[0].frames.shape[0] == 3 and played[0].frames.dtype == np.uint8
     assert [frame.max() for frame in played[0].frames] == [0, 1, 2]
@@ -179,14 +256,14 @@ def test_an_episode_that_cannot_be_drawn_is_played_all_the_same(monkeypatch):
 
     monkeypatch.setattr(Counting, "render", refuse)
     environments, actor = make([[2]])
-    (episode,) = EnvironmentLoop(BatchedEnvironment(environments), actor).run(1, record=1)
+    (episode,) = EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 1, record=1)
     assert episode.length == 2 and episode.frames is None and len(episode.observations) == 3
 
 
 def test_nests_of_observations_are_recorded_leaf_by_leaf_and_filmed():
     game = board_game(seed=0, opponent="random")
-    loop = EnvironmentLoop(BatchedEnvironment([game]), Actor(board.BoardPolicy(), 1, seed=0))
-    (episode,) = loop.run(1, record=1)
+    actor = Actor(board.BoardPolicy(), 1, seed=0)
+    (episode,) = EnvironmentLoop(BatchedEnvironment([game])).run(actor, 1, record=1)
     seen, rows = episode.observations, episode.length + 1
     assert seen["board"].shape == (rows, 3, 3, 3) and seen["legal_actions"].shape == (rows, 9)
     assert seen["legal_actions"].dtype == bool
@@ -199,7 +276,7 @@ def test_only_coloured_pictures_are_their_own_film():
     for shape, filmed in (([8, 8, 3], [8, 8]), ([8, 8, 4], FILM_SIZE)):
         environments, actor = make([[1]])
         environments[0]._frame = lambda shape=shape: np.zeros(shape, np.uint8)
-        actor.select_action = lambda timesteps: np.array([0])
+        actor.select_action = lambda timesteps, active: np.array([0])
         actor.observe = actor.observe_first = lambda *_: None
-        (episode,) = EnvironmentLoop(BatchedEnvironment(environments), actor).run(1, record=1)
+        (episode,) = EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 1, record=1)
         assert episode.frames.shape == (2, *filmed, 3)

@@ -77,7 +77,7 @@ def test_an_agent_with_prioritised_replay_is_measured_by_its_short_name(
 def test_an_agent_of_whole_tables_has_no_batches_to_read(monkeypatch, capfd):
     monkeypatch.chdir(ROOT)
     assert bench.main(["bench.py", "replay", "--agent=pets_small"]) == 2
-    line = "error: pets reads whole tables; expected an agent that reads batches\n"
+    line = "error: pets reads whole tables; expected one that reads batches\n"
     assert capfd.readouterr().err.endswith(line)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+import math
 import os
 import pathlib
 import shutil
+import socket
 from collections.abc import Callable
-from typing import Any
 
 import gin
 import numpy as np
@@ -16,11 +16,13 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from agents.builder import Schedule
+from agents.planet.adder import SequenceAdder
 from agents.planet.learning import PlaNetLearner
 from pipelines.configuration import experiment
 from pipelines.launch.local import LocalRun
 from pipelines.logdir.checkpointing import find_latest
 from pipelines.system.errors import UserError
+from tests.pipelines.launch.outcomes import Stop, assert_equal, outcome, rows
 from tests.pipelines.measured_times import TIMES
 
 TINY = str(pathlib.Path(__file__).parents[1] / "tiny_planet.gin")
@@ -31,48 +33,6 @@ SEED = 3
 def make(logdir, *bindings: str, stop: Callable[[], bool] = lambda: False) -> LocalRun:
     described = experiment.parse([TINY], bindings)
     return LocalRun(described, logdir, SEED, gin.operative_config_str, stop)
-
-
-class Stop:
-    """Says stop at the n-th time it is asked; None: never."""
-
-    def __init__(self, at: int | None = None) -> None:
-        self.asked, self._at = 0, at
-
-    def __call__(self) -> bool:
-        self.asked += 1
-        return self.asked == self._at
-
-
-def rows(logdir) -> list[dict[str, str]]:
-    with open(logdir / "metrics.csv", newline="") as file:
-        return [
-            {name: value for name, value in row.items() if name not in TIMES}
-            for row in csv.DictReader(file)
-        ]
-
-
-def outcome(logdir) -> dict[str, Any]:
-    """All that the last checkpoint holds, save times, and the table of metrics."""
-    unit = find_latest(logdir)
-    reader = tf.train.load_checkpoint(str(unit.path / "weights"))
-    names = [name for name in reader.get_variable_to_shape_map() if "GRAPH" not in name]
-    state = unit.state
-    run = {name: value for name, value in state["run"].items() if name != "wall_clock"}
-    run["measured"] = {k: v for k, v in run["measured"].items() if k not in TIMES}
-    return {
-        "weights": {name: reader.get_tensor(name) for name in names},
-        "state": {**state, "run": run},
-        "rows": rows(logdir),
-    }
-
-
-def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
-    tf.nest.assert_same_structure(one["weights"], other["weights"])
-    for name, value in one["weights"].items():
-        np.testing.assert_array_equal(value, other["weights"][name], err_msg=name)
-    assert one["state"] == other["state"]
-    assert one["rows"] == other["rows"]
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +103,15 @@ def test_pictures_and_scalars_reach_tensorboard(uninterrupted):
     [
         ("PlaNetConfig.deterministic_size = 9", ""),
         ("Experiment.num_environments = 2", "got 1 random states, expected 2"),
+        ("PlaNetConfig.sequence_length = 7", "table 'sequences' had the signature .*5.*, now .*7"),
+        (
+            "PlaNetConfig.replay_sampler = 'return'",
+            "table 'sequences' had the sampler fifo: true, now prioritized .*",
+        ),
+        (
+            "PlaNetConfig.replay_capacity = 9",
+            r"table 'sequences' holds \d+ items, its capacity is now 9",
+        ),
     ],
 )
 def test_a_checkpoint_of_another_configuration_is_one_line(uninterrupted, tmp_path, binding, why):
@@ -153,9 +122,57 @@ def test_a_checkpoint_of_another_configuration_is_one_line(uninterrupted, tmp_pa
     assert rows(logdir) == rows(uninterrupted[0]), "nothing is written before all of it fits"
 
 
+def test_a_larger_capacity_is_applied_at_the_next_start(uninterrupted, tmp_path):
+    logdir = shutil.copytree(uninterrupted[0], tmp_path / "log")
+    run = make(logdir, "PlaNetConfig.replay_capacity = 70", "Experiment.num_episodes = 5")
+    (info,) = run._replay.client.server_info().values()
+    assert (info.max_size, info.current_size) == (70, 4 * (20 + 1 - 5 + 1))
+    assert run.run()
+    assert run._replay is not None and rows(logdir)[-1]["episodes"] == "5"
+
+
+@pytest.mark.parametrize("lost", ["policy", "policy/last", "policy/last/assets.extra"])
+def test_a_last_policy_that_was_not_exported_is_exported_at_the_next_start(
+    uninterrupted, tmp_path, lost
+):
+    """The run ended between its last checkpoint and the export: a full disk, a kill."""
+    logdir = shutil.copytree(uninterrupted[0], tmp_path / "log")
+    shutil.rmtree(logdir / lost)
+    run = make(logdir)
+    assert not run.finished
+    assert run.run()
+    assert (logdir / "policy" / "last" / "saved_model.pb").exists()
+    assert rows(logdir) == rows(uninterrupted[0])
+    run = make(logdir)
+    assert run.finished
+    run.close()
+
+
+def test_a_log_directory_that_is_removed_ends_the_run_in_one_line_and_stays_removed(tmp_path):
+    asked = []
+
+    def remove() -> bool:
+        asked.append(True)
+        if len(asked) == 50:
+            shutil.rmtree(tmp_path / "runs")
+        return False
+
+    run = make(tmp_path / "runs" / "log", stop=remove)
+    with pytest.raises(UserError, match=rf"^log directory {tmp_path}/runs/log is gone: "):
+        run.run()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_run_that_is_made_and_closed_leaves_nothing(tmp_path):
+    make(tmp_path / "runs" / "log").close()
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_start_that_fails_leaves_no_directory(tmp_path):
-    with pytest.raises(UserError, match=r"^replay port is 99999"):
-        make(tmp_path / "runs" / "log", "Experiment.replay_port = 99999")
+    with socket.socket() as taken, pytest.raises(UserError, match=r"^replay port \d+ is in use"):
+        taken.bind(("", 0))
+        port = taken.getsockname()[1]
+        make(tmp_path / "runs" / "log", f"Experiment.replay_port = {port}")
     assert os.listdir(tmp_path) == []
 
 
@@ -167,8 +184,10 @@ def test_observations_of_several_arrays_are_one_line_where_one_is_needed(tmp_pat
         LocalRun(described, tmp_path / "log", SEED, gin.operative_config_str)
 
 
-def test_episodes_too_short_for_a_sequence_are_named(tmp_path):
-    run = make(tmp_path / "log", "PlaNetConfig.sequence_length = 50")
+def test_a_table_that_nothing_came_to_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(SequenceAdder, "_write", lambda self: None)
+    monkeypatch.setattr(SequenceAdder, "_write_last", lambda self: None)
+    run = make(tmp_path / "log")
     with pytest.raises(UserError, match=r"^replay table .sequences. is empty after 2 "):
         run.run()
 
@@ -178,10 +197,10 @@ def test_priorities_that_a_learner_wants_are_in_the_table_after_its_step(tmp_pat
 
     def step_on_samples(self, sample):
         seen.append(sample.key)
-        return step(self, sample.trajectory)
+        update = step(self, sample.trajectory)
+        return update._replace(priorities=tf.constant([500.0, 500.0]))
 
     monkeypatch.setattr(PlaNetLearner, "step", step_on_samples)
-    monkeypatch.setattr(PlaNetLearner, "take_priorities", lambda self: (seen[-1], [500.0, 500.0]))
 
     def stop() -> bool:
         if run.counters["updates"] == 0:
@@ -211,3 +230,30 @@ def test_updates_may_follow_the_steps(tmp_path):
     assert run.counters["step"] == 3 * 20
     assert run.counters["updates"] == 7
     assert [int(row["updates"]) for row in rows(tmp_path / "log")] == [0, 0, 4, 4, 7]
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_spares_the_last_checkpoint(
+    tmp_path, monkeypatch
+):
+    update = PlaNetLearner.update
+
+    def update_gone_astray(self, batch, seed):
+        found = update(self, batch, seed)
+        broken = tf.where(seed[1] == 4, math.inf, found.metrics["loss/reward"])
+        return found._replace(metrics={**found.metrics, "loss/reward": broken})
+
+    monkeypatch.setattr(PlaNetLearner, "update", update_gone_astray)
+    run = make(tmp_path / "log")
+    with pytest.raises(UserError, match=r"^loss/reward is inf in update 5: .*last checkpoint"):
+        run.run()
+    unit = find_latest(tmp_path / "log")
+    assert unit.state["run"]["updates"] == 3
+
+
+def test_a_run_may_be_as_long_as_its_steps(tmp_path):
+    bindings = ("Experiment.num_steps = 70", "Experiment.evaluation_interval = 60")
+    run = make(tmp_path / "log", *bindings)
+    assert run.run()
+    assert run.counters["step"] == 80, "the round that gets there is finished"
+    evaluated = [int(row["step"]) for row in rows(tmp_path / "log") if row["evaluation/return"]]
+    assert evaluated == [60, 80]

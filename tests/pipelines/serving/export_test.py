@@ -7,7 +7,9 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from dm_env import specs
 
+from agents.builder import Role
 from agents.policy import RandomPolicy
 from pipelines.serving.export import Exporter, SavedPolicy
 from pipelines.system.errors import UserError
@@ -73,7 +75,7 @@ def served(tmp_path_factory):
     """What two exports of one Exporter do elsewhere, and what the policy did here at that time."""
     folder = tmp_path_factory.mktemp("export")
     builder, networks = tiny.builder_and_networks(seed=2)
-    policy = builder.make_policy(networks, tiny.SPEC, evaluation=True)
+    policy = builder.make_policy(networks, tiny.SPEC, Role(evaluation=True))
     observations = {
         f"{batch_size}_{t}": observe(policy, batch_size, seed=t).numpy()
         for batch_size in BATCH_SIZES
@@ -135,7 +137,7 @@ def test_an_older_export_is_replaced_whole(served):
 
 def test_a_policy_without_state_can_be_exported(tmp_path):
     spec = tf.TensorSpec([2], tf.float32)
-    policy = RandomPolicy(spec, spec, [-1.0, -1.0], [1.0, 1.0])
+    policy = RandomPolicy(spec, specs.BoundedArray([2], np.float32, -1.0, 1.0))
     Exporter(policy).save(tmp_path / "policy")
     loaded = tf.saved_model.load(str(tmp_path / "policy"))
     observation, seed = tf.zeros([3, 2]), tf.constant([1, 2])

@@ -45,7 +45,7 @@ def test_time_left_counts_only_the_pace_since_the_resume(monkeypatch):
     now = [0.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     stream = io.StringIO()
-    progress = Progress(200, initial_episodes=100, stream=stream)
+    progress = Progress(200, initial=100, stream=stream)
     now[0] = 60.0
     progress.report(counters(110), 1.0)  # 6 s an episode, 90 episodes to go.
     assert stream.getvalue().endswith("left 0:09:00\n")

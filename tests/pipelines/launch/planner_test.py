@@ -13,15 +13,15 @@ import numpy as np
 import pytest
 
 from pipelines.configuration import experiment
-from pipelines.launch.planner_run import PlannerRun
+from pipelines.launch.local import LocalRun
 from pipelines.system.errors import UserError
 
 TINY = str(pathlib.Path(__file__).parents[1] / "tiny_simulator_cem.gin")
 
 
-def make(logdir, *bindings: str, stop=lambda: False) -> PlannerRun:
+def make(logdir, *bindings: str, stop=lambda: False) -> LocalRun:
     described = experiment.parse([TINY], bindings)
-    return PlannerRun(described, logdir, 3, gin.operative_config_str, stop)
+    return LocalRun(described, logdir, 3, gin.operative_config_str, stop)
 
 
 def returns(logdir) -> list[float]:
@@ -64,10 +64,10 @@ def crash_after(steps: int) -> Callable[[], bool]:
     return stop
 
 
-def decisions_of(run: PlannerRun) -> int:
+def decisions_of(run: LocalRun) -> int:
     """Plans made by the run's process, after it has run."""
     assert run.run()
-    return run._policy._decisions
+    return run._judge.policy._decisions
 
 
 def test_a_run_that_is_stopped_within_an_episode_goes_on_there(uninterrupted, tmp_path):

@@ -1,0 +1,152 @@
+"""What benchmarks share: who is measured, what is shown to it, and how long it takes."""
+
+from __future__ import annotations
+
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+import tree
+from acme import specs
+
+from agents.builder import Builder, Stage
+from agents.types import Sample
+from pipelines.configuration import experiment
+from pipelines.environments import BatchedEnvironment, make_environment_spec
+from pipelines.launch.parts import Parts
+
+Result = dict[str, Any]
+
+# Rows of a whole table that learners read, and items of one whose size they ask for.
+TABLE_ROWS = 2001
+
+
+class Settings(NamedTuple):
+    """What the command line says.
+
+    Attributes:
+      agent: gin/<agent>.gin is measured.
+      size: of which `cem` plans are made.
+      backend: of planning ops.
+      shapes: of tree searches.
+      batch: B.
+      repeats: behind each figure.
+      bindings: over the agent's file.
+    """
+
+    agent: str
+    size: str
+    backend: str
+    shapes: str | None
+    batch: int
+    repeats: int
+    bindings: Sequence[str]
+
+
+class Subject(NamedTuple):
+    """Who is measured."""
+
+    builder: Builder
+    parts: Parts
+    environment: BatchedEnvironment
+    spec: specs.EnvironmentSpec
+
+    @property
+    def stage(self) -> Stage:
+        """The last stage: what the agent does in the long run."""
+        return self.parts.stages[-1]
+
+
+def subject(agent: str, bindings: Sequence[str], batch: int = 1) -> Subject:
+    """The agent of a gin file, with that many environments.
+
+    Where no file has that name alone, it is <agent>_small's or <agent>_cartpole_small's.
+    """
+    described = experiment.parse([_gin_file(agent)], bindings)
+    parts = Parts(described, seed=0)
+    environment = parts.environments(range(batch))
+    return Subject(described.builder, parts, environment, make_environment_spec(environment))
+
+
+def _gin_file(agent: str) -> str:
+    names = (agent, f"{agent}_small", f"{agent}_cartpole_small")
+    there = [f"gin/{name}.gin" for name in names if os.path.isfile(f"gin/{name}.gin")]
+    return there[0] if there else f"gin/{agent}.gin"
+
+
+def random_batch(stage: Stage, spec: specs.EnvironmentSpec) -> Any:
+    """A batch as the learner reads it; integers are 0, truths do not hold."""
+    rng, options = np.random.default_rng(0), stage.dataset_options
+
+    def draw(array: tf.TensorSpec) -> tf.Tensor:
+        rows = options.batch_size or TABLE_ROWS
+        shape = [rows, *(array.shape if options.batch_size else array.shape[1:])]
+        if array.dtype == tf.uint8:
+            return tf.constant(rng.integers(0, 256, shape), tf.uint8)
+        if array.dtype.is_floating:
+            return tf.constant(rng.standard_normal(shape), array.dtype)
+        return tf.zeros(shape, array.dtype)
+
+    tables = {table.name: table for table in stage.make_tables(spec)}
+    signature = tables[options.table].info.signature
+    items = options.sample_type(**tree.map_structure(draw, signature)._asdict())
+    if not options.prioritized:
+        return items
+    keys = tf.range(options.batch_size, dtype=tf.int64)
+    probabilities = tf.fill(keys.shape, tf.constant(1 / TABLE_ROWS, tf.float64))
+    sizes = tf.fill(keys.shape, tf.constant(TABLE_ROWS, tf.int64))
+    return Sample(tf.cast(keys, tf.uint64), probabilities, sizes, items)
+
+
+def items_of(batch: Any) -> Any:
+    """The agent's own named tuple of a batch."""
+    return batch.trajectory if isinstance(batch, Sample) else batch
+
+
+def length_of(batch: Any) -> int:
+    """Steps of an item, or rows of a whole table."""
+    reward = items_of(batch).reward
+    return int(reward.shape[-1]) if reward.shape.rank > 1 else int(reward.shape[0])
+
+
+def shown(spec: Any, batch: int) -> Any:
+    """Observations [B, …] of zeros; truths, such as legal actions, all hold."""
+    return tf.nest.map_structure(
+        lambda leaf: (tf.ones if leaf.dtype.is_bool else tf.zeros)(
+            [batch, *leaf.shape], leaf.dtype
+        ),
+        spec,
+    )
+
+
+def timed(call: Callable[[], Any], repeats: int) -> list[float]:
+    """Seconds of each repeat, after a warm-up."""
+    call()
+    seconds = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        call()
+        seconds.append(time.perf_counter() - start)
+    return seconds
+
+
+def matmul_gflops(repeats: int, size: int = 3000) -> float:
+    """The machine's own rate on a large float32 matrix product."""
+    matrix = tf.random.normal([size, size])
+    seconds = timed(lambda: tf.matmul(matrix, matrix).numpy(), repeats)
+    return 2e-9 * size**3 / statistics.median(seconds)
+
+
+def spread(name: str, values: Sequence[float]) -> Result:
+    """Median, least and greatest."""
+    return {name: statistics.median(values), f"{name}_min": min(values), f"{name}_max": max(values)}
+
+
+def peak_memory_gib() -> float:
+    """Of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20

@@ -1,0 +1,140 @@
+"""The updates of one stage: data → transform → learner → priorities."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+
+import tensorflow as tf
+
+from agents.builder import Stage, Transform
+from agents.learner import Learner, Update
+from agents.types import Sample
+from pipelines.replay.datasets import (
+    TimedIterator,
+    apply_transform,
+    make_dataset,
+    make_waiting_dataset,
+)
+from pipelines.replay.server import Replay
+from pipelines.system.errors import UserError
+
+
+class Learning:
+    """A stage's learner with the road that its data takes.
+
+    Where whole episodes are collected, each round of updates has an iterator of its own, which
+    reads as many batches as are learned from: what an update sees then depends on its number and on
+    what was collected, and on nothing that was fetched ahead. A transform with a period cuts rounds
+    further, so that it is renewed while nothing of it runs. Where updates are spread over steps
+    that would cost too much: one iterator goes on, a few batches ahead.
+
+    Attributes:
+      learner, transform: of the stage; both are saved with a run.
+      measured: of the last round: share of the time spent waiting for data, updates a second.
+    """
+
+    def __init__(
+        self,
+        stage: Stage,
+        learner: Learner,
+        transform: Transform | None,
+        replay: Replay | None,
+        seed: int,
+        should_stop: Callable[[], bool],
+    ) -> None:
+        self.learner, self.transform = learner, transform
+        self.measured: dict[str, float] = {}
+        self._stage, self._replay, self._seed = stage, replay, seed
+        self._client = replay.client if replay is not None else None
+        self._should_stop = should_stop
+        self._lasting: TimedIterator | None = None
+
+    @property
+    def trackables(self) -> dict[str, tf.Module]:
+        """What a checkpoint holds of it, by name."""
+        parts = {"learner": self.learner, "transform": self.transform}
+        return {f"{self._stage.name}_{k}": v for k, v in parts.items() if v is not None}
+
+    def updates(self, due: int) -> Iterator[Update]:
+        """Does updates, each before it is yielded.
+
+        Raises:
+          UserError: a metric is not finite, or the replay is gone.
+          Interrupted: data are awaited, and the run is to stop.
+        """
+        start, waited = time.monotonic(), 0.0
+        done, end = self._done(), self._done() + due
+        while done < end:
+            count = min(end - done, self._until_refresh(done))
+            batches = self._batches(count, done)
+            for _ in range(count):
+                batch = next(batches)
+                update = self.learner.step(batch)
+                done += 1
+                _check_finite(update, done)
+                self._write_priorities(batch, update)
+                if self._until_refresh(done - 1) == 1:
+                    self.transform.refresh()
+                yield update
+            waited += batches.report().waited_seconds
+        seconds = time.monotonic() - start
+        self.measured = {
+            "learner/wait_share": waited / seconds,
+            "learner/updates_per_second": due / seconds,
+        }
+
+    def _done(self) -> int:
+        return int(self.learner.updates.numpy())
+
+    def _until_refresh(self, done: int) -> float:
+        """Updates until the transform is renewed."""
+        if self.transform is None or self.transform.period is None:
+            return math.inf
+        return self.transform.period - done % self.transform.period
+
+    def _batches(self, count: int, done: int) -> TimedIterator:
+        """The next batches; `count` are asked for."""
+        if self._lasting is not None:
+            return self._lasting
+        options, lasts = self._stage.dataset_options, True
+        if options is None:
+            dataset = self._stage.make_dataset(self._seed)
+            dataset = apply_transform(dataset, self.transform, done)
+        elif options.queue or options.batch_size is None:
+            dataset = make_waiting_dataset(
+                self._client, options, transform=self.transform, first_update=done
+            )
+        else:
+            lasts = self._stage.schedule.rollout is not None and self._until_refresh(0) == math.inf
+            dataset = make_dataset(
+                self._replay.address,
+                options,
+                count=None if lasts else count,
+                transform=self.transform,
+                first_update=done,
+            )
+        # What is on its way from a queue is in no table: it is lost unless it is learned from.
+        queued = options is not None and options.queue
+        should_stop = (lambda: False) if queued else self._should_stop
+        batches = TimedIterator(dataset, self._client, should_stop)
+        if lasts:
+            self._lasting = batches
+        return batches
+
+    def _write_priorities(self, batch: object, update: Update) -> None:
+        if update.priorities is None or not isinstance(batch, Sample):
+            return
+        table = self._stage.dataset_options.table
+        self._client.update_priorities(table, batch.key, update.priorities)
+
+
+def _check_finite(update: Update, number: int) -> None:
+    for name, values in update.metrics.items():
+        for value in values.numpy().ravel():
+            if not math.isfinite(value):
+                raise UserError(
+                    f"{name} is {value} in update {number}: learning has gone astray; the last "
+                    "checkpoint is from before it"
+                )

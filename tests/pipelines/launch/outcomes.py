@@ -1,0 +1,55 @@
+"""All that a run has come to, so that two of them can be compared bit for bit."""
+
+from __future__ import annotations
+
+import csv
+import json
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.logdir.checkpointing import find_latest
+from tests.pipelines.measured_times import TIMES
+
+
+class Stop:
+    """Says stop at the n-th time it is asked; None: never."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.asked, self._at = 0, at
+
+    def __call__(self) -> bool:
+        self.asked += 1
+        return self.asked == self._at
+
+
+def rows(logdir) -> list[dict[str, str]]:
+    with open(logdir / "metrics.csv", newline="") as file:
+        return [
+            {name: value for name, value in row.items() if name not in TIMES}
+            for row in csv.DictReader(file)
+        ]
+
+
+def outcome(logdir) -> dict[str, Any]:
+    """All that the last checkpoint holds, save times, and the table of metrics."""
+    unit = find_latest(logdir)
+    reader = tf.train.load_checkpoint(str(unit.path / "weights"))
+    names = [name for name in reader.get_variable_to_shape_map() if "GRAPH" not in name]
+    state = json.loads((unit.path / "state.json").read_text())  # Arrays as text.
+    run = {name: value for name, value in state["run"].items() if name != "wall_clock"}
+    run["measured"] = {k: v for k, v in run["measured"].items() if k not in TIMES}
+    return {
+        "weights": {name: reader.get_tensor(name) for name in names},
+        "state": {**state, "run": run},
+        "rows": rows(logdir),
+    }
+
+
+def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
+    tf.nest.assert_same_structure(one["weights"], other["weights"])
+    for name, value in one["weights"].items():
+        np.testing.assert_array_equal(value, other["weights"][name], err_msg=name)
+    assert one["state"] == other["state"]
+    assert one["rows"] == other["rows"]
