@@ -73,6 +73,8 @@ class StochasticPolicy(Policy):
       draw: else each action is the distribution's mode, as where a policy is judged.
     """
 
+    meanings: Mapping[str, str] = {"info_log_prob": "log-probability (or density) of the action"}
+
     def __init__(
         self,
         network: Callable[[Any], Any],

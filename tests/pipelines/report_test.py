@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from pipelines import report
-from pipelines.reports import data, figures, films, published, tables
+from pipelines.reports import data, figures, films, groups, page, published, tables
 from tests.pipelines.reports.log_directory import make_run, write_film
 
 
@@ -20,6 +20,7 @@ class Page(html.parser.HTMLParser):
 
     def __init__(self, text: str) -> None:
         super().__init__()
+        self.text = text
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.texts: list[tuple[str, str]] = []
         self._open: list[str] = []
@@ -55,10 +56,10 @@ def run(capfd, *flags: str) -> tuple[int, str, str]:
     return status, *capfd.readouterr()
 
 
-def made(tmp_path, capfd, *flags: str) -> Page:
-    status, _, error = run(capfd, f"--logdir={tmp_path / 'runs'}", f"--output={tmp_path}", *flags)
-    assert (status, error) == (0, "")
-    return Page((tmp_path / "report.html").read_text())
+def made(tmp_path, metric: str = "evaluation/return", axis: str = "step") -> Page:
+    """The page of the runs in tmp_path/runs, as if it lay in tmp_path."""
+    runs, copies = groups.without_copies(data.find_runs([tmp_path / "runs"]))
+    return Page(page.page(groups.group_runs(runs), copies, metric, axis, tmp_path))
 
 
 def test_a_report_is_one_page_that_needs_no_other_file(tmp_path, capfd):
@@ -74,13 +75,13 @@ def test_a_report_is_one_page_that_needs_no_other_file(tmp_path, capfd):
         "curves-pets-cartpole.png",
     }
     text = (output / "report.html").read_text()
-    page = Page(text)
-    assert len(page.all("img")) == 2
-    assert all(image["src"].startswith("data:image/gif;base64,") for image in page.all("img"))
-    assert len(page.all("script")) == 2 and not any("src" in tag for tag in page.all("script"))
+    shown = Page(text)
+    assert len(shown.all("img")) == 2
+    assert all(image["src"].startswith("data:image/gif;base64,") for image in shown.all("img"))
+    assert len(shown.all("script")) == 2 and not any("src" in tag for tag in shown.all("script"))
     outside = re.findall(r"https?://[^\"' ]+", text)
     assert set(outside) == {"http://www.w3.org/2000/svg"}  # A name, which is not fetched.
-    assert {group["label"] for e in page.data["environments"] for group in e["groups"]} == {
+    assert {group["label"] for e in shown.data["environments"] for group in e["groups"]} == {
         "pets",
         "x<!--<script>",
     }
@@ -88,14 +89,14 @@ def test_a_report_is_one_page_that_needs_no_other_file(tmp_path, capfd):
         assert table.width > 300
 
 
-def test_the_page_has_every_curve_over_every_axis(tmp_path, capfd):
+def test_the_page_has_every_curve_over_every_axis(tmp_path):
     for seed, shift in enumerate((0.0, 4.0)):
         returns = (10 + shift, 20 + shift, 30 + shift)
         make_run(tmp_path / "runs" / f"a-{seed}", seed=seed, returns=returns)
-    page = made(tmp_path, capfd, "--metric=episode/return", "--axis=wall_clock")
-    assert (page.data["metric"], page.data["axis"]) == ("episode/return", "wall_clock")
-    assert page.data["metrics"]["evaluation/return"] == "evaluation return"
-    (environment,) = page.data["environments"]
+    shown = made(tmp_path, "episode/return", "wall_clock")
+    assert (shown.data["metric"], shown.data["axis"]) == ("episode/return", "wall_clock")
+    assert shown.data["metrics"]["evaluation/return"] == "evaluation return"
+    (environment,) = shown.data["environments"]
     assert environment["title"] == "cartpole balance (dm control)"
     (group,) = environment["groups"]
     measured = group["curves"]["evaluation/return"]
@@ -114,11 +115,10 @@ def test_the_page_has_every_curve_over_every_axis(tmp_path, capfd):
     assert measured["seeds"][0]["x"]["step"] == [0.0, 100.0, 200.0]
 
 
-def test_published_figures_stand_apart_from_measured_ones(tmp_path, capfd):
+def test_published_figures_stand_apart_from_measured_ones(tmp_path):
     make_run(tmp_path / "runs" / "a-0", evaluation=123.0)
-    page = made(tmp_path, capfd)
-    text = (tmp_path / "report.html").read_text()
-    ours, theirs = text.split("<tbody class='published'>")
+    shown = made(tmp_path)
+    ours, theirs = shown.text.split("<tbody class='published'>")
     theirs = theirs.split("</tbody>")[0]
     assert "123.0 ± 1.5" in ours and "123.0 ± 1.5" not in theirs
     assert "In grey: published, not measured here" in ours
@@ -126,7 +126,7 @@ def test_published_figures_stand_apart_from_measured_ones(tmp_path, capfd):
         assert len(row.returns) == len(published.TASKS)
         cell = f"<td>{row.method}</td><td>{row.returns[0]:.0f}</td>"
         assert cell in theirs and cell not in ours
-    assert [row["value"] for row in page.data["environments"][0]["published"]] == [
+    assert [row["value"] for row in shown.data["environments"][0]["published"]] == [
         row.returns[0] for row in published.ROWS
     ]
 
@@ -145,28 +145,28 @@ def test_a_mean_has_the_digits_that_its_error_leaves(mean, error, words):
     assert tables.mean_and_error(mean, error) == words
 
 
-def test_where_nothing_is_published_nothing_is_said_of_it(tmp_path, capfd):
+def test_where_nothing_is_published_nothing_is_said_of_it(tmp_path):
     make_run(tmp_path / "runs" / "a-0", environment="gymnasium/CartPole-v1")
-    page = made(tmp_path, capfd)
-    assert page.data["environments"][0]["published"] == []
-    spoken = [text for tag, text in page.texts if tag not in ("script", "style")]
+    shown = made(tmp_path)
+    assert shown.data["environments"][0]["published"] == []
+    spoken = [text for tag, text in shown.texts if tag not in ("script", "style")]
     assert spoken and not any("ublished" in text for text in spoken)
 
 
-def test_people_read_no_underscores(tmp_path, capfd):
+def test_people_read_no_underscores(tmp_path):
     make_run(tmp_path / "runs" / "seed-0", agent="simulator_cem", evaluation=None)
-    page = made(tmp_path, capfd)
-    columns = page.said("th")
+    shown = made(tmp_path)
+    columns = shown.said("th")
     assert "cartpole balance (dm control)" in columns and "last evaluation" in columns
-    spoken = [text for tag, text in page.texts if tag not in ("script", "style")]
+    spoken = [text for tag, text in shown.texts if tag not in ("script", "style")]
     assert "simulator cem" in spoken
     assert [text for text in spoken if "_" in text or "seed )" in text] == []
 
 
-def test_what_differs_between_methods_is_a_table(tmp_path, capfd):
+def test_what_differs_between_methods_is_a_table(tmp_path):
     make_run(tmp_path / "runs" / "small-0", config="A.size = 1\nA.same = 2\n")
     make_run(tmp_path / "runs" / "large-0", config="A.size = 9\nA.same = 2\n")
-    cells = made(tmp_path, capfd).said("td")
+    cells = made(tmp_path).said("td")
     at = cells.index("A.size")
     assert cells[at : at + 3] == ["A.size", "9", "1"]  # Large, small.
     assert "A.same" not in cells
@@ -178,34 +178,34 @@ def test_a_run_found_twice_is_counted_once_and_said(tmp_path, capfd):
     status, out, _ = run(capfd, f"--logdir={tmp_path / 'runs'}", f"--output={tmp_path}")
     assert status == 0
     assert f"{tmp_path}/runs/b is {tmp_path}/runs/a again (seed 0): counted once" in out
-    page = Page((tmp_path / "report.html").read_text())
-    assert "runs/b is runs/a again: seed 0, the same configuration" in page.said("li")
-    assert "30.0 ± 1.5" in page.said("td") and "30 ± 0" not in page.said("td")
+    shown = Page((tmp_path / "report.html").read_text())
+    assert "runs/b is runs/a again: seed 0, the same configuration" in shown.said("li")
+    assert "30.0 ± 1.5" in shown.said("td") and "30 ± 0" not in shown.said("td")
 
 
-def test_films_are_enlarged_and_their_parts_named(tmp_path, capfd):
+def test_films_are_enlarged_and_their_parts_named(tmp_path):
     folder = make_run(tmp_path / "runs" / "a") / "videos"
     write_film(folder / "000004-open-loop.gif", 100, 32, frames=2)
     write_film(folder / "000004-open-loop.png", 400, 96)
     write_film(folder / "000002-episode-0.gif", 8, 8)  # Not the newest.
     write_film(folder / "000004-calibration.png", 900, 300)
-    page = made(tmp_path, capfd)
-    sizes = [(int(image["width"]), int(image["height"])) for image in page.all("img")]
+    shown = made(tmp_path)
+    sizes = [(int(image["width"]), int(image["height"])) for image in shown.all("img")]
     assert sizes == [(900, 300), (220, 220), (700, 224), (800, 192)]
-    assert page.said("span") == ["truth", "model", "error"] * 2
-    captions = page.said("figcaption")
+    assert shown.said("span") == ["truth", "model", "error"] * 2
+    captions = shown.said("figcaption")
     assert "After 4 episodes, seed 0: an evaluation episode" in captions
     assert sum("the model's prediction" in caption for caption in captions) == 2
-    assert "image-rendering: pixelated" in (tmp_path / "report.html").read_text()
+    assert "image-rendering: pixelated" in shown.text
 
 
-def test_a_large_film_is_linked(tmp_path, capfd, monkeypatch):
+def test_a_large_film_is_linked(tmp_path, monkeypatch):
     folder = make_run(tmp_path / "runs" / "a") / "videos"
     write_film(folder / "000004-episode-1.gif", 60, 60, frames=4)
     monkeypatch.setattr(films, "MAX_BYTES", 10_000)
-    page = made(tmp_path, capfd)
-    assert [link["href"] for link in page.all("a")] == ["runs/a/videos/000004-episode-1.gif"]
-    assert len(page.all("img")) == 1
+    shown = made(tmp_path)
+    assert [link["href"] for link in shown.all("a")] == ["runs/a/videos/000004-episode-1.gif"]
+    assert len(shown.all("img")) == 1
 
 
 def test_names_are_moved_apart_and_no_further(tmp_path):
