@@ -204,7 +204,7 @@ def _serve_replay(argv: list[str]) -> int:
     files = [argument.removeprefix("--gin_file=") for argument in argv[1:]]
     made = Parts(experiment.parse(files), seed=0)
     server = reverb.Server(made.tables(make_environment_spec(made.environments())))
-    print(f"localhost:{server.port}", flush=True)
+    print(f"127.0.0.1:{server.port}", flush=True)
     server.wait()
     return 0
 

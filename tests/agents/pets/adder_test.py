@@ -31,7 +31,7 @@ def written():
     builder = PETSBuilder(tiny(max_episode_steps=3))
     (table,) = builder.make_tables(SPEC)
     server = reverb.Server([table])
-    client = Client(f"localhost:{server.port}")
+    client = Client(f"127.0.0.1:{server.port}")
 
     def write(lengths: list[int]) -> Trajectory:
         adder = builder.make_adder(client)

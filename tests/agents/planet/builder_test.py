@@ -20,7 +20,7 @@ def test_short_episodes_are_padded_beside_long_ones_and_learned_from():
     builder, networks = tiny.builder_and_networks(sequence_length=8)
     (table,) = builder.make_tables(tiny.SPEC)
     server = reverb.Server([table])
-    client = Client(f"localhost:{server.port}")
+    client = Client(f"127.0.0.1:{server.port}")
     adder, rng = builder.make_adder(client), np.random.RandomState(0)
     for length in (3, 9, 1):
         adder.add_first(dm_env.restart(tiny.pixels(rng)))
@@ -56,7 +56,7 @@ def test_chunks_are_drawn_in_proportion_to_a_power_of_their_return():
     )
     (table,) = builder.make_tables(tiny.SPEC)
     server = reverb.Server([table])
-    client = Client(f"localhost:{server.port}")
+    client = Client(f"127.0.0.1:{server.port}")
     pixels = np.zeros([tiny.SIZE, tiny.SIZE, 3], np.uint8)
     for total in (6.0, 3.0):
         adder = builder.make_adder(client)

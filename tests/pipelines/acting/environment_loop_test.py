@@ -217,6 +217,27 @@ def test_a_rollout_gives_each_environment_as_many_rows_and_goes_on():
     assert actor.flushed
 
 
+@pytest.mark.parametrize("row", [0, 1])
+def test_an_episode_whose_last_step_a_stop_kept_from_being_written_is_over_at_the_resume(row):
+    environments, actor = make([[2], [2]])
+    loop, observe = EnvironmentLoop(BatchedEnvironment(environments)), actor.observe
+
+    def blocked(i, step):
+        if i == row and step.timestep.last():
+            raise Interrupted
+        observe(i, step)
+
+    actor.observe = blocked
+    with pytest.raises(Interrupted):
+        loop.run(actor, 4)
+    state = copy.deepcopy(loop.state())
+    environments, resumed = make([[2], [2]])
+    loop = EnvironmentLoop(BatchedEnvironment(environments))
+    loop.restore(state, resumed)
+    assert [episode.length for episode in loop.run(resumed, 4)] == [2, 2, 2, 2]
+    assert len(resumed.rehearsed[row]) == 2
+
+
 def test_a_rollout_that_is_resumed_goes_on_within_its_episodes():
     whole, reference = make([[4, 2], [5]])
     loop = EnvironmentLoop(BatchedEnvironment(whole))

@@ -34,6 +34,16 @@ def test_an_episode_enters_the_table_only_with_its_last_step(replay):
     assert (replay.size(episodes.TABLE), len(buffer)) == (3, 0)
 
 
+def test_an_episode_whose_writing_a_stop_has_cut_is_written_at_the_resume(replay):
+    buffer = episodes.buffer(replay.client)
+    first, *rest = episodes.steps(12)
+    steps = [Step(np.zeros(2, np.float32), (), timestep) for timestep in rest]
+    buffer.rehearse(first, steps[:-1])
+    assert (replay.size(episodes.TABLE), len(buffer)) == (0, 11)
+    buffer.rehearse(first, steps)
+    assert (replay.size(episodes.TABLE), len(buffer)) == (3, 0)
+
+
 def test_reset_and_a_new_first_step_discard_an_unfinished_episode(replay):
     buffer = episodes.buffer(replay.client)
     first, second, *_ = episodes.steps(12, value=100)
