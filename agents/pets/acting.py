@@ -40,7 +40,8 @@ class PETSPolicy(Policy):
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """Plans for observations [B, D] and returns actions [B, A]; see `Policy.step`.
 
-        `info` holds `predicted_return` [B] of the best candidates over the horizon.
+        `info` holds `predicted_return` [B] of the best candidates over the horizon; NaN where no
+        candidate had a finite one, and the action is that of the last plan or the bounds' middle.
         """
         found = self.plan(observation, state["plan"], tf.convert_to_tensor(seed, tf.int32))
         following = tf.concat([found.actions[:, 1:], tf.zeros_like(found.actions[:, :1])], axis=1)

@@ -46,7 +46,7 @@ class PlaNetPolicy(PlanningPolicy):
     def step(
         self, observation: tf.Tensor, state: dict[str, tf.Tensor], seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """Sees pixels uint8 [B, H, W, 3], plans, returns actions [B, A]; see `Policy.step`.
+        """Sees pixels uint8 [B, H, W, C], plans, returns actions [B, A]; see `Policy.step`.
 
         `info` holds `predicted_return` [B]: the mean return of the last elites over the horizon.
         """

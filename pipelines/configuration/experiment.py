@@ -6,13 +6,13 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import dm_env
 import gin
 
 from agents.builder import Builder
-from agents.config import check_at_least, check_types
+from agents.config import AtLeast, AtMost, Count, Natural, check
 from pipelines.configuration import gin_errors, gin_files, saved_config
 
 
@@ -46,6 +46,8 @@ class Experiment:
       replay_timeout: seconds that server may stay silent before it is asked whether it lives, and
         as many before it counts as gone; at most a day.
       replay_port: of the server in this process; None: a free one.
+      replay_public: that server answers other machines too; whoever reaches the port can read,
+        change and empty the tables.
       deterministic: equal seeds give equal weights, bit for bit, as far as the replay's selector
         does; updates are slower.
     """
@@ -53,20 +55,21 @@ class Experiment:
     builder: Builder | None = None
     environment: Callable[..., dm_env.Environment] | None = None
     evaluation_environment: Callable[..., dm_env.Environment] | None = None
-    num_episodes: int = 1000
-    num_steps: int | None = None
-    num_environments: int = 1
-    collected_episodes: int | None = None
-    evaluation_interval: int = 50
-    evaluation_episodes: int = 10
-    evaluation_videos: int = 1
-    context_frames: int = 5
-    imagined_frames: int = 45
+    num_episodes: Count = 1000
+    num_steps: Count | None = None
+    num_environments: Count = 1
+    collected_episodes: Count | None = None
+    evaluation_interval: Count = 50
+    evaluation_episodes: Count = 10
+    evaluation_videos: Natural = 1
+    context_frames: Count = 5
+    imagined_frames: Count = 45
     export_native: bool = False
-    checkpoint_minutes: float = 10.0
+    checkpoint_minutes: Annotated[float, AtLeast(0), AtMost(525_600)] = 10.0
     replay_address: str | None = None
-    replay_timeout: float = 20.0
-    replay_port: int | None = None
+    replay_timeout: Annotated[float, AtLeast(1), AtMost(86_400)] = 20.0
+    replay_port: Annotated[int, AtLeast(1), AtMost(65_535)] | None = None
+    replay_public: bool = False
     deterministic: bool = False
 
     def __post_init__(self) -> None:
@@ -83,25 +86,12 @@ class Experiment:
                     f"Experiment.evaluation_environment is set, but {self.builder.name} learns "
                     "nothing and is evaluated where it plays; expected Experiment.environment alone"
                 )
-        check_types(self)
+        check(self)
         if self.collected_episodes is not None and not self.builder.make_stages():
             raise ValueError(
                 f"Experiment.collected_episodes is {self.collected_episodes}, but "
                 f"{self.builder.name} learns nothing; expected None"
             )
-        counts = ("num_episodes", "num_steps", "num_environments", "collected_episodes")
-        counts += ("evaluation_interval", "evaluation_episodes")
-        check_at_least(self, 1, (*counts, "context_frames", "imagined_frames", "replay_timeout"))
-        check_at_least(self, 0, ("evaluation_videos", "checkpoint_minutes"))
-        self._check_at_most("replay_timeout", 86400)
-        self._check_at_most("checkpoint_minutes", 525600)
-        check_at_least(self, 1, ("replay_port",))
-        self._check_at_most("replay_port", 65535)
-
-    def _check_at_most(self, field: str, maximum: float) -> None:
-        value = getattr(self, field)
-        if value is not None and value > maximum:
-            raise ValueError(f"Experiment.{field} = {value!r}; expected at most {maximum}")
 
 
 def _check_factory(field: str, factory: Any) -> None:

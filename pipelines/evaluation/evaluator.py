@@ -101,7 +101,8 @@ class Evaluator:
         length = min(self._context + self._imagined, len(episode.actions))
         frames, actions = episode.observations[:length], episode.actions[:length]
         context = min(self._context, length - 1)
-        imagined = self._predictor(frames, actions, context)
+        imagined = video.as_rgb(self._predictor(frames, actions, context))
+        frames = video.as_rgb(frames)
         video.open_loop_video(frames, imagined, context, self._directory / name)
         rows = [frames, imagined, video.error_frames(frames, imagined)]
         return video.image_strip(rows, context)

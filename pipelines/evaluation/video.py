@@ -60,6 +60,11 @@ def side_by_side(videos: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(panels, axis=2)
 
 
+def as_rgb(frames: np.ndarray) -> np.ndarray:
+    """Frames `[T, H, W, C]` of any channels as `[T, H, W, 3]`: the first three, or grey."""
+    return frames[..., :3] if frames.shape[-1] >= 3 else frames[..., :1].repeat(3, axis=-1)
+
+
 def error_frames(truth: np.ndarray, model: np.ndarray) -> np.ndarray:
     """Returns where `model` differs: mid grey where equal, lighter or darker where it is off."""
     difference = model.astype(np.int16) - truth.astype(np.int16)

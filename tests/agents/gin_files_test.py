@@ -46,6 +46,9 @@ TINY = {
         f"MuZeroConfig.batch_size = {BATCH_SIZE}",
         "MuZeroConfig.num_simulations = 2",
         "MuZeroConfig.unroll_steps = 1",
+        "MuZeroConfig.channels = 8",  # Depth and width change no shape that one part hands another.
+        "MuZeroConfig.blocks = 1",
+        "MuZeroConfig.downsampling_blocks = (1, 1, 1)",
     ),
     "simulator_cem": (
         "SimulatorCEMConfig.planning_horizon = 2",

@@ -48,14 +48,14 @@ class Run:
             self.status = self._server.ask({"poll": self.pid})
         return self.status
 
-    def wait(self, timeout: float = 240.0) -> int:
+    def wait(self, timeout: float = 1200.0) -> int:
         end = time.monotonic() + timeout
         while self.poll() is None:
             assert time.monotonic() < end, f"still running:\n{self.stdout}\n{self.stderr}"
             time.sleep(0.02)
         return self.status
 
-    def wait_for(self, text: str, timeout: float = 240.0) -> None:
+    def wait_for(self, text: str, timeout: float = 1200.0) -> None:
         """Waits until stdout holds `text`."""
         end = time.monotonic() + timeout
         while text not in self.stdout:

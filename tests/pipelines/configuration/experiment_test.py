@@ -69,23 +69,29 @@ def test_nothing_is_left_of_what_was_parsed_before():
             "PlaNetConfig.planning_elites = 9; expected at most planning_candidates, which is 8",
         ),
         ("Experiment.num_episodes = 0", "Experiment.num_episodes = 0; expected at least 1"),
-        ("Experiment.replay_port = 0", "Experiment.replay_port = 0; expected at least 1"),
+        (
+            "Experiment.replay_port = 0",
+            "Experiment.replay_port = 0; expected at least 1 and at most 65535 or None",
+        ),
         (
             "Experiment.replay_port = 99999",
-            "Experiment.replay_port = 99999; expected at most 65535",
+            "Experiment.replay_port = 99999; expected at least 1 and at most 65535 or None",
         ),
-        ("Experiment.replay_timeout = 0.5", "Experiment.replay_timeout = 0.5; expected at least 1"),
+        (
+            "Experiment.replay_timeout = 0.5",
+            "Experiment.replay_timeout = 0.5; expected at least 1 and at most 86400",
+        ),
         (
             "Experiment.replay_timeout = 1e999",
-            "Experiment.replay_timeout = inf; expected at most 86400",
+            "Experiment.replay_timeout = inf; expected a finite number that float32 holds",
         ),
         (
             "Experiment.checkpoint_minutes = 1e999",
-            "Experiment.checkpoint_minutes = inf; expected at most 525600",
+            "Experiment.checkpoint_minutes = inf; expected a finite number that float32 holds",
         ),
         (
             "Experiment.checkpoint_minutes = -1e999",
-            "Experiment.checkpoint_minutes = -inf; expected at least 0",
+            "Experiment.checkpoint_minutes = -inf; expected a finite number that float32 holds",
         ),
         (
             "Experiment.builder = @PlaNetBuildr()",

@@ -352,11 +352,11 @@ def test_a_run_killed_in_the_middle_of_saves_always_leaves_a_whole_unit(tmp_path
     seed = int(time.time())
     module = "tests.pipelines.logdir.killed_saver"
     command = [sys.executable, "-m", module, str(tmp_path), str(seed)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200)
+    done = subprocess.run(command, capture_output=True, text=True)
     print(f"seed {seed}; returned save, newest unit of each round: {done.stdout.splitlines()}")
     assert done.returncode == 0, done.stderr
     rounds = [tuple(map(int, line.split())) for line in done.stdout.splitlines()]
-    assert len(rounds) == 6 and rounds[-1][1] > 0
+    assert len(rounds) == 6 and rounds[-1][1] >= 4
     for returned, newest in rounds:
         assert newest in (returned, returned + 1), "no save that had returned is lost"
     _check_replay(find_latest(tmp_path))

@@ -7,6 +7,7 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from dm_env import specs
 
 from agents.builder import Role
 from agents.policy import RandomPolicy
@@ -135,7 +136,7 @@ def test_an_older_export_is_replaced_whole(served):
 
 def test_a_policy_without_state_can_be_exported(tmp_path):
     spec = tf.TensorSpec([2], tf.float32)
-    policy = RandomPolicy(spec, spec, [-1.0, -1.0], [1.0, 1.0])
+    policy = RandomPolicy(spec, specs.BoundedArray([2], np.float32, -1.0, 1.0))
     Exporter(policy).save(tmp_path / "policy")
     loaded = tf.saved_model.load(str(tmp_path / "policy"))
     observation, seed = tf.zeros([3, 2]), tf.constant([1, 2])
