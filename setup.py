@@ -148,7 +148,10 @@ setup(
     version="0.1.0",
     description="Model-based reinforcement learning on TensorFlow",
     packages=find_packages(include=["agents*", "pipelines*", "ops*"]),
-    package_data={"pipelines.environments": ["models/*.xml"]},
+    package_data={
+        "pipelines.environments": ["models/*.xml"],
+        "pipelines.reports": ["page.css", "page.js"],
+    },
     ext_modules=[native_ops("mcts"), native_ops("cem")],
     cmdclass={"build_ext": BuildOps},
     python_requires="==3.11.*",  # The newest that TensorFlow 2.15 and dm-reverb 0.14 are built for.
