@@ -21,16 +21,22 @@ from absl import flags
 
 from pipelines.system import command_line
 from pipelines.system.errors import UserError
+from pipelines.system.paths import PathParser
 
 if TYPE_CHECKING:
     from pipelines.reports.data import Run
     from pipelines.reports.groups import Group
 
 _FLAGS = flags.FlagValues()
-_LOGDIR = flags.DEFINE_multi_string(
-    "logdir", [], "Of a run, or a folder of runs.", flag_values=_FLAGS
+_LOGDIR = flags.DEFINE_multi(
+    PathParser(),
+    flags.ArgumentSerializer(),
+    "logdir",
+    [],
+    "Of a run, or a folder of runs.",
+    flag_values=_FLAGS,
 )
-_OUTPUT = flags.DEFINE_string("output", "report", "Folder to write to.", flag_values=_FLAGS)
+_OUTPUT = flags.DEFINE(PathParser(), "output", "report", "Folder to write to.", flag_values=_FLAGS)
 _METRIC = flags.DEFINE_string(
     "metric", "evaluation/return", "Column of metrics.csv to draw.", flag_values=_FLAGS
 )
@@ -41,8 +47,8 @@ _AXIS = flags.DEFINE_enum(
     "What curves are drawn over.",
     flag_values=_FLAGS,
 )
-_KEEP = flags.DEFINE_string(
-    "keep", None, "Folder of a claim, to keep the runs in.", flag_values=_FLAGS
+_KEEP = flags.DEFINE(
+    PathParser(), "keep", None, "Folder of a claim, to keep the runs in.", flag_values=_FLAGS
 )
 
 

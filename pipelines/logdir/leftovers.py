@@ -20,9 +20,7 @@ def sweep(logdir: str | os.PathLike[str]) -> None:
     back. What cannot be removed stays.
     """
     for folder in (pathlib.Path(logdir, name) for name in _FOLDERS):
-        if not folder.is_dir():
-            continue
-        for path in folder.iterdir():
+        for path in _entries(folder):
             found = _TEMPORARY.fullmatch(path.name)
             if found and not _is_owned(int(found["pid"])):
                 if found["kind"] == "old":
@@ -37,6 +35,13 @@ def remove(path: pathlib.Path) -> None:
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink()
+
+
+def _entries(folder: pathlib.Path) -> list[pathlib.Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:  # Not there, or not ours to look into.
+        return []
 
 
 def _put_back(path: pathlib.Path, place: pathlib.Path) -> None:

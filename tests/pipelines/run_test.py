@@ -70,6 +70,10 @@ def test_help_is_quick_and_describes_every_flag():
     [
         ([TINY, "--seed=x"], "--seed is 'x'; expected an integer in the range [0, 4294967295]"),
         ([TINY, "--seed=-1"], "--seed is '-1'; expected an integer in the range [0, 4294967295]"),
+        (
+            [TINY, "--seed=4294967296"],
+            "--seed is '4294967296'; expected an integer in the range [0, 4294967295]",
+        ),
         ([TINY, "--sed=1"], "unknown flag '--sed'; did you mean '--seed'?"),
         ([TINY, "extra"], "unexpected argument 'extra'; expected flags only, see --help"),
         ([], "--gin_file is missing; expected a file such as gin/planet_small.gin"),
@@ -231,6 +235,27 @@ def test_a_stop_during_start_up_ends_at_once(server, tmp_path):
     assert run.wait() in (0, -signal.SIGINT)
     assert "Traceback" not in run.stderr
     assert "log directory:" not in run.stdout
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_stop_before_training_takes_back_the_log_directory(server, tmp_path):
+    """Between the claim and the first update: here the run waits for a replay that says nothing."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        bindings = [
+            f"--gin_bindings=Experiment.replay_address = '{address}'",
+            "--gin_bindings=Experiment.replay_timeout = 30.0",
+        ]
+        run = server.start(TINY, *bindings, f"--logdir={tmp_path}/runs/log")
+        while not (tmp_path / "runs" / "log" / "checkpoints").exists():
+            assert run.poll() is None, run.stderr
+            time.sleep(0.02)
+        run.send_signal(signal.SIGINT)
+        assert (run.wait(), run.stderr) == (0, "")
+    assert run.stdout.startswith("stopped before training; nothing to save; start with: ")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_second_stop_does_not_wait(server, tmp_path):
