@@ -221,7 +221,10 @@ setup(
     version="0.1.0",
     description="Model-based reinforcement learning on TensorFlow",
     packages=find_packages(include=["agents*", "pipelines*", "ops*"]),
-    package_data={"pipelines.environments": ["models/*.xml"]},
+    package_data={
+        "pipelines.environments": ["models/*.xml"],
+        "pipelines.reports": ["page.css", "page.js"],
+    },
     # Not in a package: one named gin is the library that reads them.
     data_files=[("share/lookahead/gin", [str(path) for path in sorted(Path("gin").glob("*.gin"))])],
     ext_modules=[native_ops("mcts"), native_ops("cem")],

@@ -330,3 +330,19 @@ def unit_actions(spec: Any, agent: str) -> specs.BoundedArray:
         if (low, high) != (-1, 1):
             raise ValueError(f"{agent} needs actions in [−1, 1], got one in [{low:g}, {high:g}]")
     return spec
+
+
+def single_state(spec: Any, agent: str) -> specs.Array:
+    """The observations' spec, for agents that see states, float32 [n].
+
+    Raises:
+      ValueError: it is something else.
+    """
+    observation = single_array(spec, agent)
+    if len(observation.shape) != 1 or observation.dtype != np.float32:
+        raise ValueError(
+            f"{agent} needs states, float32 [n], got observations {observation.dtype} "
+            f"{list(observation.shape)}; control_suite.observation = 'state' gives them, and "
+            "PlaNet and DQN learn from pixels"
+        )
+    return observation

@@ -25,12 +25,15 @@ class Policy(tf.Module, abc.ABC):
         what they are by default; `step` takes them behind `seed`, in this order.
       skips_idle_rows: `step` takes bool [B] behind `seed`, which rows' actions are wanted: for
         planners whose every row costs as much as another one alone. Idle rows' actions are any.
+      meanings: what observations, state, info and options mean and their ranges, by their names in
+        a SavedModel (`observation_<name>`, `state_<name>`, `info_<name>`): for whoever is served.
     """
 
     observation_spec: Any
     action_spec: tf.TensorSpec
     options: Mapping[str, int] = {}
     skips_idle_rows: bool = False
+    meanings: Mapping[str, str] = {}
 
     @abc.abstractmethod
     def initial_state(self, batch_size: int | tf.Tensor) -> Any:
@@ -59,6 +62,41 @@ class Policy(tf.Module, abc.ABC):
     def work(self, batch_size: int) -> Mapping[str, float]:
         """What a step for so many rows takes, by name, in units of its own; for benchmarks."""
         return {}
+
+
+class StochasticPolicy(Policy):
+    """Draws actions from what a network makes of observations; has no state.
+
+    Args:
+      network: observations [B, …] → a distribution over actions (TensorFlow Probability's).
+      observation_spec, action_spec: see `Policy`.
+      draw: else each action is the distribution's mode, as where a policy is judged.
+    """
+
+    meanings: Mapping[str, str] = {"info_log_prob": "log-probability (or density) of the action"}
+
+    def __init__(
+        self,
+        network: Callable[[Any], Any],
+        observation_spec: Any,
+        action_spec: tf.TensorSpec,
+        draw: bool,
+    ) -> None:
+        super().__init__(name="stochastic_policy")
+        self.observation_spec, self.action_spec = observation_spec, action_spec
+        self._network, self._draw = network, draw
+
+    def initial_state(self, batch_size: int | tf.Tensor) -> Any:
+        """No state: an empty dict."""
+        return {}
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def step(self, observation, state, seed):
+        """Acts; `info` holds `log_prob` [B], of the actions. See `Policy.step`."""
+        distribution = self._network(observation)
+        seed = tf.convert_to_tensor(seed, tf.int32)
+        action = distribution.sample(seed=seed) if self._draw else distribution.mode()
+        return action, state, {"log_prob": distribution.log_prob(action)}
 
 
 class SearchingPolicy(Policy):

@@ -49,3 +49,55 @@ def n_step_returns(
     for i in reversed(range(n)):
         result = rewards[:, i : i + length] + discounts[:, i : i + length] * result
     return result
+
+
+def last_rows(start_of_episode: tf.Tensor) -> tf.Tensor:
+    """Which rows [R] of whole episodes, one behind the other, hold a final observation alone."""
+    return tf.concat([start_of_episode[1:], [True]], axis=0)
+
+
+def episode_returns(
+    rewards: tf.Tensor, discounts: tf.Tensor, start_of_episode: tf.Tensor, values: tf.Tensor
+) -> tf.Tensor:
+    """R_t = r_t + γ_t R_{t+1} over rows [R] of whole episodes, one behind the other.
+
+    An episode's last row holds its final observation, where R is that observation's value: what it
+    takes part in is decided by the γ before it, which is 0 where the episode was over.
+
+    Args:
+      rewards: r [R]; those of last rows have no meaning.
+      discounts: γ [R]; likewise.
+      start_of_episode: bool [R].
+      values: v [R]; only those of last rows count.
+
+    Returns:
+      R [R].
+    """
+    last = last_rows(start_of_episode)
+    return discounted_sums(tf.where(last, values, rewards), tf.where(last, 0.0, discounts))
+
+
+def discounted_sums(terms: tf.Tensor, discounts: tf.Tensor) -> tf.Tensor:
+    """y_t = x_t + γ_t y_{t+1} along the first axis; behind the last term stands 0.
+
+    Each pass doubles the terms that a sum has, so there are log₂ T of them where a loop over time
+    (as in `trfl.scan_discounted_sum`) takes T. Nothing is differentiated.
+
+    Args:
+      terms: x [T, ...].
+      discounts: γ [T, ...].
+
+    Returns:
+      y [T, ...].
+    """
+    length = tf.shape(terms)[0]
+    place = tf.reshape(tf.range(length), [-1] + [1] * (terms.shape.rank - 1))
+
+    def double(n: tf.Tensor, sums: tf.Tensor, products: tf.Tensor):
+        """From n terms a sum, and the product of their discounts, to 2n."""
+        ahead = lambda x: tf.where(place + n < length, tf.roll(x, -n, axis=0), 0.0)  # noqa: E731
+        return 2 * n, sums + products * ahead(sums), products * ahead(products)
+
+    start = (tf.constant(1), terms, discounts)
+    _, sums, _ = tf.while_loop(lambda n, *_: n < length, double, start, parallel_iterations=1)
+    return tf.stop_gradient(sums)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from agents.pets.config import PETSConfig
@@ -17,6 +19,13 @@ class PETSPolicy(Policy):
     The state is `plan` [B, H, A], where the next search begins. Nothing is explored at random: the
     model's uncertainty is in the particles.
     """
+
+    meanings: Mapping[str, str] = {
+        "observation": "the environment's state as it observes it",
+        "action": "what to do, each part -1 to 1",
+        "state_plan": "where the next search begins: the last plan, moved on by a step",
+        "info_predicted_return": "mean return of the best candidates over the planning horizon",
+    }
 
     def __init__(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gin
-import numpy as np
 import reverb
 from acme import specs
 
@@ -13,7 +12,7 @@ from agents.builder import (
     Role,
     Schedule,
     SingleStageBuilder,
-    single_array,
+    single_state,
     tensor_spec,
     unit_actions,
 )
@@ -44,12 +43,7 @@ class PETSBuilder(SingleStageBuilder):
 
     def build_networks(self, spec: specs.EnvironmentSpec) -> DynamicsModel:
         """Makes the ensemble for state observations and continuous actions in [−1, 1]."""
-        observation = single_array(spec.observations, "PETS")
-        if len(observation.shape) != 1 or observation.dtype != np.float32:
-            raise ValueError(
-                f"PETS needs states, float32 [n], got observations {observation.dtype} "
-                f"{list(observation.shape)}; control_suite.observation = 'state' gives them"
-            )
+        observation = single_state(spec.observations, "PETS")
         action = unit_actions(spec.actions, "PETS")
         size = TASKS[self.config.task].observation_size
         if size not in (None, observation.shape[0]):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import tensorflow as tf
 
 from ops.mcts import tree as t
@@ -109,6 +111,25 @@ def finite_step(step: RecurrentFnOutput) -> RecurrentFnOutput:
         prior_logits=_ensured("prior_logits", step.prior_logits, _are_logits(step.prior_logits)),
         value=_ensured("value", step.value, tf.math.is_finite(step.value)),
     )
+
+
+def stochastic_step(said: NamedTuple, batch: tf.TensorShape, width: int) -> NamedTuple:
+    """A stochastic model's answer with float32 fields: logits [B, width], the others [B]."""
+    logits = batch.concatenate([width])
+    shapes = {name: logits if name.endswith("logits") else batch for name in said._fields}
+    fields = said._asdict().items()
+    return type(said)(**{name: tensor_of(name, value, shapes[name]) for name, value in fields})
+
+
+def finite_answers(said: NamedTuple, asked: tf.Tensor) -> NamedTuple:
+    """A stochastic model's answer if its rows `asked`, bool [B], are as in `finite_step`."""
+
+    def checked(name, value):
+        logits = name.endswith("logits")
+        good = _are_logits(value) | ~asked[:, None] if logits else tf.math.is_finite(value) | ~asked
+        return _ensured(name, value, good)
+
+    return type(said)(**{name: checked(name, value) for name, value in said._asdict().items()})
 
 
 def room(tree: SearchTree, num_simulations: int) -> SearchTree:

@@ -20,6 +20,7 @@ from ops.mcts.tree import SearchTree
 from ops.mcts.types import RecurrentFnOutput
 
 TINY = tf.float32.as_numpy_dtype(1.1754944e-38)
+CHANCE_TIE = 0.99999  # of the greatest score: as good as the greatest
 
 
 def simulate(tree: SearchTree, rule: SelectionRule) -> tuple[tf.Tensor, tf.Tensor]:
@@ -181,7 +182,7 @@ def _mixed_value(rows, raw_value):
 
 
 def _root_scores(rows, record, stats, rule):
-    if rule.kind == "puct":
+    if rule.kind != "gumbel":
         return _interior_scores(rows, record, stats, rule)
     legal, visits = rows[:, t.EDGE_PROB] >= 0, rows[:, t.EDGE_VISITS]
     largest, last = rule.considered.shape[0] - 1, rule.considered.shape[1] - 1
@@ -202,6 +203,8 @@ def _root_scores(rows, record, stats, rule):
 
 
 def _interior_scores(rows, record, stats, rule):
+    if rule.kind == "stochastic":
+        return _stochastic_scores(rows, record, stats, rule)
     legal, visits = rows[:, t.EDGE_PROB] >= 0, rows[:, t.EDGE_VISITS]
     qscore = transform(rule.qtransform, rows, record, stats)
     if rule.kind == "puct":
@@ -213,6 +216,31 @@ def _interior_scores(rows, record, stats, rule):
         logits = tf.where(legal, rows[:, t.EDGE_LOGIT], t.LOWEST_LOGIT)
         score = tf.nn.softmax(logits + qscore) - visits / (1.0 + total)
     return tf.where(legal, score, -float("inf"))
+
+
+def _stochastic_scores(rows, record, stats, rule):
+    """PUCT's scores of the actions beside those of the outcomes: a node's legal edges are all of
+    one kind.
+    """
+    first = rule.first_outcome
+    actions = _interior_scores(rows[:, :, :first], record, stats, rule._replace(kind="puct"))
+    return tf.concat([actions, _chance_scores(rows[:, :, first:])], axis=-1)
+
+
+def _chance_scores(rows):
+    """0 for every outcome that is tied with the greatest prior / (visits + 1), -inf for the rest.
+
+    As TiedChanceScore of cc/kernels/formulas.h; of the unvisited outcomes only the first of the
+    greatest prior is looked at, as there.
+    """
+    prior, visits = rows[:, t.EDGE_PROB], rows[:, t.EDGE_VISITS]
+    likely = tf.argmax(tf.where(visits > 0, -1.0, prior), axis=-1)
+    likeliest = tf.one_hot(likely, tf.shape(prior)[1], on_value=True, off_value=False)
+    looked_at = (prior >= 0) & ((visits > 0) | likeliest)
+    score = tf.where(looked_at, prior / (visits + 1.0), -float("inf"))
+    greatest = tf.reduce_max(score, axis=-1, keepdims=True)
+    tied = score >= CHANCE_TIE * tf.maximum(greatest, 0.0)
+    return tf.where(tied, 0.0, -float("inf"))
 
 
 def _best(scores):

@@ -107,6 +107,7 @@ def _rule_arguments(tree, rule):
         max_depth=rule.max_depth,
         pb_c_init=rule.pb_c_init,
         pb_c_base=rule.pb_c_base,
+        first_outcome=rule.first_outcome,
         qtransform=rule.qtransform.kind,
         **{k: v for k, v in rule.qtransform._asdict().items() if k != "kind"},
     )

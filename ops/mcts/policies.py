@@ -175,6 +175,11 @@ def noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed
     return _noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed)
 
 
+def sampled_action(weights, temperature, seed) -> tf.Tensor:
+    """The action that `muzero_policy` takes, given its seed: weights [B, A] to int32 [B]."""
+    return _sample(_split(seed)[1], weights, temperature)
+
+
 def _noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed):
     """Prior and noise mixed, masked; `noise` is drawn from `seed` if None."""
     logits = search_tree.root_row(t.EDGE_LOGIT) if root is None else root.prior_logits

@@ -12,10 +12,12 @@ UNLIMITED_DEPTH = (1 << 31) - 1
 
 
 class SelectionRule(NamedTuple):
-    """`kind` is 'puct' or 'gumbel'; the last two are read by gumbel's root alone.
+    """`kind` is 'puct', 'gumbel' or 'stochastic'; each of the last three is read by one kind alone.
 
-    gumbel: [B, A], the noise of the root's actions.
-    considered: [max considered + 1, N], see seq_halving.
+    gumbel: [B, A], the noise of the root's actions; read by gumbel's root.
+    considered: [max considered + 1, N], see seq_halving; read by gumbel's root.
+    first_outcome: actions from here on are outcomes of chance; the others are the players', who
+      move by PUCT. Read by stochastic, whose nodes' legal actions are all of one kind.
     """
 
     kind: str
@@ -25,3 +27,4 @@ class SelectionRule(NamedTuple):
     pb_c_base: float = 19652.0
     gumbel: tf.Tensor | None = None
     considered: tf.Tensor | None = None
+    first_outcome: int = 0

@@ -115,7 +115,10 @@ class Learning:
                 transform=self.transform,
                 first_update=done,
             )
-        batches = TimedIterator(dataset, self._client, self._should_stop)
+        # What is on its way from a queue is in no table: it is lost unless it is learned from.
+        queued = options is not None and options.queue
+        should_stop = (lambda: False) if queued else self._should_stop
+        batches = TimedIterator(dataset, self._client, should_stop)
         if lasts:
             self._lasting = batches
         return batches

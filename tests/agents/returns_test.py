@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.returns import n_step_returns
+from agents.returns import episode_returns, last_rows, n_step_returns
 
 
 def written_out(rewards, discounts, values, n):
@@ -45,3 +47,25 @@ def test_players_in_turn_see_the_outcome_with_opposite_signs():
 def test_wrong_arguments_are_named(n: int, values: int, message: str):
     with pytest.raises(ValueError, match=message):
         n_step_returns(tf.zeros([1, 3]), tf.zeros([1, 3]), tf.zeros([1, values]), n)
+
+
+def test_returns_over_whole_episodes_equal_the_sums():
+    seed = int.from_bytes(os.urandom(4), "little")
+    print(f"seed {seed}")
+    rng = np.random.RandomState(seed)
+    lengths = rng.randint(1, 8, 5)
+    rows = sum(lengths) + 5
+    rewards, discounts, values = (rng.uniform(-1, 1, rows) for _ in range(3))
+    ends = np.cumsum(lengths + 1)
+    start = np.isin(np.arange(rows), [0, *ends[:-1]])
+    expected = []
+    for end, length in zip(ends, lengths, strict=True):
+        steps = slice(end - 1 - length, end - 1)
+        following = np.zeros(length + 1)
+        following[-1] = values[end - 1]
+        found = written_out(rewards[steps], discounts[steps], following, length)
+        expected += [*found, values[end - 1]]
+    floats = [tf.constant(x, tf.float32) for x in (rewards, discounts, values)]
+    actual = episode_returns(*floats[:2], tf.constant(start), floats[2])
+    np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(np.flatnonzero(last_rows(tf.constant(start))), ends - 1)

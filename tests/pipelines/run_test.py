@@ -68,8 +68,8 @@ def test_help_is_quick_and_describes_every_flag():
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([TINY, "--seed=x"], "--seed is 'x'; expected a non-negative integer"),
-        ([TINY, "--seed=-1"], "--seed is '-1'; expected a non-negative integer"),
+        ([TINY, "--seed=x"], "--seed is 'x'; expected an integer in the range [0, 4294967295]"),
+        ([TINY, "--seed=-1"], "--seed is '-1'; expected an integer in the range [0, 4294967295]"),
         ([TINY, "--sed=1"], "unknown flag '--sed'; did you mean '--seed'?"),
         ([TINY, "extra"], "unexpected argument 'extra'; expected flags only, see --help"),
         ([], "--gin_file is missing; expected a file such as gin/planet_small.gin"),

@@ -42,6 +42,8 @@ def test_a_run_learns_acts_judges_and_exports(finished):
     action, _, info = policy.step(observe(policy, 3), policy.initial_state(3), [0, 0])
     assert action.shape == (3, 1) and np.all(np.abs(action) <= 1)
     assert info["predicted_return"].shape == (3,)
+    with pytest.raises(UserError, match="observation is NaN or infinite"):
+        policy.step(observe(policy, 3) * np.nan, policy.initial_state(3), [0, 0])
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(finished, tmp_path):

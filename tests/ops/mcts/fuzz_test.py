@@ -41,6 +41,7 @@ RULES = (
         gumbel=np.zeros((B, A), np.float32),
         considered=np.zeros((2, 4), np.float32),
     ),
+    SelectionRule("stochastic", mcts.qtransform_by_parent_and_siblings(), first_outcome=2),
 )
 
 

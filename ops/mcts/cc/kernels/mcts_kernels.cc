@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "ops/mcts/cc/kernels/faults.h"
 #include "ops/mcts/cc/kernels/op_arguments.h"
 #include "ops/mcts/cc/kernels/search_cpu.h"
 #include "ops/mcts/cc/kernels/share_trees.h"
@@ -140,7 +141,7 @@ class StepOp : public TreeOp {
  public:
   explicit StepOp(OpKernelConstruction* ctx) : TreeOp(ctx) {
     OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_));
-    if (rule_.kind == kPuct) rates_ = RatesOf(rule_, kRates);
+    if (rule_.kind != kGumbel) rates_ = RatesOf(rule_, kRates);
   }
 
  private:
@@ -171,7 +172,7 @@ class StepOp : public TreeOp {
     int32_t leaf;
     Fault fault = Expand(tree, a.answers.parent[b], a.answers.action[b],
                          a.answers.At(b, tree.num_actions), scratch, &leaf);
-    if (fault != kNoFault) return fault;
+    if (fault != kNoFault) return NamedFault(fault, rule_, a.answers.action[b]);
     StoreRows(a.embeddings, b, tree.num_nodes, leaf);
     const Search search = {rule_,
                            NoiseOf(a.noise, b, tree.num_actions),

@@ -242,6 +242,10 @@ Status NewEmbeddings(OpKernelContext* ctx, Allocator* memory, const Forest& fore
   return OkStatus();
 }
 
+int32_t PlaceOf(const std::string& name, const std::vector<std::string>& names) {
+  return static_cast<int32_t>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
 // How many embeddings an op that takes the model's answer has.
 Status CountEmbeddings(OpKernelContext* ctx, int* count) {
   int begin, end;
@@ -266,15 +270,15 @@ Status ReadRule(OpKernelConstruction* ctx, Rule* rule) {
   TF_RETURN_IF_ERROR(ctx->GetAttr("value_scale", &rule->value_scale));
   TF_RETURN_IF_ERROR(ctx->GetAttr("maxvisit_init", &rule->maxvisit_init));
   TF_RETURN_IF_ERROR(ctx->GetAttr("epsilon", &rule->epsilon));
+  TF_RETURN_IF_ERROR(ctx->GetAttr("first_outcome", &rule->first_outcome));
   TF_RETURN_IF_ERROR(ctx->GetAttr("rescale_values", &rescale));
   TF_RETURN_IF_ERROR(ctx->GetAttr("use_mixed_value", &mixed));
   rule->rescale_values = rescale;
   rule->use_mixed_value = mixed;
-  rule->kind = kind == "gumbel" ? kGumbel : kPuct;
-  // In the order of QTransformKind.
-  const std::vector<std::string> names = {"parent_and_siblings", "min_max", "tree_min_max",
-                                          "completed_by_mix_value"};
-  rule->qtransform = std::find(names.begin(), names.end(), qtransform) - names.begin();
+  // In the order of RuleKind and of QTransformKind.
+  rule->kind = PlaceOf(kind, {"puct", "gumbel", "stochastic"});
+  rule->qtransform = PlaceOf(
+      qtransform, {"parent_and_siblings", "min_max", "tree_min_max", "completed_by_mix_value"});
   return OkStatus();
 }
 

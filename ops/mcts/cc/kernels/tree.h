@@ -86,6 +86,10 @@ enum Fault : int32_t {
   kTreeFull,
   kNoLegalAction,
   kBrokenTree,
+  // For kBadPriorLogits and kBadValue, by the names that a stochastic model uses.
+  kBadActionLogits,
+  kBadChanceLogits,
+  kBadAfterstateValue,
 };
 
 // `x`, its fraction dropped, as an index below `limit`, which is at most 2^31;
@@ -190,7 +194,7 @@ struct ForestOf {
 using Forest = ForestOf<float>;
 using ConstForest = ForestOf<const float>;
 
-enum RuleKind : int32_t { kPuct, kGumbel };
+enum RuleKind : int32_t { kPuct, kGumbel, kStochastic };
 enum QTransformKind : int32_t { kParentAndSiblings, kMinMax, kTreeMinMax, kCompletedByMixValue };
 
 // The rule of a walk; the fields are those of rules.py and qtransforms.py.
@@ -209,6 +213,7 @@ struct Rule {
   float value_scale;
   float maxvisit_init;
   float epsilon;
+  int32_t first_outcome;  // read by kStochastic: actions from here on are outcomes of chance
 };
 
 // What Gumbel's root reads beside the tree: gumbel [B, A], considered

@@ -88,12 +88,13 @@ Status RootShapes(InferenceContext* c) {
       .Input("value: float")        \
       .Input("updates: E")
 
-// Gumbel's: one of each, or none where the rule is PUCT.
+// Gumbel's: one of each, or none where the rule is another.
 #define LOOKAHEAD_RULE_INPUTS \
   Input("gumbel: num_noise * float").Input("considered: num_noise * float")
 
 #define LOOKAHEAD_RULE_ATTRS                                               \
-  Attr("rule: {'puct', 'gumbel'}")                                         \
+  Attr("rule: {'puct', 'gumbel', 'stochastic'}")                           \
+      .Attr("first_outcome: int >= 0 = 0")                                 \
       .Attr("num_noise: int >= 0")                                         \
       .Attr("max_depth: int >= 1")                                         \
       .Attr("pb_c_init: float")                                            \
