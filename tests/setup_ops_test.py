@@ -122,6 +122,14 @@ def test_only_what_has_changed_is_built_again(checkout):
     assert "_cem_ops.so" in (calls := checkout.calls()) and "_mcts_ops.so" not in calls
 
 
+def test_an_editable_installation_takes_what_is_built_and_else_builds_it(checkout):
+    install = "from setuptools import build_meta; build_meta.build_editable('.')"
+    checkout.run("-c", install)
+    assert checkout.built() == ["_cem_ops.so", "_mcts_ops.so"] and checkout.calls()
+    checkout.run("-c", install)
+    assert checkout.built() == ["_cem_ops.so", "_mcts_ops.so"] and checkout.calls() == []
+
+
 def test_without_a_compiler_one_line_a_library_says_so_and_the_next_time_builds_them(checkout):
     said = checkout.build(CXX="missing-g++", CC="missing-g++")
     for name in NAMES:

@@ -210,5 +210,6 @@ def _serve_replay(argv: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP):  # Which whoever runs the tests may ignore.
+        signal.signal(number, signal.SIG_DFL)
     _serve()

@@ -204,6 +204,7 @@ def test_a_wait_that_only_this_process_could_end_ends_with_the_stop_and_then_it_
 def test_a_stop_does_not_cut_a_call_that_ends_by_itself(replay):
     replay.client._should_stop = lambda: True
     episodes.add_episode(episodes.buffer(replay.client), actions=12)
+    replay.client._should_stop = lambda: False
     assert replay.size(episodes.TABLE) == 3
 
 
