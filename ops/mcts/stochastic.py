@@ -53,10 +53,10 @@ def stochastic_muzero_policy(
     """Stochastic MuZero's search: PUCT where the player moves; chance takes, at each node, the
     outcome of the greatest prior / (visits + 1).
 
-    So visits follow the prior without a random number: of n visits an outcome of prior p has never
-    less than the whole part of n · p. Outcomes whose scores are equal but for rounding go by their
-    number. Every simulation asks both functions and keeps, for each tree, the answer it wants;
-    with a batch of one it asks only that one.
+    So visits follow the prior without a random number, as in mctx, where the paper's pseudocode
+    draws: of n visits an outcome of prior p has never less than the whole part of n · p. Outcomes
+    whose scores are equal but for rounding go by their number. Every simulation asks both functions
+    and keeps, for each tree, the answer it wants; with a batch of one it asks only that one.
 
     Args:
       root: the root's prior_logits [B, A], value [B], embedding.

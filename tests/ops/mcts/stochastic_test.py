@@ -338,6 +338,15 @@ def test_a_model_of_the_wrong_form_is_named(name, change, message):
         model.search([0, 1], 4)
 
 
+def test_its_tree_is_not_taken_for_one_of_decisions_alone():
+    model = StochasticTable(random_tables(1, 16, 3, 4))
+    tree = model.search([0, 1], 4).search_tree
+    with pytest.raises(InvalidArgument, match="search_tree is a StochasticSearchTree"):
+        mcts.reroot(tree, tf.constant([0, 0]), 4)
+    with pytest.raises(InvalidArgument, match="search_tree is a StochasticSearchTree"):
+        mcts.muzero_policy(None, model.decide, 4, search_tree=tree)
+
+
 @pytest.mark.parametrize("shape", [(2,), (2, 0), (2, (1 << 16) - 1)])
 def test_outcomes_that_make_no_edges_are_named(shape):
     model = StochasticTable(random_tables(1, 16, 3, 4))
