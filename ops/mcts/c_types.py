@@ -51,6 +51,7 @@ class BusyForest(ctypes.Structure):
         ("forest", Forest),
         ("through", POINTER(c_float)),
         ("rule", Rule),
+        ("parameters", POINTER(c_float)),
         ("virtual_loss", c_float),
     ]
 

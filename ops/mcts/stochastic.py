@@ -17,7 +17,7 @@ from ops.mcts import backends, checks, policies
 from ops.mcts import tree as t
 from ops.mcts.errors import require
 from ops.mcts.qtransforms import QTransform, qtransform_by_parent_and_siblings
-from ops.mcts.rules import UNLIMITED_DEPTH, SelectionRule
+from ops.mcts.rules import selection_rule
 from ops.mcts.search import search, start
 from ops.mcts.stochastic_tree import StochasticSearchTree, StochasticState
 from ops.mcts.types import (
@@ -86,25 +86,23 @@ def stochastic_muzero_policy(
     Raises:
       tf.errors.InvalidArgumentError: names the argument that is wrong.
     """
-    checks.search_arguments(num_simulations, max_depth)
+    num_simulations = checks.room_for(num_simulations)
     run = checks.simulations_to_run(simulations, num_simulations)
-    root = checks.root_of_model(root)
-    root = root._replace(embedding=tf.nest.map_structure(tf.convert_to_tensor, root.embedding))
     noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
-    logits = policies.noisy_prior(root, None, invalid_actions, *noise, seed)
-    checked = backends.resolve(backend) == "tensorflow"
-    root = root._replace(prior_logits=logits)
-    model = _Model(decision_recurrent_fn, chance_recurrent_fn, root, checked)
-    rule = SelectionRule(
-        "stochastic",
-        qtransform or qtransform_by_parent_and_siblings(),
-        UNLIMITED_DEPTH if max_depth is None else max_depth,
-        pb_c_init,
-        pb_c_base,
-        first_outcome=model.num_actions,
+    root, _, logits = policies.start_of(root, None, invalid_actions, *noise, seed)
+    qtransform = qtransform or qtransform_by_parent_and_siblings()
+    rule = selection_rule("stochastic", qtransform, max_depth, root.value, pb_c_init, pb_c_base)
+    plain = isinstance(rule.qtransform, QTransform)
+    require(plain, "qtransform is a function of your own, expected one of ops.mcts.qtransforms")
+    backend = backends.resolve(backend, rule.qtransform)
+    root = root._replace(
+        prior_logits=logits,
+        embedding=tf.nest.map_structure(tf.convert_to_tensor, root.embedding),
     )
+    model = _Model(decision_recurrent_fn, chance_recurrent_fn, root, backend == "tensorflow")
+    rule = rule._replace(first_outcome=model.num_actions)
     tree = start(model.root(), num_simulations, backend)
-    tree = search(tree, model.step, rule, run, backend)
+    tree = search(tree, model.step, rule, run, backend, policies._split(seed)[0])
     invalid = tf.cast(logits <= t.LOWEST_LOGIT, tf.float32)
     tree = StochasticSearchTree(tree, invalid)
     weights = tree.summary().visit_probs

@@ -58,7 +58,7 @@ class ChanceRecurrentFnOutput(NamedTuple):
 
 
 class SearchSummary(NamedTuple):
-    """The root after a search: visit_counts, visit_probs, qvalues [B, A], value [B]."""
+    """The root after a search, float32: visit_counts, visit_probs, qvalues [B, A], value [B]."""
 
     visit_counts: tf.Tensor
     visit_probs: tf.Tensor

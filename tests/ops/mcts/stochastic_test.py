@@ -271,7 +271,7 @@ def test_fewer_simulations_are_the_shorter_search(backend):
 
 
 @pytest.mark.parametrize("kwargs, name", [
-    (dict(num_simulations=0), "num_simulations"),
+    (dict(num_simulations=-1), "num_simulations"),
     (dict(max_depth=0), "max_depth"),
     (dict(backend="cuda"), "backend"),
     (dict(invalid_actions=np.ones((2, 4))), "invalid_actions"),

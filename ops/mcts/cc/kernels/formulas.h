@@ -209,7 +209,7 @@ LOOKAHEAD_INLINE Fault FindPlace(const Tree& tree, int64_t parent, int64_t actio
   place->node = tree.Child(parent, place->slot);
   place->is_new = place->node < 0;
   if (place->is_new) {
-    place->node = AsIndex(tree.stats[kNextNode], tree.num_nodes);
+    place->node = tree.NextNode();
   }
   return place->node < 0 ? kTreeFull : kNoFault;
 }
