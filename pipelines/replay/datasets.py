@@ -201,7 +201,8 @@ class TimedIterator:
       dataset: what to iterate over.
       client: of the dataset's server, which is asked whether it lives whenever a batch is late
         (`client.timeout_s`); None: nobody is asked, for datasets without a server.
-      should_stop: asked while a batch is late.
+      should_stop: asked while a batch is late, where there is no client, who asks its own.
+      grace: seconds that a client leaves to a batch when the run is to stop.
     """
 
     def __init__(
@@ -209,8 +210,9 @@ class TimedIterator:
         dataset: tf.data.Dataset,
         client: Client | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        grace: float = 0.0,
     ):
-        self._client, self._should_stop = client, should_stop
+        self._client, self._should_stop, self._grace = client, should_stop, grace
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._ready: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
         self._waited = 0.0
@@ -255,7 +257,7 @@ class TimedIterator:
 
     def _await(self) -> tuple[Any, BaseException | None]:
         if self._client is not None:
-            return self._client.patiently(lambda seconds: self._ready.get(timeout=seconds))
+            return self._client.patiently(lambda s: self._ready.get(timeout=s), self._grace)
         while True:
             try:
                 return self._ready.get(timeout=_PATIENCE)

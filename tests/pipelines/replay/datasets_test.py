@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import gc
+import math
 import os
 import pathlib
 import threading
@@ -242,6 +243,21 @@ def test_a_stop_ends_the_wait_for_a_batch_that_no_server_sends():
     with pytest.raises(Interrupted):
         next(iterator)
     release.set()
+
+
+def test_a_stop_leaves_time_to_a_batch_whose_items_have_left_their_queue(replay):
+    replay.client._should_stop = lambda: True
+    release = threading.Event()
+
+    def late():
+        release.wait()
+        yield 7
+
+    with pytest.raises(Interrupted):
+        next(TimedIterator(late(), replay.client))
+    iterator = TimedIterator(late(), replay.client, grace=math.inf)
+    threading.Timer(0.5, release.set).start()
+    assert next(iterator) == 7
 
 
 def test_a_late_batch_of_a_living_server_is_waited_for(replay, monkeypatch):
