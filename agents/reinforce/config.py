@@ -7,7 +7,7 @@ from typing import Literal
 
 import gin
 
-from agents.config import Count, Positive, Scale, Share, check, expect
+from agents.config import Count, Positive, Scale, Share, check
 
 
 @gin.configurable
@@ -17,9 +17,8 @@ class ReinforceConfig:
 
     Attributes:
       baseline: a learned V(s) is subtracted from each return; else nothing is.
-      shared_torso: the baseline is a head on the policy's hidden layers, and both losses shape
-        them; else it has as many layers of its own.
-      hidden_layers: units, first to last.
+      baseline_steps: of gradient descent that it makes on each batch.
+      hidden_layers: units, first to last, of the policy and of the baseline.
       activation: of the hidden layers.
       initial_stddev: of continuous actions before they are cut to their bounds, where a bound lies
         1 from the middle.
@@ -28,14 +27,13 @@ class ReinforceConfig:
         the return. Without a baseline the return ends there.
       entropy_scale: weight of the policy's entropy, nats a step.
       normalise_advantages: of each batch, to mean 0 and deviation 1.
-      learning_rate, baseline_learning_rate: Adam's; the shared torso learns at the first one.
+      learning_rate, baseline_learning_rate: Adam's.
       max_episode_steps: longer episodes cannot be stored.
-      queue_capacity: episodes that may wait to be learned from, where actors are processes of their
-        own: those wait then too. In one process none does.
+      queue_capacity: episodes that may wait before actors do, where these are other processes.
     """
 
     baseline: bool = True
-    shared_torso: bool = False
+    baseline_steps: Count = 1
     hidden_layers: tuple[Count, ...] = (64, 64)
     activation: Literal["relu", "elu", "swish"] = "relu"
     initial_stddev: Positive = 0.5
@@ -51,5 +49,3 @@ class ReinforceConfig:
 
     def __post_init__(self) -> None:
         check(self)
-        fits = self.baseline or not self.shared_torso
-        expect(self, "shared_torso", fits, "False where there is no baseline")

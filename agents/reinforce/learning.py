@@ -1,6 +1,8 @@
-"""REINFORCE's learner: one step along the gradient of the episodes since the last one."""
+"""REINFORCE's learner: a step along the gradient of the episodes since the last one."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import tensorflow as tf
 import trfl
@@ -14,66 +16,72 @@ from agents.types import Trajectory
 
 
 class ReinforceLearner(Learner):
-    """One call of `step` is one update, on rows [R, …] of whole episodes."""
+    """One call of `step` is one update, on rows [R, …] of whole episodes, one behind the other."""
 
     def __init__(self, config: ReinforceConfig, networks: ReinforceNetworks, seed: int) -> None:
         super().__init__(networks, seed)
         self._config = config
-        self._parts = [(networks.policy.trainable_variables, config.learning_rate)]
+        self._policy, self._baseline = networks.policy.trainable_variables, ()
+        self._optimizer = Adam(self._policy, config.learning_rate)
         if networks.baseline is not None:
-            variables = networks.baseline.trainable_variables
-            self._parts.append((variables, config.baseline_learning_rate))
-        self._optimizers = [Adam(*part) for part in self._parts]
+            self._baseline = networks.baseline.trainable_variables
+            self._baseline_optimizer = Adam(self._baseline, config.baseline_learning_rate)
 
     def update(self, batch: Trajectory, seed: tf.Tensor) -> Update:
-        """See `Learner.update`; nothing in it is random."""
-        parts = [variables for variables, _ in self._parts]
+        """See `Learner.update`: the policy by the baseline as it was, then the baseline."""
+        returns = self.returns(batch)
         with tf.GradientTape() as tape:
-            loss, metrics = self.loss(batch)
-        gradients = tape.gradient(loss, parts)
-        for optimizer, part in zip(self._optimizers, gradients, strict=True):
-            optimizer.apply(part)
-        norm = tf.linalg.global_norm(tf.nest.flatten(gradients))
-        return Update({"loss/total": loss, **metrics, "learner/gradient_norm": norm})
+            loss, metrics = self.policy_loss(batch, returns)
+        gradients = tape.gradient(loss, self._policy)
+        self._optimizer.apply(gradients)
+        if self._baseline:
+            steps = self._config.baseline_steps
+            fit = lambda i: self._fit_baseline(batch, returns, i)  # noqa: E731
+            tf.while_loop(lambda i: i < steps, fit, [tf.constant(0)], parallel_iterations=1)
+        return Update({**metrics, "learner/gradient_norm": tf.linalg.global_norm(gradients)})
 
-    def loss(self, rows: Trajectory) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
-        """−Σ log π(a_t | s_t) (R_t − V(s_t)) + ½ Σ (R_t − V(s_t))² − c Σ H(s_t), an episode's mean.
+    def returns(self, rows: Trajectory) -> tf.Tensor:
+        """R_t [R]; of an episode's last row what stands for the rest, where a time limit cut it."""
+        values = self.networks.value(rows.observation)
+        rest = values if self._config.bootstrap else tf.zeros_like(values)
+        discounts = self._config.discount * rows.discount
+        return episode_returns(rows.reward, discounts, rows.start_of_episode, rest)
 
-        Returns:
-          the loss, whose gradient is −∇J for the policy and −Σ (R_t − V) ∇V for the baseline, and
-          its parts and what they were made of.
-        """
-        config = self._config
-        policy, values = self.networks(rows.observation)
-        last = last_rows(rows.start_of_episode)
-        acted = tf.logical_not(last)
-        rest = tf.stop_gradient(values) if config.bootstrap else tf.zeros_like(values)
-        discounts = config.discount * rows.discount
-        returns = episode_returns(rows.reward, discounts, rows.start_of_episode, rest)
-        errors = tf.where(acted, returns - values, 0.0)
-        advantages = errors
-        if config.normalise_advantages:
-            mean, variance = _moments(errors, acted)
-            advantages = (errors - mean) / tf.sqrt(variance + 1e-8)
-
-        episodes = tf.math.count_nonzero(last, dtype=tf.float32)
-        mean_sum = lambda x: tf.reduce_sum(tf.where(acted, x, 0.0)) / episodes  # noqa: E731
-        policy_loss = mean_sum(trfl.policy_gradient(policy, rows.action, advantages))
+    def policy_loss(self, rows: Trajectory, returns: tf.Tensor) -> tuple[tf.Tensor, dict[str, Any]]:
+        """−Σ log π(a_t | s_t) (R_t − V(s_t)) − c Σ H(s_t), an episode's mean, and metrics."""
+        acted = tf.cast(tf.logical_not(last_rows(rows.start_of_episode)), tf.float32)
+        moments = lambda values: tf.nn.weighted_moments(values, [0], acted)  # noqa: E731
+        policy = self.networks.policy(rows.observation)
+        advantages = returns - self.networks.value(rows.observation)
+        mean, variance = moments(advantages)
+        if self._config.normalise_advantages:
+            advantages = (advantages - mean) / tf.sqrt(variance + 1e-8)
+        loss = _an_episodes(trfl.policy_gradient(policy, rows.action, advantages), rows)
         entropy = trfl.policy_entropy_loss(policy)
-        loss = policy_loss + config.entropy_scale * mean_sum(entropy.loss)
         metrics = {
-            "loss/policy": policy_loss,
-            "policy/entropy": _moments(entropy.extra.entropy, acted)[0],
-            "learner/steps": tf.math.count_nonzero(acted, dtype=tf.float32),
+            "loss/policy": loss,
+            "policy/entropy": moments(entropy.extra.entropy)[0],
+            "learner/steps": tf.reduce_sum(acted),
         }
-        if self.networks.baseline is not None:
-            metrics["loss/baseline"] = mean_sum(0.5 * tf.square(errors))
-            loss += metrics["loss/baseline"]
-            unexplained = [_moments(x, acted)[1] for x in (errors, returns)]
-            metrics["baseline/unexplained"] = tf.math.divide_no_nan(*unexplained)
-        return loss, metrics
+        if self._baseline:
+            metrics["loss/baseline"] = self.baseline_loss(rows, returns)
+            metrics["baseline/unexplained"] = tf.math.divide_no_nan(variance, moments(returns)[1])
+        return loss + self._config.entropy_scale * _an_episodes(entropy.loss, rows), metrics
+
+    def baseline_loss(self, rows: Trajectory, returns: tf.Tensor) -> tf.Tensor:
+        """½ Σ (R_t − V(s_t))², an episode's mean."""
+        values = self.networks.value(rows.observation)
+        return _an_episodes(0.5 * tf.square(returns - values), rows)
+
+    def _fit_baseline(self, rows: Trajectory, returns: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            loss = self.baseline_loss(rows, returns)
+        self._baseline_optimizer.apply(tape.gradient(loss, self._baseline))
+        return i + 1
 
 
-def _moments(values: tf.Tensor, rows: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """Mean and variance of those rows."""
-    return tf.nn.weighted_moments(values, [0], tf.cast(rows, tf.float32))
+def _an_episodes(values: tf.Tensor, rows: Trajectory) -> tf.Tensor:
+    """Sum over the rows [R] that have an action, by the number of episodes."""
+    last = last_rows(rows.start_of_episode)
+    total = tf.reduce_sum(tf.where(last, 0.0, values))
+    return total / tf.math.count_nonzero(last, dtype=tf.float32)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from agents.builder import Role
 from agents.policy import Policy
@@ -34,8 +35,9 @@ class TestContinuousPolicy(PolicyContract):
 def test_an_evaluated_policy_takes_the_likeliest_action(actions):
     drawing, judged = make(actions), make(actions, evaluation=True)
     observation = observe(drawing, 5)
-    best, _, info = judged.step(observation, {}, [0, 0])
-    np.testing.assert_array_equal(best, judged.step(observation, {}, [0, 1])[0])
-    drawn = [drawing.step(observation, {}, [0, t])[2]["log_prob"] for t in range(20)]
+    best, _, info = judged.step(observation, {}, tf.constant([0, 0]))
+    np.testing.assert_array_equal(best, judged.step(observation, {}, tf.constant([0, 1]))[0])
+    seeds = [tf.constant([0, t]) for t in range(20)]
+    drawn = [drawing.step(observation, {}, seed)[2]["log_prob"] for seed in seeds]
     assert np.all(np.array(drawn) <= info["log_prob"] + 1e-6)
     assert np.any(np.array(drawn) < info["log_prob"] - 0.1)

@@ -16,10 +16,6 @@ class TestReinforceConfig(ConfigContract):
         ({"discount": 1.1}, "discount = 1.1; expected at least 0 and at most 1"),
         ({"discount": float("nan")}, "discount = nan; expected a finite number that float32 holds"),
         ({"initial_stddev": 0.0}, "initial_stddev = 0.0; expected more than 0"),
-        (
-            {"baseline": False, "shared_torso": True},
-            "shared_torso = True; expected False where there is no baseline",
-        ),
     ],
 )
 def test_values_that_do_not_fit_are_named_in_one_line(values, message: str):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import os
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +14,6 @@ from dm_env import specs
 
 from agents.builder import Role
 from agents.reinforce import ReinforceBuilder, ReinforceConfig
-from agents.reinforce.learning import ReinforceLearner
 from agents.types import Trajectory
 from tests.agents.reinforce import tiny
 
@@ -24,32 +25,29 @@ def rng() -> np.random.RandomState:
     return np.random.RandomState(seed)
 
 
-def written_out(config, rows: Trajectory, log_prob, entropy, values) -> dict[str, float]:
+def written_out(config, rows: Trajectory, log_prob, entropy, values) -> dict[str, Any]:
     """The losses, an episode and a step at a time."""
     starts = [*np.flatnonzero(rows.start_of_episode), len(values)]
-    returns, errors, steps = [], [], []
+    returns, steps = np.zeros(len(values)), []
     for begin, end in itertools.pairwise(starts):
-        following = values[end - 1] if config.bootstrap else 0.0
-        found = []
+        returns[end - 1] = values[end - 1] if config.bootstrap else 0.0
         for t in reversed(range(begin, end - 1)):
-            following = rows.reward[t] + config.discount * rows.discount[t] * following
-            found.insert(0, float(following))
+            returns[t] = rows.reward[t] + config.discount * rows.discount[t] * returns[t + 1]
         steps += range(begin, end - 1)
-        returns += found
-        errors += [r - v for r, v in zip(found, values[begin : end - 1], strict=True)]
-    advantages, errors = np.array(errors), np.array(errors)
+    errors = (returns - values)[steps]
+    advantages = errors
     if config.normalise_advantages:
-        advantages = (advantages - advantages.mean()) / np.sqrt(advantages.var() + 1e-8)
+        advantages = (errors - errors.mean()) / np.sqrt(errors.var() + 1e-8)
     count = len(starts) - 1
+    policy_loss = -(log_prob[steps] * advantages).sum() / count
     return {
-        "loss/policy": -(log_prob[steps] * advantages).sum() / count,
+        "loss/policy": policy_loss,
         "loss/baseline": 0.5 * (errors**2).sum() / count,
         "policy/entropy": entropy[steps].mean(),
-        "baseline/unexplained": errors.var() / np.var(returns),
+        "baseline/unexplained": errors.var() / np.var(returns[steps]),
         "learner/steps": len(steps),
-        "advantages": advantages,
-        "steps": steps,
-        "entropies": entropy[steps].sum() / count,
+        "total": policy_loss - config.entropy_scale * entropy[steps].sum() / count,
+        "weights": (steps, -advantages / count),
     }
 
 
@@ -60,7 +58,6 @@ def written_out(config, rows: Trajectory, log_prob, entropy, values) -> dict[str
         {"entropy_scale": 0.1},
         {"bootstrap": False, "normalise_advantages": True},
         {"baseline": False},
-        {"shared_torso": True},
     ],
 )
 def test_losses_and_the_policys_gradient_equal_those_written_out(rng, actions, changes):
@@ -69,47 +66,55 @@ def test_losses_and_the_policys_gradient_equal_those_written_out(rng, actions, c
     rows = tiny.episodes(rng, actions, rng.randint(1, 9, 4))
     variables = networks.policy.trainable_variables
     with tf.GradientTape(persistent=True) as tape:
-        loss, metrics = learner.loss(rows)
-        policy, values = networks(rows.observation)
+        loss, metrics = learner.policy_loss(rows, learner.returns(rows))
+        policy = networks.policy(rows.observation)
         log_prob, entropy = policy.log_prob(rows.action), policy.entropy()
-    expected = written_out(builder.config, rows, log_prob.numpy(), entropy.numpy(), values.numpy())
+    values = networks.value(rows.observation).numpy()
+    expected = written_out(builder.config, rows, log_prob.numpy(), entropy.numpy(), values)
     for name, value in metrics.items():
         np.testing.assert_allclose(value, expected[name], rtol=1e-4, atol=1e-5, err_msg=name)
-    total = expected["loss/policy"] - builder.config.entropy_scale * expected["entropies"]
-    total += expected["loss/baseline"] if builder.config.baseline else 0.0
-    np.testing.assert_allclose(loss, total, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(loss, expected["total"], rtol=1e-4, atol=1e-5)
 
+    steps, of_steps = expected["weights"]
     weights = np.zeros(len(values), np.float32)
-    weights[expected["steps"]] = expected["advantages"] / 4
+    weights[steps] = of_steps
     found = tape.gradient(metrics["loss/policy"], variables)
-    wanted = tape.gradient(log_prob, variables, output_gradients=tf.constant(-weights))
+    wanted = tape.gradient(log_prob, variables, output_gradients=tf.constant(weights))
     for one, other in zip(found, wanted, strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-3, atol=1e-5)
 
 
-def gradients(learner: ReinforceLearner, rows: Trajectory, loss: str) -> tuple[list, list, list]:
-    """Of one loss: for the policy's torso, for its head, and for what the baseline alone has."""
-    with tf.GradientTape() as tape:
-        _, metrics = learner.loss(rows)
-    networks = learner.networks
-    variables = networks.policy.trainable_variables, networks.baseline.trainable_variables
-    policy, baseline = tape.gradient(metrics[loss], variables)
-    return policy[:2], policy[2:], baseline
-
-
-def reaches(found: list) -> bool:
-    return any(gradient is not None and np.any(gradient != 0) for gradient in found)
-
-
-@pytest.mark.parametrize("shared", [False, True])
-def test_each_loss_changes_its_own_network_and_the_torso_they_share(rng, shared):
-    builder, networks = tiny.builder_and_networks(tiny.DISCRETE, shared_torso=shared)
+def test_each_loss_reaches_its_own_network_alone(rng):
+    builder, networks = tiny.builder_and_networks(tiny.DISCRETE)
     learner = builder.make_learner(networks, seed=0)
     rows = tiny.episodes(rng, tiny.DISCRETE, [3, 5, 4])
-    torso, head, baseline = gradients(learner, rows, "loss/policy")
-    assert reaches(torso) and reaches(head) and not reaches(baseline)
-    torso, head, baseline = gradients(learner, rows, "loss/baseline")
-    assert reaches(baseline) and reaches(torso) == shared and not reaches(head)
+    with tf.GradientTape(persistent=True) as tape:
+        policy_loss, _ = learner.policy_loss(rows, learner.returns(rows))
+        baseline_loss = learner.baseline_loss(rows, learner.returns(rows))
+    policy, baseline = networks.policy.trainable_variables, networks.baseline.trainable_variables
+    assert reached(tape, policy_loss, policy) and not reached(tape, policy_loss, baseline)
+    assert reached(tape, baseline_loss, baseline) and not reached(tape, baseline_loss, policy)
+
+
+def reached(tape: tf.GradientTape, loss: tf.Tensor, variables: Sequence[tf.Variable]) -> bool:
+    gradients = tape.gradient(loss, variables)
+    return any(gradient is not None and np.any(gradient != 0) for gradient in gradients)
+
+
+def test_an_update_moves_the_policy_once_and_the_baseline_as_often_as_told(rng):
+    """Adam's first steps are of the learning rate's size."""
+    rows = tiny.episodes(rng, tiny.DISCRETE, [9, 9])._replace(reward=tf.fill([20], 10.0))
+    for steps in (1, 3):
+        builder, networks = tiny.builder_and_networks(
+            tiny.DISCRETE, baseline_steps=steps, learning_rate=0.01, baseline_learning_rate=0.001
+        )
+        learner = builder.make_learner(networks, seed=0)
+        bias = networks.baseline.trainable_variables[-2]
+        parts = (networks.policy.trainable_variables[-2], bias)
+        before = [part.numpy() for part in parts]
+        learner.step(rows)
+        moved = [np.abs(part.numpy() - old).max() for part, old in zip(parts, before, strict=True)]
+        np.testing.assert_allclose(moved, [0.01, 0.001 * steps], rtol=1e-2)
 
 
 def test_final_observations_matter_only_where_a_time_limit_cut_the_episode(rng):
@@ -120,7 +125,8 @@ def test_final_observations_matter_only_where_a_time_limit_cut_the_episode(rng):
     for row in (None, 3, 7):
         observation = rows.observation.numpy()
         observation[[] if row is None else row] += 1.0
-        losses.append(float(learner.loss(rows._replace(observation=observation))[0]))
+        seen = rows._replace(observation=observation)
+        losses.append(float(learner.policy_loss(seen, learner.returns(seen))[0]))
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)
     assert losses[0] != pytest.approx(losses[2], rel=1e-5)
 
