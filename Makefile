@@ -15,6 +15,7 @@ python := $(venv)/bin/python
 # Inside .venv, so that they go with it.
 stamps := $(venv)/stamps
 pip := $(python) -m pip --disable-pip-version-check --quiet
+native_ops := $(foreach name,$(patsubst ops/%/cc,%,$(wildcard ops/*/cc)),ops/$(name)/_$(name)_ops.so)
 cpp_sources := $(shell find ops -name '*.cc' -o -name '*.h' -o -name '*.cu')
 cpp_files = $$(find agents pipelines ops tests -name '*.cc' -o -name '*.h' -o -name '*.cu')
 
@@ -59,13 +60,19 @@ $(python):
 	@python=$$(tools/system.sh python "$(PYTHON)") && "$$python" -m venv --clear $(venv)
 
 $(stamps)/packages: requirements.lock | $(python)
-	@echo "Installing requirements.lock into $(venv): about 1 GB to fetch, some minutes"
+	@tools/system.sh libraries $(python)
+	@echo "Installing requirements.lock into $(venv): about 1 GB to fetch, 2.5 GB on disk; some minutes,"
+	@echo "in which pip says nothing"
 	$(pip) install --no-deps --use-pep517 --requirement requirements.lock
 	@mkdir -p $(@D) && touch $@
 
+# No stamp without the libraries: the next make tries again, perhaps with a compiler.
 $(stamps)/lookahead: setup.py $(cpp_sources) $(stamps)/packages
+	@echo "Compiling the native ops: about 3 minutes of one core, shared by all"
+	$(python) setup.py --quiet build_ext --inplace
 	$(pip) install --no-deps --no-build-isolation --editable .
-	@mkdir -p $(@D) && touch $@
+	@mkdir -p $(@D)
+	@for library in $(native_ops); do [[ -e $$library ]] || exit 0; done; touch $@
 
 $(stamps)/renderer: $(stamps)/packages
 	tools/system.sh renderer $(python)

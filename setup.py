@@ -3,19 +3,27 @@
 TensorFlow is an extra because extras only add: `[cpu]` and `[gpu]` each bring one TensorFlow, and
 a base that named `tensorflow-cpu` would leave two of them in the same folder under `[gpu]`.
 
-    pip install -e '.[cpu]'     or, exactly as tried, from requirements.lock:    make setup
-    pip install -e '.[gpu]'
+    make setup                  exactly as tried, from requirements.lock
+    pip install -e '.[cpu]'     the newest that fits; so does '.[gpu]'
+
+The native ops are built against the TensorFlow named here, which pyproject.toml has pip bring for
+the build. Where they cannot be built all else is installed, and plain TensorFlow serves instead;
+`pip install -v` shows what this file says of it.
 """
 
+import itertools
 import os
 import re
 import shlex
 import shutil
 import subprocess
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from setuptools import Extension, find_packages, setup
 from setuptools.command.build_ext import build_ext
+from setuptools.errors import BaseError, CCompilerError
 
 TENSORFLOW_VERSION = "2.15.1"  # The one that dm-reverb 0.14.0 is built against.
 
@@ -79,6 +87,37 @@ def cuda_link_flags(nvcc: str) -> list[str]:
     return [*folders, "-lcudart_static", "-lrt", "-lpthread", "-ldl", hidden]
 
 
+def say(text: str) -> None:
+    """Prints a line for whoever waits."""
+    print(text, flush=True)
+
+
+def side_by_side(compile_one: Callable[[str], list[str]], sources: list[str]) -> list[str]:
+    """Compiles one file a core at a time, and tells of each; returns all object files."""
+    cores, done = len(os.sched_getaffinity(0)), []
+
+    def compile_and_tell(source: str) -> list[str]:
+        objects = compile_one(source)
+        done.append(source)
+        say(f"compiled {source}, {len(done)} of {len(sources)}")
+        return objects
+
+    with ThreadPoolExecutor(cores) as pool:
+        try:
+            return list(itertools.chain(*pool.map(compile_and_tell, sources)))
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def up_to_date(library: Path, extension: Extension) -> bool:
+    """Whether the library is younger than all that it is made of."""
+    made_of = [*extension.sources, *extension.depends]
+    return library.exists() and all(
+        os.path.getmtime(path) < library.stat().st_mtime for path in made_of
+    )
+
+
 class BuildOps(build_ext):
     """Builds the native ops against the installed TensorFlow; without one, leaves them out."""
 
@@ -86,18 +125,52 @@ class BuildOps(build_ext):
         """TensorFlow loads a plain library, so the name says nothing of Python's version."""
         return fullname.replace(".", "/") + ".so"
 
+    def build_extensions(self) -> None:
+        """Builds all of them, each one's files side by side."""
+        compile_all = self.compiler.compile
+        self.compiler.compile = lambda sources, **options: side_by_side(
+            lambda source: compile_all([source], **options), sources
+        )
+        super().build_extensions()
+
     def build_extension(self, extension: Extension) -> None:
-        """Compiles and links with TensorFlow's own flags."""
-        try:
-            import tensorflow as tf
-        except ImportError:
-            self.warn(f"{extension.name} is not built: TensorFlow is not installed")
+        """Compiles and links with TensorFlow's own flags, or says why not.
+
+        Where the checkout has a library that is up to date, it is taken.
+        """
+        name = extension.name.rpartition(".")[0].replace(".", "/")
+        library = Path(self.get_ext_filename(extension.name))
+        target = Path(self.get_ext_fullpath(extension.name))
+        if up_to_date(library, extension):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self.copy_file(str(library), str(target))
             return
+        target.unlink(missing_ok=True)
+        try:
+            self.add_tensorflow(extension)
+            self.add_cuda(extension)
+            super().build_extension(extension)
+        except (BaseError, CCompilerError, ImportError) as error:
+            say(f"warning: {name} is not built: {error}; plain TensorFlow serves instead, slower")
+            return
+        say(f"{name} is built, for {'CPUs and CUDA' if extension.extra_objects else 'CPUs'}")
+
+    def copy_extensions_to_source(self) -> None:
+        """Brings the checkout up to date; nobody is to load there what other sources made."""
+        for extension in self.extensions:
+            library = Path(self.get_ext_filename(extension.name))
+            if not (Path(self.build_lib) / library).exists():
+                library.unlink(missing_ok=True)
+        super().copy_extensions_to_source()
+
+    def add_tensorflow(self, extension: Extension) -> None:
+        """Sets the flags; ImportError where there is no TensorFlow."""
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import tensorflow as tf
+
         flags = [flag.replace("-I", "-isystem") for flag in tf.sysconfig.get_compile_flags()]
         extension.extra_compile_args = [*CPP_FLAGS, *flags]
         extension.extra_link_args = tf.sysconfig.get_link_flags()
-        self.add_cuda(extension)
-        super().build_extension(extension)
 
     def add_cuda(self, extension: Extension) -> None:
         """Compiles the CUDA sources of an extension where nvcc is; elsewhere it is for CPUs alone.
@@ -112,7 +185,7 @@ class BuildOps(build_ext):
             objects = [self.compile_cuda(nvcc, source) for source in sources]
             libraries = cuda_link_flags(nvcc)
         except (OSError, TypeError, subprocess.CalledProcessError) as error:
-            self.warn(f"{extension.name} is built without CUDA: {error}")
+            say(f"warning: {extension.name} is built without CUDA: {error}")
             return
         extension.extra_objects = objects
         extension.extra_link_args = [*extension.extra_link_args, *libraries]
@@ -132,11 +205,11 @@ def native_ops(name: str) -> Extension:
     Optional: the twins serve without it.
     """
     folder = Path("ops") / name
-    headers = [*folder.glob("cc/**/*.h"), *folder.glob("cc/**/*.cu")]
+    others = [*folder.glob("cc/**/*.h"), *folder.glob("cc/**/*.cu"), Path("setup.py")]
     return Extension(
         f"ops.{name}._{name}_ops",
         sources=[str(path) for path in sorted(folder.glob("cc/**/*.cc"))],
-        depends=[str(path) for path in sorted(headers)],
+        depends=[str(path) for path in sorted(others)],
         include_dirs=["."],
         language="c++",
         optional=True,
@@ -148,7 +221,12 @@ setup(
     version="0.1.0",
     description="Model-based reinforcement learning on TensorFlow",
     packages=find_packages(include=["agents*", "pipelines*", "ops*"]),
-    package_data={"pipelines.environments": ["models/*.xml"]},
+    package_data={
+        "pipelines.environments": ["models/*.xml"],
+        "pipelines.reports": ["page.css", "page.js"],
+    },
+    # Not in a package: one named gin is the library that reads them.
+    data_files=[("share/lookahead/gin", [str(path) for path in sorted(Path("gin").glob("*.gin"))])],
     ext_modules=[native_ops("mcts"), native_ops("cem")],
     cmdclass={"build_ext": BuildOps},
     python_requires="==3.11.*",  # The newest that TensorFlow 2.15 and dm-reverb 0.14 are built for.

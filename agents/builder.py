@@ -317,6 +317,21 @@ def single_array(spec: Any, agent: str) -> specs.Array:
     raise ValueError(f"{agent} needs observations of one array, got several: {parts}")
 
 
+def unit_actions(spec: Any, agent: str) -> specs.BoundedArray:
+    """The actions' spec, for agents that act with numbers in [−1, 1].
+
+    Raises:
+      ValueError: they are others. Environments rescale theirs (`control_suite`).
+    """
+    if not isinstance(spec, specs.BoundedArray) or spec.dtype != np.float32 or len(spec.shape) != 1:
+        raise ValueError(f"{agent} needs continuous bounded actions, got {spec}")
+    bounds = (np.broadcast_to(bound, spec.shape) for bound in (spec.minimum, spec.maximum))
+    for low, high in zip(*bounds, strict=True):
+        if (low, high) != (-1, 1):
+            raise ValueError(f"{agent} needs actions in [−1, 1], got one in [{low:g}, {high:g}]")
+    return spec
+
+
 def single_state(spec: Any, agent: str) -> specs.Array:
     """The observations' spec, for agents that see states, float32 [n].
 

@@ -47,10 +47,13 @@ class Learner(tf.Module, abc.ABC):
         if updates is None:
             updates = tf.Variable(0, dtype=tf.int32, trainable=False, name="updates")
         self.updates = updates
+        self._counted = tf.function(self._update_and_count, autograph=False, reduce_retracing=True)
 
-    @tf.function(autograph=False, reduce_retracing=True)
     def step(self, batch: Any) -> Update:
         """Does one update on a batch of the agent's dataset, and counts it."""
+        return self._counted(batch)
+
+    def _update_and_count(self, batch: Any) -> Update:
         count = self.updates.read_value()
         update = self.update(batch, tf.stack([tf.constant(self._seed, tf.int32), count]))
         made = [values for values in tf.nest.flatten(update) if values is not None]
@@ -67,7 +70,7 @@ class Learner(tf.Module, abc.ABC):
 
     def flop(self, batch: Any) -> int:
         """Floating-point operations of an update's products, as TensorFlow counts them."""
-        graph = self.step.get_concrete_function(batch).graph
+        graph = self._counted.get_concrete_function(batch).graph
         options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
         options["output"] = "none"
         return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops

@@ -25,12 +25,15 @@ class Policy(tf.Module, abc.ABC):
         what they are by default; `step` takes them behind `seed`, in this order.
       skips_idle_rows: `step` takes bool [B] behind `seed`, which rows' actions are wanted: for
         planners whose every row costs as much as another one alone. Idle rows' actions are any.
+      meanings: what observations, state, info and options mean and their ranges, by their names in
+        a SavedModel (`observation_<name>`, `state_<name>`, `info_<name>`): for whoever is served.
     """
 
     observation_spec: Any
     action_spec: tf.TensorSpec
     options: Mapping[str, int] = {}
     skips_idle_rows: bool = False
+    meanings: Mapping[str, str] = {}
 
     @abc.abstractmethod
     def initial_state(self, batch_size: int | tf.Tensor) -> Any:
@@ -69,6 +72,8 @@ class StochasticPolicy(Policy):
       observation_spec, action_spec: see `Policy`.
       draw: else each action is the distribution's mode, as where a policy is judged.
     """
+
+    meanings: Mapping[str, str] = {"info_log_prob": "log-probability (or density) of the action"}
 
     def __init__(
         self,

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from agents.shapes import check_same_shape
+
 
 def n_step_returns(
     rewards: tf.Tensor, discounts: tf.Tensor, values: tf.Tensor, n: int | None
@@ -28,7 +30,7 @@ def n_step_returns(
       G [B, T].
 
     Raises:
-      ValueError: n is below 1, or the lengths do not fit.
+      ValueError: n is below 1, or the lengths or batches do not fit.
     """
     length = rewards.shape[1]
     if discounts.shape[1] != length or values.shape[1] != length + 1:
@@ -36,6 +38,7 @@ def n_step_returns(
             f"got {length} rewards, {discounts.shape[1]} discounts and {values.shape[1]} values; "
             "expected T, T and T + 1"
         )
+    check_same_shape(rewards=rewards, discounts=discounts, values_behind=values[:, 1:])
     if n is not None and n < 1:
         raise ValueError(f"n is {n}; expected at least 1, or None")
     n = length if n is None else min(n, length)

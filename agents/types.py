@@ -17,12 +17,13 @@ there, and the reward r_t and the discount d_t with which the environment answer
     action             a_0    a_1    a_2         a_L-1   0      0
     reward             r_0    r_1    r_2         r_L-1   0      0
     discount           d_0    d_1    d_2         d_L-1   0      0
-    start_of_episode   True   False  False       False   False  False
+    start_of_episode   True   False  False       False   False  True
 
 An episode of L actions has L + 1 rows: the last holds the final observation, and its action, reward
 and discount are zeros without meaning. d_L-1 is 0 where the environment terminated and 1 where a
-time limit cut the episode. Rows after it are padding, zero throughout, and appear only in episodes
-shorter than the sequence length.
+time limit cut the episode. Rows after it are padding and appear only where an episode is shorter
+than the sequence: zeros, but for `start_of_episode`, since they are of that episode no more. (Items
+of MuZero's, which are padded in front as well, have weights instead that say what is known.)
 """
 
 from __future__ import annotations
@@ -42,7 +43,7 @@ class Trajectory(NamedTuple):
       action: float32 `[T, A]` or int32 `[T]`.
       reward: float32 `[T]`, summed over an action repeat.
       discount: float32 `[T]`, in [0, 1].
-      start_of_episode: bool `[T]`, True at the first row of an episode.
+      start_of_episode: bool `[T]`, True at the first row of an episode, and in padding.
       extras: what the policy recorded beside the action (search statistics), or `()`.
 
     An adder of an agent's own may give its leaves different lengths T (fewer observations than

@@ -38,7 +38,7 @@ def draw(weights: tf.Tensor, temperature: tf.Tensor, seed: tf.Tensor) -> tf.Tens
       temperature: [B].
       seed: int32 [2].
     """
-    logits = tf.math.log(tf.maximum(weights, 1e-30))
+    logits = tf.math.log(weights)  # −∞ of what was not visited: never drawn, however hot.
     logits -= tf.reduce_max(logits, axis=1, keepdims=True)
     # At temperature 0 all but the most visited are out of reach.
     logits /= tf.maximum(temperature[:, None], 1e-30)

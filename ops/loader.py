@@ -13,6 +13,14 @@ from types import ModuleType
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
+
+class LibraryMissing(tf.errors.InvalidArgumentError, ValueError):
+    """'native' was asked for where its library is not: `message` is one line for the user."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(None, None, message)
+
+
 _PORTABLE = contextvars.ContextVar("portable", default=False)
 
 
@@ -70,9 +78,16 @@ def load_all() -> None:
             load(directory.name)
 
 
-def why_missing(name: str) -> str:
-    """One line for the user: why `load` gave None."""
-    return _load(name)[1]
+def require(name: str) -> ModuleType:
+    """As `load`, for callers that named the backend.
+
+    Raises:
+      LibraryMissing: says why there is no library, and how to have it.
+    """
+    module, problem = _load(name)
+    if module is None:
+        raise LibraryMissing(f"backend is 'native', but {problem}")
+    return module
 
 
 def has_cuda(name: str) -> bool:

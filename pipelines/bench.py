@@ -25,6 +25,7 @@ from typing import Any
 from absl import flags
 
 from pipelines.system import command_line
+from pipelines.system.errors import UserError, first_line
 
 _FLAGS = flags.FlagValues()
 _AGENT = flags.DEFINE_string(
@@ -69,6 +70,8 @@ def main(argv: list[str]) -> int:
 
 def _measure(benchmark: str) -> None:
     # TensorFlow's import takes seconds; --help and wrong flags are answered before it.
+    import tensorflow as tf
+
     from pipelines.benchmarks.measured import Settings
 
     settings = Settings(
@@ -81,8 +84,12 @@ def _measure(benchmark: str) -> None:
         bindings=_GIN_BINDINGS.value,
     )
     module = importlib.import_module(f"pipelines.benchmarks.{benchmark}")
-    for result in module.run(settings):
-        print(json.dumps(_rounded(result)) if _JSON.value else _text(result), flush=True)
+    try:
+        for result in module.run(settings):
+            print(json.dumps(_rounded(result)) if _JSON.value else _text(result), flush=True)
+    except (ValueError, tf.errors.InvalidArgumentError) as error:
+        # What agents and ops refuse was asked for on the command line.
+        raise UserError(first_line(error)) from error
 
 
 def _rounded(result: dict[str, Any]) -> dict[str, Any]:

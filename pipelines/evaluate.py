@@ -12,7 +12,6 @@ with one line and status 2.
 from __future__ import annotations
 
 import json
-import os
 import pathlib
 import sys
 from typing import TYPE_CHECKING, Any
@@ -22,12 +21,13 @@ from absl import flags
 from pipelines.serving import saved_run
 from pipelines.system import command_line
 from pipelines.system.errors import UserError
+from pipelines.system.paths import PathParser
 
 if TYPE_CHECKING:
     from pipelines.acting.row import Episode
 
 _FLAGS = flags.FlagValues()
-_LOGDIR = flags.DEFINE_string("logdir", None, "Of the run.", flag_values=_FLAGS)
+_LOGDIR = flags.DEFINE(PathParser(), "logdir", None, "Of the run.", flag_values=_FLAGS)
 _POLICY = flags.DEFINE_enum(
     "policy", "best", ["best", "last"], "Which of its policies.", flag_values=_FLAGS
 )
@@ -37,7 +37,7 @@ _EPISODES = flags.DEFINE_integer(
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of environments and policy.", lower_bound=0, flag_values=_FLAGS
 )
-_VIDEO = flags.DEFINE_string("video", None, "GIF of the first episode.", flag_values=_FLAGS)
+_VIDEO = flags.DEFINE(PathParser(), "video", None, "GIF of the first episode.", flag_values=_FLAGS)
 
 
 def main(argv: list[str]) -> int:
@@ -58,6 +58,8 @@ def _evaluate() -> None:
         + ("" if error is None else f" ± {error:.1f} (standard error)")
         + f" over {result['episodes']} episodes, {result['min']:.1f} to {result['max']:.1f}"
     )
+    if _VIDEO.value is not None:  # Last, since the disk may not take it.
+        _film(episodes, environment)
 
 
 def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
@@ -65,12 +67,11 @@ def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
     from agents.actor import Actor
     from pipelines.acting.environment_loop import EnvironmentLoop
     from pipelines.configuration import experiment
-    from pipelines.evaluation import video
     from pipelines.launch import parts
     from pipelines.launch.seeds import Seeds
     from pipelines.serving.export import SavedPolicy
 
-    described = experiment.parse([os.path.join(_LOGDIR.value, "config.gin")])
+    described = experiment.parse_saved(_LOGDIR.value)
     policy = SavedPolicy(directory)
     seeds = Seeds(_SEED.value)
     count = min(_EPISODES.value, parts.MAX_EVALUATION_ENVIRONMENTS)
@@ -81,12 +82,19 @@ def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
     actor = Actor(policy, count, seeds.of("played_again"))
     filmed = 0 if _VIDEO.value is None else 1
     episodes = EnvironmentLoop(environment).run(actor, _EPISODES.value, record=filmed)
-    if _VIDEO.value is not None:
-        films = [episode.frames for episode in episodes if episode.frames is not None]
-        if not films:
-            raise UserError(f"--video: no frame of {environment.name} can be drawn here")
-        video.write_gif(_VIDEO.value, films[0])
     return episodes, environment.name
+
+
+def _film(episodes: list[Episode], environment: str) -> None:
+    from pipelines.evaluation import video
+    from pipelines.system import files
+
+    films = [episode.frames for episode in episodes if episode.frames is not None]
+    if not films:
+        raise UserError(f"--video: no frame of {environment} can be drawn here")
+    with files.writing(_VIDEO.value):
+        pathlib.Path(_VIDEO.value).parent.mkdir(parents=True, exist_ok=True)
+    video.write_gif(_VIDEO.value, films[0])
 
 
 def _statistics(episodes: list[Episode]) -> dict[str, Any]:

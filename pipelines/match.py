@@ -24,6 +24,7 @@ from pipelines.environments.opponents import OPPONENTS
 from pipelines.serving import saved_run
 from pipelines.system import command_line
 from pipelines.system.errors import UserError
+from pipelines.system.paths import PathParser
 
 if TYPE_CHECKING:
     from agents.actor import Actor
@@ -37,7 +38,7 @@ _SEATS = ("first", "second")
 _QUANTILE = 1.959964
 
 _FLAGS = flags.FlagValues()
-_LOGDIR = flags.DEFINE_string("logdir", None, "Of the run.", flag_values=_FLAGS)
+_LOGDIR = flags.DEFINE(PathParser(), "logdir", None, "Of the run.", flag_values=_FLAGS)
 _POLICY = flags.DEFINE_enum(
     "policy", "best", ["best", "last"], "Which of its policies.", flag_values=_FLAGS
 )
@@ -154,7 +155,7 @@ def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:
     from pipelines.environments.board_game import BoardGame
     from pipelines.serving.export import SavedPolicy
 
-    described = experiment.parse([os.path.join(_LOGDIR.value, "config.gin")])
+    described = experiment.parse_saved(_LOGDIR.value)
     environment = described.environment(seed=0)
     if not isinstance(environment, BoardGame):
         raise UserError(f"the run's environment is {environment.name}; expected a board game")

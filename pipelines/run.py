@@ -3,8 +3,9 @@
 python pipelines/run.py --gin_file=gin/planet_small.gin [--gin_file=...]
     [--gin_bindings='control_suite.task = "cartpole_swingup"' ...] [--logdir=DIR] [--seed=N]
 
-Ctrl-C or SIGTERM saves, says how to resume, and ends with status 0; a second one ends at once, and
-what came after the last checkpoint is lost. Bad input ends with one line and status 2.
+Ctrl-C, SIGTERM or the terminal's end: the run saves, says how to resume, and ends with status 0. A
+second Ctrl-C or SIGTERM ends it at once, and what came after the last checkpoint is lost. Bad input
+ends with one line and status 2.
 """
 
 from __future__ import annotations
@@ -12,18 +13,25 @@ from __future__ import annotations
 import datetime
 import os
 import pathlib
-import shlex
 import signal
 import sys
+from collections.abc import Callable
 
 from absl import flags
 
-from pipelines.system import command_line
+from pipelines.configuration import gin_files
+from pipelines.system import command_line, output
+from pipelines.system.paths import PathParser
 from pipelines.system.quiet import silence_reverb
 
 _FLAGS = flags.FlagValues()
-_GIN_FILE = flags.DEFINE_multi_string(
-    "gin_file", [], "File to read; later ones win.", flag_values=_FLAGS
+_GIN_FILE = flags.DEFINE_multi(
+    PathParser(),
+    flags.ArgumentSerializer(),
+    "gin_file",
+    [],
+    "File to read; later ones win. It is code: it may import and call any module.",
+    flag_values=_FLAGS,
 )
 _GIN_BINDINGS = flags.DEFINE_multi_string(
     "gin_bindings",
@@ -31,14 +39,21 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
     "Binding such as 'PlaNetConfig.batch_size = 16'; wins over every file.",
     flag_values=_FLAGS,
 )
-_LOGDIR = flags.DEFINE_string(
+_LOGDIR = flags.DEFINE(
+    PathParser(),
     "logdir",
     None,
     "Where everything goes; by default a fresh folder runs/NAME-DATE.",
     flag_values=_FLAGS,
 )
+# NumPy's and most simulators' own limit, so that a seed is good for every agent and elsewhere too.
 _SEED = flags.DEFINE_integer(
-    "seed", 0, "Seed of all randomness.", lower_bound=0, flag_values=_FLAGS
+    "seed",
+    0,
+    "Seed of all randomness.",
+    lower_bound=0,
+    upper_bound=2**32 - 1,
+    flag_values=_FLAGS,
 )
 
 
@@ -49,12 +64,16 @@ def main(argv: list[str]) -> int:
 
 
 def _train(argv: list[str], stop: StopFlag) -> None:
-    # TensorFlow's import takes seconds; --help and wrong flags are answered before it.
+    # TensorFlow's import takes seconds; --help, wrong flags and missing files are answered before.
+    gin_files.check(_GIN_FILE.value)
+
     import gin
 
     from pipelines.configuration import experiment
     from pipelines.launch.local import LocalRun
+    from pipelines.logdir import log_directory
 
+    stop.before_exit(log_directory.take_back)
     silence_reverb()
     described = experiment.parse(_GIN_FILE.value, _GIN_BINDINGS.value)
     logdir = _LOGDIR.value or _fresh_logdir(_GIN_FILE.value[-1])
@@ -66,7 +85,7 @@ def _train(argv: list[str], stop: StopFlag) -> None:
         unit = "num_episodes" if described.num_steps is None else "num_steps"
         print(f"finished already; a larger Experiment.{unit} goes on from here")
     elif not run.run():
-        resume = _command(argv, *([] if _LOGDIR.value else [f"--logdir={logdir}"]))
+        resume = command_line.again(argv, *([] if _LOGDIR.value else [f"--logdir={logdir}"]))
         print(f"stopped and saved; resume with: {resume}")
     if (result := run.last_evaluation) is not None:
         print(f"evaluation: {result['mean']:.1f} over {result['episodes']} episodes")
@@ -74,20 +93,28 @@ def _train(argv: list[str], stop: StopFlag) -> None:
 
 
 class StopFlag:
-    """True once Ctrl-C or SIGTERM came; a second one ends the program at once.
+    """True once Ctrl-C, SIGTERM or SIGHUP came; a second of the first two ends the program at once.
 
-    Until `save_first` there is nothing to save, and the first one ends the program at once too.
+    Until `save_first` there is nothing to save, and the first one ends the program at once too. A
+    closed terminal is no haste: the kernel and the shell send its SIGHUP one after the other.
     """
 
     def __init__(self, argv: list[str]) -> None:
         self._argv = argv
-        self._raised = self._started = False
+        self._raised = self._started = self._hurried = False
+        self._undo: Callable[[], None] = lambda: None
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._raise)
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # As nohup has it.
+            signal.signal(signal.SIGHUP, self._raise)
 
     def __call__(self) -> bool:
         """Whether the run is to stop."""
         return self._raised
+
+    def before_exit(self, undo: Callable[[], None]) -> None:
+        """What takes back all that was made until there is something to save."""
+        self._undo = undo
 
     def save_first(self) -> None:
         """From now on the run asks, and saves before it ends."""
@@ -96,24 +123,25 @@ class StopFlag:
     def _raise(self, number: int, frame: object) -> None:
         if not self._started:
             # An exception would pass through half-imported C++ modules.
-            line = f"stopped before training; nothing to save; start with: {_command(self._argv)}"
-            os.write(sys.stdout.fileno(), f"{line}\n".encode())
+            self._undo()
+            line = "stopped before training; nothing to save; start with: "
+            output.say_at_once(line + command_line.again(self._argv), 1)
             os._exit(0)
-        # The next of its kind ends the program even inside a call into C++. Not so the other kind:
-        # Python complains of a signal that it caught and that has lost its handler since.
-        signal.signal(number, signal.SIG_DFL)
-        if self._raised:
-            os.kill(os.getpid(), number)
-        self._raised = True
+        if number != signal.SIGHUP:
+            # The next of its kind ends the program even inside a call into C++. Not so the other
+            # kind: Python complains of a signal that it caught and that has lost its handler since.
+            signal.signal(number, signal.SIG_DFL)
+            if self._hurried:
+                os.kill(os.getpid(), number)
+            self._hurried = True
+        first, self._raised = not self._raised, True
+        if first:
+            output.say_at_once("saving... (a second Ctrl-C ends at once, without)", 2)
 
 
 def _fresh_logdir(gin_file: str) -> str:
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     return str(pathlib.Path("runs") / f"{pathlib.Path(gin_file).stem}-{now}")
-
-
-def _command(argv: list[str], *more: str) -> str:
-    return shlex.join(["python", *argv, *more])
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import runpy
+import shutil
 import subprocess
 from importlib import metadata
 from pathlib import Path
@@ -131,10 +132,106 @@ def test_another_python_is_named_in_one_line(tmp_path: Path):
     assert re.fullmatch(r"error: Python 3\.11 is needed, found 3\.12\.4 .*\n", result.stderr)
 
 
+def ordinary_user(folder: Path) -> None:
+    """Makes `id`, if it is found in the folder, say that nothing may be installed."""
+    (folder / "id").write_text("#!/bin/sh\necho 1000\n")
+    (folder / "id").chmod(0o755)
+
+
 def test_missing_renderer_is_named_with_its_command(tmp_path: Path):
     (tmp_path / "python").symlink_to("/bin/false")
-    (tmp_path / "id").write_text("#!/bin/sh\necho 1000\n")  # An ordinary user.
-    (tmp_path / "id").chmod(0o755)
+    ordinary_user(tmp_path)
     result = run_system("renderer", "python", PATH=f"{tmp_path}:{os.environ['PATH']}")
     assert result.returncode == 1
     assert re.fullmatch(r"error: a renderer .* sudo apt-get install .* libegl1 .*\n", result.stderr)
+
+
+@pytest.mark.parametrize("compiler", ["g++", "missing-g++ --flag"])
+def test_a_missing_compiler_is_told_and_no_reason_to_end(tmp_path: Path, compiler: str):
+    ordinary_user(tmp_path)
+    (tmp_path / "g++").symlink_to("/bin/true")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    result = run_system("libraries", "/bin/true", PATH=path, CXX=compiler)
+    warning = r"warning: g\+\+ is missing: .* sudo apt-get install g\+\+.*\n"
+    assert result.returncode == 0
+    assert re.fullmatch("" if compiler == "g++" else warning, result.stderr)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "packages"), [("", "libegl1 .*"), ("egl", "libegl1 .*"), ("osmesa", "libosmesa6")]
+)
+def test_a_missing_library_of_the_renderer_that_is_wanted_is_named(tmp_path, wanted, packages):
+    ordinary_user(tmp_path)
+    (tmp_path / "g++").symlink_to("/bin/true")
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    result = run_system("libraries", "/bin/false", PATH=path, CXX="g++", MUJOCO_GL=wanted)
+    command = f"sudo apt-get install --yes --no-install-recommends {packages}"
+    assert result.returncode == 1
+    assert re.fullmatch(rf"error: a renderer .* is missing; .*{command}\)\n", result.stderr)
+
+
+# Notes what it is called with; builds the ops where there is a compiler.
+VENV_PYTHON = """#!/bin/sh
+echo "$@" >> calls
+case "$*" in
+  -\\ *) [ ! -e no-renderer ] ;;
+  *build_ext*) [ -e no-compiler ] || touch ops/cem/_cem_ops.so ops/mcts/_mcts_ops.so ;;
+esac
+"""
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """What make needs of the project, for a user who may install nothing."""
+    folder = tmp_path / "checkout"
+    for name in ("cem", "mcts"):
+        (folder / "ops" / name / "cc").mkdir(parents=True)
+        (folder / "ops" / name / "cc" / f"{name}.cc").touch()
+    (folder / "tools").mkdir()
+    for name in ("Makefile", "setup.py", "requirements.lock", "tools/system.sh"):
+        shutil.copy(ROOT / name, folder / name)
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    (folder / ".venv" / "bin" / "python").write_text(VENV_PYTHON)
+    (folder / ".venv" / "bin" / "python").chmod(0o755)
+    ordinary_user(tmp_path)
+    return folder
+
+
+def make_setup(checkout: Path) -> tuple[str, list[str]]:
+    """What `make setup` says, and what Python was called with."""
+    path = f"{checkout.parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["make", "setup"],
+        cwd=checkout,
+        env={**os.environ, "PATH": path, "MUJOCO_GL": ""},
+        capture_output=True,
+        text=True,
+    )
+    calls = checkout / "calls"
+    called = calls.read_text().splitlines() if calls.exists() else []
+    calls.unlink(missing_ok=True)
+    return done.stdout + done.stderr, called
+
+
+def test_a_missing_renderer_is_told_before_anything_is_fetched_or_compiled(checkout):
+    (checkout / "no-renderer").touch()
+    said, called = make_setup(checkout)
+    assert "error: a renderer (EGL or OSMesa) is missing; install it" in said
+    assert called == ["- egl osmesa"]
+
+
+def test_make_builds_once_there_is_a_compiler_and_then_no_more(checkout):
+    (checkout / "no-compiler").touch()
+    said, called = make_setup(checkout)
+    assert "Installing requirements.lock" in said and "Compiling the native ops" in said
+    builds = [line for line in called if "build_ext" in line]
+    assert builds == ["setup.py --quiet build_ext --inplace"]
+    assert any("pip" in line and "--editable ." in line for line in called)
+
+    (checkout / "no-compiler").unlink()
+    said, called = make_setup(checkout)
+    assert "Compiling the native ops" in said and "Installing" not in said
+    assert [line for line in called if "build_ext" in line] == builds
+
+    said, called = make_setup(checkout)
+    assert "Nothing to be done" in said and called == []

@@ -118,6 +118,18 @@ class MuZeroPolicy(SearchingPolicy):
         self.num_simulations = simulations or config.num_simulations
         self._room = max(self.num_simulations, config.served_simulations or 0)
         self.options = {"num_simulations": self.num_simulations}
+        self.meanings = {
+            "observation": "what the environment shows",
+            "observation_board": "the board's planes, seen from the mover's side",
+            "action": "the move, 0 to A - 1; `info_search_policy` has A columns",
+            "state_moves": "moves made since the episode began",
+            "state_observations": "the last observations, the newest last",
+            "state_actions": "the actions that led to them; the last place is for the one to come",
+            "info_search_policy": "the search's visits as shares, 0 to 1, which sum to 1",
+            "info_search_value": "the root's value after the search",
+            "info_searched_at": "updates that the network had seen",
+            "num_simulations": f"simulations of the search, 1 to {self._room}",
+        }
 
     def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:
         """`moves` int32 [B]; with a stack `observations` [B, S, …] and `actions` int32 [B, S]."""

@@ -3,58 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import gin
 
-from agents.config import check_at_least, check_types
-
-_AT_LEAST_ONE = (
-    "frame_stack",
-    "latent_size",
-    "hidden_layers",
-    "channels",
-    "head_channels",
-    "head_layers",
-    "unroll_steps",
-    "n_step",
-    "batch_size",
-    "replay_capacity",
-    "decay_steps",
-    "num_simulations",
-    "evaluation_simulations",
-    "served_simulations",
-    "max_considered_actions",
-    "target_period",
-    "max_depth",
-    "value_limit",
-)
-_AT_LEAST_ZERO = (
-    "blocks",
-    "downsampling_blocks",
-    "seed_episodes",
-    "updates_per_step",
-    "updates_per_episode",
-    "value_epsilon",
-    "latent_gradient",
-    "policy_scale",
-    "value_scale",
-    "reward_scale",
-    "weight_decay",
-    "learning_rate",
-    "momentum",
-    "priority_exponent",
-    "importance_exponent",
-    "min_priority",
-    "dirichlet_fraction",
-    "dirichlet_alpha",
-    "pb_c_init",
-    "pb_c_base",
-    "fpu_reduction",
-    "gumbel_value_scale",
-    "gumbel_maxvisit_init",
-    "temperature_moves",
+from agents.config import (
+    AtLeast,
+    AtMost,
+    Count,
+    LessThan,
+    MoreThan,
+    Natural,
+    Positive,
+    Scale,
+    Share,
+    ShareBelowOne,
+    check,
+    expect,
 )
 
 
@@ -129,73 +94,71 @@ class MuZeroConfig:
     """
 
     torso: Literal["atari", "board", "mlp"] = "atari"
-    frame_stack: int = 32
-    latent_size: int = 64
-    hidden_layers: tuple[int, ...] = (128,)
-    channels: int = 256
-    blocks: int = 16
-    downsampling_blocks: tuple[int, ...] = (2, 3, 3)
-    head_channels: int = 2
-    head_layers: tuple[int, ...] = (256,)
+    frame_stack: Count = 32
+    latent_size: Count = 64
+    hidden_layers: tuple[Count, ...] = (128,)
+    channels: Count = 256
+    blocks: Natural = 16
+    downsampling_blocks: tuple[Natural, ...] = (2, 3, 3)
+    head_channels: Count = 2
+    head_layers: tuple[Count, ...] = (256,)
     normalisation: Literal["batch", "layer", "none"] = "batch"
     latent_scaling: Literal["min_max", "none"] = "min_max"
     action_planes: Literal["tiled", "index", "cells", "columns"] = "index"
-    value_limit: int | None = 300
-    value_epsilon: float = 0.001
-    unroll_steps: int = 5
-    n_step: int | None = 10
-    discount: float = 0.997
-    latent_gradient: float = 0.5
-    policy_scale: float = 1.0
-    value_scale: float = 1.0
-    reward_scale: float = 1.0
+    value_limit: Count | None = 300
+    value_epsilon: Scale = 0.001
+    unroll_steps: Count = 5
+    n_step: Count | None = 10
+    discount: Annotated[float, AtLeast(-1), AtMost(1)] = 0.997
+    latent_gradient: Share = 0.5
+    policy_scale: Scale = 1.0
+    value_scale: Scale = 1.0
+    reward_scale: Scale = 1.0
     loss_weights: Literal["unrolled", "equal"] = "unrolled"
-    weight_decay: float = 1e-4
+    weight_decay: Scale = 1e-4
     optimizer: Literal["sgd", "adam"] = "sgd"
-    learning_rate: float = 0.05
-    momentum: float = 0.9
-    decay_rate: float = 0.1
-    decay_steps: int = 350_000
-    gradient_clip: float | None = None
-    average_decay: float | None = None
+    learning_rate: Scale = 0.05
+    momentum: ShareBelowOne = 0.9
+    decay_rate: Positive = 0.1
+    decay_steps: Count = 350_000
+    gradient_clip: Positive | None = None
+    average_decay: Annotated[float, MoreThan(0), LessThan(1)] | None = None
     mirror: bool = False
-    batch_size: int = 1024
-    replay_capacity: int = 1_000_000
+    batch_size: Count = 1024
+    replay_capacity: Count = 1_000_000
     replay_sampler: Literal["prioritized", "uniform", "fifo"] = "prioritized"
-    priority_exponent: float = 1.0
-    importance_exponent: float = 1.0
-    min_priority: float = 1e-3
+    priority_exponent: Scale = 1.0
+    importance_exponent: Scale = 1.0
+    min_priority: Scale = 1e-3
     update_priorities: bool = True
-    seed_episodes: int = 1
-    updates_per_episode: int = 0
-    updates_per_step: float = 0.1 / 1024
+    seed_episodes: Natural = 1
+    updates_per_episode: Natural = 0
+    updates_per_step: Scale = 0.1 / 1024
     search: Literal["muzero", "gumbel"] = "muzero"
-    num_simulations: int = 50
-    evaluation_simulations: int | None = None
-    served_simulations: int | None = None
-    max_depth: int | None = None
-    dirichlet_fraction: float = 0.25
-    dirichlet_alpha: float = 0.25
-    pb_c_init: float = 1.25
-    pb_c_base: float = 19652.0
+    num_simulations: Count = 50
+    evaluation_simulations: Count | None = None
+    served_simulations: Count | None = None
+    max_depth: Count | None = None
+    dirichlet_fraction: Share = 0.25
+    dirichlet_alpha: Positive = 0.25
+    pb_c_init: Scale = 1.25
+    pb_c_base: Positive = 19652.0
     q_scale: Literal["tree", "siblings", "bounds"] = "tree"
-    fpu_reduction: float | None = None
-    max_considered_actions: int = 16
-    gumbel_value_scale: float = 0.1
-    gumbel_maxvisit_init: float = 50.0
-    temperatures: tuple[float, ...] = (1.0, 0.5, 0.25)
-    temperature_updates: tuple[int, ...] = (500_000, 750_000)
-    temperature_moves: int | None = None
-    reanalyze_fraction: float = 0.0
-    target_period: int = 100
+    fpu_reduction: Scale | None = None
+    max_considered_actions: Count = 16
+    gumbel_value_scale: Scale = 0.1
+    gumbel_maxvisit_init: Scale = 50.0
+    temperatures: tuple[Scale, ...] = (1.0, 0.5, 0.25)
+    temperature_updates: tuple[Natural, ...] = (500_000, 750_000)
+    temperature_moves: Natural | None = None
+    reanalyze_fraction: Share = 0.0
+    target_period: Count = 100
     search_backend: Literal["auto", "native", "tensorflow"] = "auto"
     jit_compile: bool = False
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_at_least(self, 1, _AT_LEAST_ONE)
-        check_at_least(self, 0, (*_AT_LEAST_ZERO, "temperatures", "temperature_updates"))
-        self._check_ranges()
+        check(self)
+        self._check_relations()
 
     @property
     def context(self) -> int:
@@ -208,36 +171,39 @@ class MuZeroConfig:
         bootstrap = self.n_step if self.reanalyze_fraction > 0 and self.n_step else 0
         return self.context + self.unroll_steps + 1 + bootstrap
 
-    def _check_ranges(self) -> None:
-        if not -1.0 <= self.discount <= 1.0 or self.discount == 0:
-            raise ValueError(f"MuZeroConfig.discount = {self.discount}; expected −1 to 1 and not 0")
-        for name in ("reanalyze_fraction", "dirichlet_fraction", "latent_gradient"):
-            if not getattr(self, name) <= 1:
-                raise ValueError(f"MuZeroConfig.{name} = {getattr(self, name)}; expected 0 to 1")
-        if self.gradient_clip is not None and not 0 < self.gradient_clip < math.inf:
-            raise ValueError(
-                f"MuZeroConfig.gradient_clip = {self.gradient_clip}; expected a positive number"
-            )
-        if self.average_decay is not None and not 0 < self.average_decay < 1:
-            raise ValueError(
-                f"MuZeroConfig.average_decay = {self.average_decay}; expected a number between 0 "
-                "and 1, or None"
-            )
-        if self.mirror and self.action_planes != "columns":
-            raise ValueError(
-                "MuZeroConfig.mirror = True; expected False with action_planes "
-                f"{self.action_planes!r}: only columns are known to have a mirror image"
-            )
-        if self.fpu_reduction is not None and self.q_scale != "bounds":
-            raise ValueError(
-                f"MuZeroConfig.fpu_reduction = {self.fpu_reduction}; expected None with q_scale "
-                f"{self.q_scale!r}"
-            )
-        if len(self.temperatures) != len(self.temperature_updates) + 1:
-            raise ValueError(
-                f"MuZeroConfig.temperatures = {self.temperatures}; expected one more than "
-                f"temperature_updates, which are {len(self.temperature_updates)}"
-            )
+    def _check_relations(self) -> None:
+        expect(self, "discount", self.discount != 0, "−1 to 1 and not 0")
+        expect(
+            self,
+            "downsampling_blocks",
+            self.torso != "atari" or len(self.downsampling_blocks) == 3,
+            "3 numbers, one for each of the first three halvings",
+        )
+        expect(
+            self,
+            "mirror",
+            not self.mirror or self.action_planes == "columns",
+            f"False with action_planes {self.action_planes!r}: only columns are known to have a "
+            "mirror image",
+        )
+        expect(
+            self,
+            "fpu_reduction",
+            self.fpu_reduction is None or self.q_scale == "bounds",
+            f"None with q_scale {self.q_scale!r}",
+        )
+        expect(
+            self,
+            "temperatures",
+            len(self.temperatures) == len(self.temperature_updates) + 1,
+            f"one more than temperature_updates, which are {len(self.temperature_updates)}",
+        )
+        expect(
+            self,
+            "temperature_updates",
+            list(self.temperature_updates) == sorted(self.temperature_updates),
+            "none before the one in front of it",
+        )
         if not self.updates_per_step and not self.updates_per_episode:
             raise ValueError(
                 "MuZeroConfig.updates_per_step and updates_per_episode are both 0; expected one "

@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from agents.shapes import check_same_shape
+
 
 def cross_entropy(target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
     """−Σ target · log softmax(logits), for policies and categories [..., n]."""
+    check_same_shape(target=target, logits=logits)
     return -tf.reduce_sum(target * tf.nn.log_softmax(logits), axis=-1)
 
 
 def number_loss(target: tf.Tensor, raw: tf.Tensor) -> tf.Tensor:
     """Of a value or reward: squared error of numbers [..., 1], else cross-entropy [..., n]."""
     if raw.shape[-1] == 1:
+        check_same_shape(target=target, raw=raw)
         return tf.squeeze(tf.square(tf.tanh(raw) - target), axis=-1)
     return cross_entropy(target, raw)
 

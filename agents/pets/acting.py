@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import tensorflow as tf
 
 from agents.pets.config import PETSConfig
@@ -17,6 +19,13 @@ class PETSPolicy(Policy):
     The state is `plan` [B, H, A], where the next search begins. Nothing is explored at random: the
     model's uncertainty is in the particles.
     """
+
+    meanings: Mapping[str, str] = {
+        "observation": "the environment's state as it observes it",
+        "action": "what to do, each part -1 to 1",
+        "state_plan": "where the next search begins: the last plan, moved on by a step",
+        "info_predicted_return": "mean return of the best candidates over the planning horizon",
+    }
 
     def __init__(
         self,
@@ -40,7 +49,8 @@ class PETSPolicy(Policy):
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
         """Plans for observations [B, D] and returns actions [B, A]; see `Policy.step`.
 
-        `info` holds `predicted_return` [B] of the best candidates over the horizon.
+        `info` holds `predicted_return` [B] of the best candidates over the horizon; NaN where no
+        candidate had a finite one, and the action is that of the last plan or the bounds' middle.
         """
         found = self.plan(observation, state["plan"], tf.convert_to_tensor(seed, tf.int32))
         following = tf.concat([found.actions[:, 1:], tf.zeros_like(found.actions[:, :1])], axis=1)

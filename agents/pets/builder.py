@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import gin
-import numpy as np
 import reverb
 from acme import specs
-from acme.adders.reverb import episode as adders
 
 from agents.builder import (
     DatasetOptions,
@@ -16,8 +14,10 @@ from agents.builder import (
     SingleStageBuilder,
     single_state,
     tensor_spec,
+    unit_actions,
 )
 from agents.pets.acting import PETSPolicy
+from agents.pets.adder import EpisodeAdder
 from agents.pets.calibration import make_figure
 from agents.pets.config import PETSConfig
 from agents.pets.learning import PETSLearner
@@ -43,9 +43,8 @@ class PETSBuilder(SingleStageBuilder):
 
     def build_networks(self, spec: specs.EnvironmentSpec) -> DynamicsModel:
         """Makes the ensemble for state observations and continuous actions in [−1, 1]."""
-        observation, action = single_state(spec.observations, "PETS"), spec.actions
-        if not isinstance(action, specs.BoundedArray) or action.dtype != np.float32:
-            raise ValueError(f"PETS needs continuous bounded actions, got {action}")
+        observation = single_state(spec.observations, "PETS")
+        action = unit_actions(spec.actions, "PETS")
         size = TASKS[self.config.task].observation_size
         if size not in (None, observation.shape[0]):
             raise ValueError(
@@ -56,13 +55,12 @@ class PETSBuilder(SingleStageBuilder):
 
     def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
         """One table; an item is an episode. Its order of sampling is that of a ring."""
-        signature = adders.EpisodeAdder.signature(spec)
+        signature = EpisodeAdder.signature(spec)
         return [make_table(_TABLE, signature, self.config.replay_capacity, sampler="ring")]
 
-    def make_adder(self, client: reverb.Client) -> adders.EpisodeAdder:
-        """Writes each episode as one item."""
-        length = self.config.max_episode_steps + 2  # The last observation, and room to notice.
-        return adders.EpisodeAdder(client, length, priority_fns={_TABLE: None})
+    def make_adder(self, client: reverb.Client) -> EpisodeAdder:
+        """Writes each episode as one item, or a long one as several."""
+        return EpisodeAdder(client, _TABLE, self.config.max_episode_steps)
 
     def make_learner(self, networks: DynamicsModel, seed: int) -> PETSLearner:
         """See `PETSLearner`."""

@@ -9,10 +9,12 @@ import numpy as np
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from agents.moments import mean_and_scale
 from agents.pets import losses
 from agents.pets.config import PETSConfig
 from agents.pets.networks import DynamicsModel
 from agents.pets.propagation import imagine
+from agents.shapes import check_same_shape
 
 tfd = tfp.distributions
 
@@ -26,13 +28,15 @@ def judge(model: DynamicsModel, observation, action, following, reward) -> dict[
 
     Returns:
       `calibration/error`: root mean squared error of the ensemble's mean, in deviations of the
-      targets over these transitions; for probabilistic networks also `calibration/log_likelihood`
-      (nats a transition, of the mixture) and `calibration/coverage_90` (share of outcomes inside
-      the central 90 % of the mixture's marginals).
+      targets over these transitions, or in their own units where they do not move; for
+      probabilistic networks also `calibration/log_likelihood` (nats a transition, of the mixture)
+      and `calibration/coverage_90` (share of outcomes inside the central 90 % of the mixture's
+      marginals).
     """
     prediction, targets = _predict(model, observation, action, following, reward)
     mean = tf.reduce_mean(prediction.mean(), axis=0)
-    scale = tf.maximum(tf.math.reduce_std(targets, axis=0), 1e-6)
+    check_same_shape(prediction=mean, targets=targets)
+    _, scale = mean_and_scale(targets)
     error = tf.sqrt(tf.reduce_mean(tf.square((mean - targets) / scale)))
     result = {"calibration/error": error}
     if isinstance(prediction, tfd.Normal):
@@ -70,7 +74,8 @@ def disagreement(
 
     Returns:
       The networks' disagreement (standard deviation between their particles' means) and the error
-      of the mean, both [H] and in the observations' deviations over the episode.
+      of the mean, both [H] and in the observations' deviations over the episode, or in their own
+      units where they do not move.
     """
     horizon = min(config.planning_horizon, len(actions))
     count = min(_MAX_STARTS, len(actions) - horizon + 1)
@@ -82,7 +87,7 @@ def disagreement(
     imagined = imagine(config, model, begin, tf.constant(plans), tf.constant([0, 0]))
     particles = imagined.observations.numpy()  # [H, N, P, D]
     truth = np.stack([observations[s + 1 : s + 1 + horizon] for s in starts], axis=1)  # [H, N, D]
-    scale = np.maximum(observations.std(axis=0), 1e-6)
+    scale = mean_and_scale(observations)[1].numpy()
     shape = (*particles.shape[:2], config.ensemble_size, _PARTICLES, particles.shape[3])
     networks = particles.reshape(shape).mean(axis=3)  # [H, N, E, D]
     spread = (networks.std(axis=2) / scale).mean(axis=(1, 2))

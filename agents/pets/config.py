@@ -3,36 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import gin
 
-from agents.config import check_at_least, check_types
+from agents.config import AtLeast, AtMost, Count, Positive, Scale, ShareBelowOne, check, expect
+from agents.planner_config import Candidates, check_elites, check_networks
 
-_AT_LEAST_ONE = (
-    "ensemble_size",
-    "hidden_layers",
-    "batch_size",
-    "epochs",
-    "patience",
-    "seed_episodes",
-    "replay_capacity",
-    "max_episode_steps",
-    "particles",
-    "planning_horizon",
-    "planning_iterations",
-    "planning_candidates",
-    "planning_elites",
-)
-_AT_LEAST_ZERO = (
-    "weight_decays",
-    "bound_penalty",
-    "learning_rate",
-    "holdout_share",
-    "planning_momentum",
-    "planning_min_variance",
-    "mppi_stddev",
-)
+LogVariance = Annotated[float, AtLeast(-80), AtMost(80)]  # Its exp is a float32.
 
 
 @gin.configurable
@@ -58,8 +36,8 @@ class PETSConfig:
       patience: epochs without a better held-out loss after which a trial's learning ends, at its
         best weights; None: all epochs are done. Needs a `holdout_share`.
       seed_episodes: random episodes first.
-      replay_capacity: episodes the table holds.
-      max_episode_steps: longer episodes cannot be stored.
+      replay_capacity: items the table holds; an item is an episode, or a piece of a long one.
+      max_episode_steps: of an item; longer episodes are stored in pieces.
       propagation: `E` (expectation), `DS` (distribution sampling), `MM` (moment matching), `TS1`
         (a particle changes its network at each step), `TSinf` (it keeps it).
       particles: P a candidate; for TS1 and TSinf a multiple of E.
@@ -83,82 +61,71 @@ class PETSConfig:
 
     task: Literal["cartpole", "reacher", "pusher", "half_cheetah", "differences"] = "cartpole"
 
-    ensemble_size: int = 5
+    ensemble_size: Count = 5
     probabilistic: bool = True
-    hidden_layers: tuple[int, ...] = (500, 500, 500)
-    weight_decays: tuple[float, ...] = (1e-4, 2.5e-4, 2.5e-4, 5e-4)
+    hidden_layers: tuple[Count, ...] = (500, 500, 500)
+    weight_decays: tuple[Scale, ...] = (1e-4, 2.5e-4, 2.5e-4, 5e-4)
     activation: Literal["relu", "elu", "swish"] = "swish"
-    max_log_variance: float = 0.5
-    min_log_variance: float = -10.0
-    bound_penalty: float = 0.01
+    max_log_variance: LogVariance = 0.5
+    min_log_variance: LogVariance = -10.0
+    bound_penalty: Scale = 0.01
 
-    learning_rate: float = 1e-3
-    batch_size: int = 32
-    epochs: int = 5
+    learning_rate: Scale = 1e-3
+    batch_size: Count = 32
+    epochs: Count = 5
     bootstrap: bool = True
-    holdout_share: float = 0.0
-    patience: int | None = None
-    seed_episodes: int = 1
-    replay_capacity: int = 10_000
-    max_episode_steps: int = 1000
+    holdout_share: ShareBelowOne = 0.0
+    patience: Count | None = None
+    seed_episodes: Count = 1
+    replay_capacity: Count = 10_000
+    max_episode_steps: Count = 1000
 
     propagation: Literal["E", "DS", "MM", "TS1", "TSinf"] = "TSinf"
-    particles: int = 20
+    particles: Count = 20
     moment_matching: Literal["states", "predictions"] = "states"
 
     planner: Literal["cem", "random", "mppi"] = "cem"
-    planning_horizon: int = 25
-    planning_iterations: int = 5
-    planning_candidates: int = 400
-    planning_elites: int = 40
-    planning_momentum: float = 0.1
-    planning_min_variance: float = 1e-3
+    planning_horizon: Count = 25
+    planning_iterations: Count = 5
+    planning_candidates: Candidates = 400
+    planning_elites: Count = 40
+    planning_momentum: ShareBelowOne = 0.1
+    planning_min_variance: Scale = 1e-3
     planning_truncation: bool = True
     warm_start: bool = True
     planning_precision: Literal["float32", "bfloat16"] = "float32"
     planning_backend: Literal["auto", "native", "tensorflow"] = "auto"
-    mppi_temperature: float = 1.0
-    mppi_stddev: float = 0.5
+    mppi_temperature: Positive = 1.0
+    mppi_stddev: Scale = 0.5
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_at_least(self, 1, _AT_LEAST_ONE)
-        check_at_least(self, 0, _AT_LEAST_ZERO)
-        self._expect(
+        check(self)
+        check_elites(self)
+        check_networks(self, "hidden_layers")
+        self._check_relations()
+
+    def _check_relations(self) -> None:
+        expect(
+            self,
             "weight_decays",
             len(self.weight_decays) == len(self.hidden_layers) + 1,
             f"{len(self.hidden_layers) + 1} numbers, one for each layer",
         )
-        self._expect(
+        expect(
+            self,
             "min_log_variance",
             self.min_log_variance < self.max_log_variance,
             f"less than max_log_variance, which is {self.max_log_variance}",
         )
-        self._expect("holdout_share", self.holdout_share < 1, "less than 1")
-        self._expect("planning_momentum", self.planning_momentum < 1, "less than 1")
-        self._expect("mppi_temperature", self.mppi_temperature > 0, "more than 0")
-        self._expect(
+        expect(
+            self,
             "patience",
             self.patience is None or self.holdout_share > 0,
             "None, or a holdout_share above 0 to judge by",
         )
-        self._expect(
-            "planning_precision",
-            self.planning_precision == "float32" or self.planning_backend != "tensorflow",
-            "'float32' with planning_backend 'tensorflow'",
-        )
-        self._expect(
-            "planning_elites",
-            self.planning_elites <= self.planning_candidates,
-            f"at most planning_candidates, which is {self.planning_candidates}",
-        )
-        self._expect(
+        expect(
+            self,
             "particles",
             self.propagation not in ("TS1", "TSinf") or self.particles % self.ensemble_size == 0,
             f"a multiple of ensemble_size, which is {self.ensemble_size}, for {self.propagation}",
         )
-
-    def _expect(self, name: str, holds: bool, expected: str) -> None:
-        if not holds:
-            value = getattr(self, name)
-            raise ValueError(f"PETSConfig.{name} = {value!r}; expected {expected}")

@@ -40,7 +40,7 @@ def transitions(rows: Trajectory) -> Transitions:
 
 
 def newest_episode(rows: Trajectory) -> Trajectory:
-    """The rows of the episode that was written last."""
+    """The rows of the episode that was written last, or of its last piece."""
     starts = tf.where(rows.start_of_episode)[:, 0]
     first = tf.reduce_max(tf.concat([tf.zeros([1], tf.int64), starts], axis=0))
     return tf.nest.map_structure(lambda values: values[first:], rows)

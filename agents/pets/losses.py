@@ -8,6 +8,8 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from agents.shapes import check_same_shape
+
 tfd = tfp.distributions
 
 
@@ -17,6 +19,7 @@ def prediction_loss(prediction: tfd.Distribution, targets: tf.Tensor) -> tf.Tens
     For Gaussians (y − μ)² / σ² + log σ², which is −2 log p up to a constant (equation 1); for
     deterministic networks the squared error.
     """
+    check_same_shape(prediction=prediction.mean(), targets=targets)
     if isinstance(prediction, tfd.Deterministic):
         losses = tf.square(prediction.mean() - targets)
     else:
@@ -37,10 +40,12 @@ def bound_penalty(max_log_variance: tf.Tensor, min_log_variance: tf.Tensor) -> t
 
 def mixture_log_prob(prediction: tfd.Normal, targets: tf.Tensor) -> tf.Tensor:
     """log 1/E Σ_e p_e(y) [N]: what the ensemble as a whole says of targets [N, O]."""
+    check_same_shape(prediction_of_one=prediction.mean()[0], targets=targets)
     members = tf.reduce_sum(prediction.log_prob(targets), axis=-1)  # [E, N]
     return tf.reduce_logsumexp(members, axis=0) - math.log(members.shape[0])
 
 
 def mixture_quantile(prediction: tfd.Normal, targets: tf.Tensor) -> tf.Tensor:
     """Where targets [N, O] lie in the ensemble's marginals, 0 to 1; uniform if it is calibrated."""
+    check_same_shape(prediction_of_one=prediction.mean()[0], targets=targets)
     return tf.reduce_mean(prediction.cdf(targets), axis=0)

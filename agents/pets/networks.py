@@ -8,6 +8,7 @@ import sonnet as snt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from agents.moments import mean_and_scale
 from agents.pets.config import PETSConfig
 from agents.pets.tasks import TASKS
 from ops import cem, loader
@@ -80,11 +81,10 @@ class Ensemble(snt.Module):
         )
 
     def normalise_by(self, inputs: tf.Tensor) -> None:
-        """Takes mean and standard deviation from inputs [N, F]; constant ones stay as they are."""
-        mean, variance = tf.nn.moments(inputs, axes=[0])
-        stddev = tf.sqrt(variance)
+        """Takes mean and standard deviation from inputs [N, F]; constant ones are not rescaled."""
+        mean, stddev = mean_and_scale(inputs)
         self.input_mean.assign(mean)
-        self.input_stddev.assign(tf.where(stddev < 1e-12, tf.ones_like(stddev), stddev))
+        self.input_stddev.assign(stddev)
 
     @property
     def multiplications(self) -> int:

@@ -2,6 +2,11 @@
 
 Each takes `objective(actions [B, J, H, A], seed) → returns [B, J]`, the mean to begin at, and
 settings; actions lie in [−1, 1].
+
+A candidate whose return is NaN or infinite, because the model carries it out of all bounds, is
+never chosen and counts for nothing, as in `ops.cem`. Where a row has fewer finite returns than
+elites, those count; where it has none, as from an observation that is NaN, its search stays where
+it is: the plan is finite, and `predicted_return` NaN says that nothing is known of it.
 """
 
 from __future__ import annotations
@@ -12,12 +17,9 @@ from typing import NamedTuple
 import tensorflow as tf
 
 from agents.pets.config import PETSConfig
-from ops.cem.optimize import iteration_seeds, select_elites
+from ops.cem.optimize import iteration_seeds, rank, refit
 
 Objective = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
-
-# The released code's cost of a candidate that the model carries out of all bounds.
-_WORST_RETURN = -1e6
 
 
 class Plan(NamedTuple):
@@ -25,7 +27,8 @@ class Plan(NamedTuple):
 
     Attributes:
       actions: [B, H, A].
-      predicted_return: [B], of the best candidates of the last round.
+      predicted_return: [B], of the best candidates of the last round that had any with a finite
+        one; NaN without such a round.
     """
 
     actions: tf.Tensor
@@ -37,7 +40,7 @@ def plan(
 ) -> Plan:
     """Searches with the planner that `config` names, from means [B, H, A]."""
     planners = {"cem": cross_entropy, "random": random_shooting, "mppi": path_integral}
-    return planners[config.planner](config, _finite(objective), initial_mean, seed)
+    return planners[config.planner](config, objective, initial_mean, seed)
 
 
 def cross_entropy(config, objective, initial_mean, seed) -> Plan:
@@ -57,23 +60,26 @@ def cross_entropy(config, objective, initial_mean, seed) -> Plan:
     def body(i, mean, variance, last):
         draw, judge = iteration_seeds(seed, i)
         actions = _draw(config, mean, variance, shape, draw)
-        elites, returns = select_elites(actions, objective(actions, judge), config.planning_elites)
-        new_mean, new_variance = tf.nn.moments(elites, axes=[1])
+        returns = objective(actions, judge)
+        elites, returns, finite = rank(actions, returns, config.planning_elites)
+        new_mean, stddev = refit(elites, counting=finite)
         keep = config.planning_momentum
         new_mean = keep * mean + (1.0 - keep) * new_mean
-        new_variance = keep * variance + (1.0 - keep) * new_variance
-        on = searching(variance)
+        new_variance = keep * variance + (1.0 - keep) * tf.square(stddev)
+        on = searching(variance) & finite[:, :1, None]  # The best is finite, or none is.
         mean = tf.where(on, new_mean, mean)
-        returns = tf.where(on[..., 0], returns, last)
-        return i + 1, mean, tf.where(on, new_variance, variance), returns
+        variance = tf.where(on, new_variance, variance)
+        predicted = tf.reduce_sum(tf.where(finite, returns, 0.0), axis=1)
+        predicted /= tf.reduce_sum(tf.cast(finite, tf.float32), axis=1)
+        return i + 1, mean, variance, tf.where(on[:, 0, 0], predicted, last)
 
     start = (
         tf.constant(0),
         initial_mean,
         tf.fill(tf.shape(initial_mean), 0.25),
-        tf.zeros([shape[0], config.planning_elites]),
+        _nothing_known(shape[0]),
     )
-    _, mean, _, returns = tf.while_loop(
+    _, mean, _, predicted_return = tf.while_loop(
         lambda i, _, variance, __: tf.logical_and(
             i < config.planning_iterations, tf.reduce_any(searching(variance))
         ),
@@ -82,40 +88,47 @@ def cross_entropy(config, objective, initial_mean, seed) -> Plan:
         maximum_iterations=config.planning_iterations,
         parallel_iterations=1,
     )
-    return Plan(mean, tf.reduce_mean(returns, axis=1))
+    return Plan(mean, predicted_return)
 
 
 def random_shooting(config, objective, initial_mean, seed) -> Plan:
-    """The best of I · J uniform plans; it has no use for the mean."""
+    """The best of I · J uniform plans; of a row that has none, the mean to begin at."""
     count = config.planning_iterations * config.planning_candidates
     draw, judge = iteration_seeds(seed, tf.constant(0))
     shape = _candidates_shape(config, initial_mean, count)
     actions = tf.random.stateless_uniform(shape, draw, -1.0, 1.0)
-    best, returns = select_elites(actions, objective(actions, judge), 1)
-    return Plan(best[:, 0], returns[:, 0])
+    best, returns, finite = rank(actions, objective(actions, judge), 1)
+    best = tf.where(finite[..., None], best[:, 0], initial_mean)
+    return Plan(best, tf.where(finite, returns, float("nan"))[:, 0])
 
 
 def path_integral(config, objective, initial_mean, seed) -> Plan:
     """MPPI (Williams et al. 2017): the mean moves to Σ w a, w ∝ exp(return / λ)."""
     shape = _candidates_shape(config, initial_mean, config.planning_candidates)
 
-    def body(i, mean, _):
+    def body(i, mean, last):
         draw, judge = iteration_seeds(seed, i)
         noise = config.mppi_stddev * tf.random.stateless_normal(shape, draw)
         actions = tf.clip_by_value(mean[:, None] + noise, -1.0, 1.0)
         returns = objective(actions, judge)  # [B, J]
-        weights = tf.nn.softmax(returns / config.mppi_temperature, axis=1)
-        mean = tf.einsum("bj,bjha->bha", weights, actions)
-        return i + 1, mean, tf.reduce_sum(weights * returns, axis=1)
+        finite = tf.math.is_finite(returns)
+        judged = tf.where(finite, returns, -float("inf"))
+        behind = judged - tf.reduce_max(judged, axis=1, keepdims=True)  # −∞ − −∞ is NaN.
+        weights = tf.nn.softmax(behind / config.mppi_temperature, axis=1)
+        any_finite = tf.reduce_any(finite, axis=1)
+        moved = tf.einsum("bj,bjha->bha", weights, actions)
+        mean = tf.where(any_finite[:, None, None], moved, mean)
+        predicted = tf.reduce_sum(tf.where(finite, weights * returns, 0.0), axis=1)
+        return i + 1, mean, tf.where(any_finite, predicted, last)
 
-    _, mean, returns = tf.while_loop(
+    _, mean, predicted_return = tf.while_loop(
         lambda i, *_: i < config.planning_iterations,
         body,
-        (tf.constant(0), initial_mean, tf.zeros([shape[0]])),
+        (tf.constant(0), initial_mean, _nothing_known(shape[0])),
         maximum_iterations=config.planning_iterations,
         parallel_iterations=1,
     )
-    return Plan(mean, returns)
+    return Plan(mean, predicted_return)
 
 
 def _draw(config: PETSConfig, mean, variance, shape, seed) -> tf.Tensor:
@@ -134,9 +147,5 @@ def _candidates_shape(config: PETSConfig, mean: tf.Tensor, count: int) -> list:
     return [batch_size, count, config.planning_horizon, mean.shape[-1]]
 
 
-def _finite(objective: Objective) -> Objective:
-    def judged(actions: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-        returns = objective(actions, seed)
-        return tf.where(tf.math.is_finite(returns), returns, _WORST_RETURN)
-
-    return judged
+def _nothing_known(batch_size: int | tf.Tensor) -> tf.Tensor:
+    return tf.fill([batch_size], float("nan"))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import sonnet as snt
 import tensorflow as tf
 
@@ -18,6 +20,15 @@ class PlaNetPolicy(PlanningPolicy):
     The state carries the belief, one draw of q(s_t | o_≤t, a_<t) with its deterministic path, and
     the action that was executed last.
     """
+
+    meanings: Mapping[str, str] = {
+        "observation": "a frame as the environment draws it, red, green, blue",
+        "action": "what to do, each part -1 to 1",
+        "state_deterministic": "the belief's deterministic path h",
+        "state_stochastic": "the belief's draw of s from q(s | o, a)",
+        "state_action": "the action executed last",
+        "info_predicted_return": "mean return of the last elites over the planning horizon",
+    }
 
     def __init__(
         self,
@@ -46,7 +57,7 @@ class PlaNetPolicy(PlanningPolicy):
     def step(
         self, observation: tf.Tensor, state: dict[str, tf.Tensor], seed: tf.Tensor
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """Sees pixels uint8 [B, H, W, 3], plans, returns actions [B, A]; see `Policy.step`.
+        """Sees pixels uint8 [B, H, W, C], plans, returns actions [B, A]; see `Policy.step`.
 
         `info` holds `predicted_return` [B]: the mean return of the last elites over the horizon.
         """

@@ -9,7 +9,6 @@ import numpy as np
 import reverb
 from acme import specs
 from acme.adders.reverb import base as trajectories
-from acme.adders.reverb import sequence as adders
 
 from agents.builder import (
     DatasetOptions,
@@ -19,8 +18,10 @@ from agents.builder import (
     SingleStageBuilder,
     single_array,
     tensor_spec,
+    unit_actions,
 )
 from agents.planet.acting import PlaNetPolicy
+from agents.planet.adder import SequenceAdder
 from agents.planet.config import PlaNetConfig
 from agents.planet.learning import PlaNetLearner
 from agents.planet.networks import WorldModel, open_loop
@@ -49,20 +50,17 @@ class PlaNetBuilder(SingleStageBuilder):
 
     def build_networks(self, spec: specs.EnvironmentSpec) -> WorldModel:
         """Makes the world model for square images and continuous actions in [−1, 1]."""
-        self.config.check_image(single_array(spec.observations, "PlaNet").shape)
-        if not isinstance(spec.actions, specs.BoundedArray) or spec.actions.dtype != np.float32:
-            raise ValueError(f"PlaNet needs continuous bounded actions, got {spec.actions}")
-        model = WorldModel(self.config)
-        model.initialise(spec.observations.shape, spec.actions.shape[0])
-        return model
+        self.config.check_image(single_array(spec.observations, "PlaNet"))
+        actions = unit_actions(spec.actions, "PlaNet")
+        return WorldModel(self.config, spec.observations.shape, actions.shape[0])
 
     def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
-        """One table; an item is a chunk of L steps that starts at any step of an episode."""
+        """One table; an item is a chunk of L rows that starts at any row of an episode."""
         config = self.config
         return [
             make_table(
                 _TABLE,
-                adders.SequenceAdder.signature(spec, sequence_length=config.sequence_length),
+                SequenceAdder.signature(spec, sequence_length=config.sequence_length),
                 config.replay_capacity,
                 sampler="prioritized" if self._by_return else config.replay_sampler,
                 samples_per_insert=config.samples_per_insert if paced else None,
@@ -70,16 +68,10 @@ class PlaNetBuilder(SingleStageBuilder):
             )
         ]
 
-    def make_adder(self, client: reverb.Client) -> adders.SequenceAdder:
-        """Writes each chunk of L steps; frames are stored once, chunks refer to them."""
-        return adders.SequenceAdder(
-            client,
-            sequence_length=self.config.sequence_length,
-            period=1,
-            priority_fns={_TABLE: _chunk_return if self._by_return else None},
-            max_in_flight_items=16,
-            end_of_episode_behavior=adders.EndBehavior.WRITE,
-        )
+    def make_adder(self, client: reverb.Client) -> SequenceAdder:
+        """Writes each chunk of L steps."""
+        priority = _chunk_return if self._by_return else None
+        return SequenceAdder(client, _TABLE, self.config.sequence_length, priority)
 
     def make_learner(self, networks: WorldModel, seed: int) -> PlaNetLearner:
         """See `PlaNetLearner`."""

@@ -3,47 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import math
-from typing import Literal
+from typing import Annotated, Literal
 
 import gin
+import numpy as np
+from dm_env import specs
 
-from agents.config import check_at_least, check_types
+from agents.config import AtLeast, AtMost, Count, Positive, Scale, check, expect
 from agents.networks.geometry import decoded_size, encoded_size
-
-_AT_LEAST_ONE = (
-    "deterministic_size",
-    "stochastic_size",
-    "hidden_size",
-    "encoder_channels",
-    "encoder_kernels",
-    "encoder_dense",
-    "decoder_dense",
-    "decoder_channels",
-    "decoder_kernels",
-    "reward_layers",
-    "overshooting_distance",
-    "batch_size",
-    "replay_capacity",
-    "collect_interval",
-    "seed_episodes",
-    "planning_horizon",
-    "planning_iterations",
-    "planning_candidates",
-    "planning_elites",
-)
-_AT_LEAST_ZERO = (
-    "min_stddev",
-    "free_nats",
-    "kl_scale",
-    "overshooting_scale",
-    "image_scale",
-    "reward_scale",
-    "learning_rate",
-    "adam_epsilon",
-    "exploration_noise",
-    "replay_exponent",
-)
+from agents.planner_config import Candidates, check_elites, check_networks
 
 
 @gin.configurable
@@ -64,7 +32,7 @@ class PlaNetConfig:
       decoder_dense: units of the decoder's dense layers; the last one has no activation
         when transposed convolutions follow.
       decoder_channels, decoder_kernels: strided transposed convolutions, from 1×1 on; a last entry
-        for the image's own three channels is added to the channels. No channels and one kernel of
+        for the image's own channels is added to the channels. No channels and one kernel of
         the image's side make a dense decoder.
       reward_layers: hidden layers of the reward head (the released code has three of 300).
       pixel_bits: bits an image channel keeps.
@@ -84,7 +52,8 @@ class PlaNetConfig:
       reward_scale: weight of the reward's log-likelihood (the released code has 10).
       learning_rate, adam_epsilon, gradient_clip: Adam, clipped by global norm.
       batch_size: B, sequences a batch.
-      sequence_length: L, steps a sequence.
+      sequence_length: L, steps a sequence; shorter episodes are padded, and the padding is not
+        learned from.
       replay_capacity: sequences the table holds.
       replay_sampler: how sequences are drawn; `fifo` always draws the oldest (deterministic);
         `return` draws each in proportion to its return, which must not be negative, to the power
@@ -105,105 +74,92 @@ class PlaNetConfig:
     """
 
     dynamics: Literal["rssm", "ssm", "rnn"] = "rssm"
-    deterministic_size: int = 200
-    stochastic_size: int = 30
-    hidden_size: int = 200
-    min_stddev: float = 0.1
+    deterministic_size: Count = 200
+    stochastic_size: Count = 30
+    hidden_size: Count = 200
+    min_stddev: Scale = 0.1
     activation: Literal["relu", "elu", "swish"] = "relu"
-    encoder_channels: tuple[int, ...] = (32, 64, 128, 256)
-    encoder_kernels: tuple[int, ...] = (4, 4, 4, 4)
-    encoder_dense: tuple[int, ...] = ()
-    decoder_dense: tuple[int, ...] = (1024,)
-    decoder_channels: tuple[int, ...] = (128, 64, 32)
-    decoder_kernels: tuple[int, ...] = (5, 5, 6, 6)
-    reward_layers: tuple[int, ...] = (200, 200)
+    encoder_channels: tuple[Count, ...] = (32, 64, 128, 256)
+    encoder_kernels: tuple[Count, ...] = (4, 4, 4, 4)
+    encoder_dense: tuple[Count, ...] = ()
+    decoder_dense: tuple[Count, ...] = (1024,)
+    decoder_channels: tuple[Count, ...] = (128, 64, 32)
+    decoder_kernels: tuple[Count, ...] = (5, 5, 6, 6)
+    reward_layers: tuple[Count, ...] = (200, 200)
 
-    pixel_bits: int = 5
+    pixel_bits: Annotated[int, AtLeast(1), AtMost(8)] = 5
     dequantisation_noise: bool = True
-    free_nats: float = 3.0
-    kl_scale: float = 1.0
-    overshooting_distance: int = 1
-    overshooting_scale: float = 1.0
+    free_nats: Scale = 3.0
+    kl_scale: Scale = 1.0
+    overshooting_distance: Count = 1
+    overshooting_scale: Scale = 1.0
     initial_belief: Literal["zeros", "foreign"] = "zeros"
-    image_scale: float = 1.0
-    reward_scale: float = 1.0
-    learning_rate: float = 1e-3
-    adam_epsilon: float = 1e-4
-    gradient_clip: float = 1000.0
+    image_scale: Scale = 1.0
+    reward_scale: Scale = 1.0
+    learning_rate: Scale = 1e-3
+    adam_epsilon: Positive = 1e-4
+    gradient_clip: Positive = 1000.0
 
-    batch_size: int = 50
-    sequence_length: int = 50
-    replay_capacity: int = 1_000_000
+    batch_size: Count = 50
+    sequence_length: Annotated[int, AtLeast(2)] = 50
+    replay_capacity: Count = 1_000_000
     replay_sampler: Literal["uniform", "fifo", "return"] = "uniform"
-    replay_exponent: float = 3.0
-    samples_per_insert: float | None = None
+    replay_exponent: Scale = 3.0
+    samples_per_insert: Positive | None = None
 
-    seed_episodes: int = 5
-    collect_interval: int = 100
-    exploration_noise: float = 0.3
+    seed_episodes: Count = 5
+    collect_interval: Count = 100
+    exploration_noise: Scale = 0.3
 
-    planning_horizon: int = 12
-    planning_iterations: int = 10
-    planning_candidates: int = 1000
-    planning_elites: int = 100
+    planning_horizon: Count = 12
+    planning_iterations: Count = 10
+    planning_candidates: Candidates = 1000
+    planning_elites: Count = 100
     planning_latents: Literal["sample", "mean"] = "sample"
     planning_refit: Literal["std", "mean_absolute_deviation"] = "mean_absolute_deviation"
     planning_precision: Literal["float32", "bfloat16"] = "float32"
     planning_backend: Literal["auto", "native", "tensorflow"] = "auto"
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_at_least(self, 1, _AT_LEAST_ONE)
-        check_at_least(self, 0, _AT_LEAST_ZERO)
-        check_at_least(self, 2, ("sequence_length",))
+        check(self)
+        check_elites(self)
+        check_networks(self, "reward_layers")
         self._check_relations()
 
     def _check_relations(self) -> None:
-        if not 1 <= self.pixel_bits <= 8:
-            raise ValueError(f"PlaNetConfig.pixel_bits = {self.pixel_bits}; expected 1 to 8")
-        for name in ("gradient_clip", "samples_per_insert"):
-            value = getattr(self, name)
-            if value is not None and not 0 < value < math.inf:
-                raise ValueError(
-                    f"PlaNetConfig.{name} = {value}; expected a positive and finite number"
-                )
-        if self.planning_elites > self.planning_candidates:
-            raise ValueError(
-                f"PlaNetConfig.planning_elites = {self.planning_elites}; expected at most "
-                f"planning_candidates, which is {self.planning_candidates}"
-            )
-        if self.planning_precision != "float32" and self.planning_backend == "tensorflow":
-            raise ValueError(
-                f"PlaNetConfig.planning_precision = {self.planning_precision!r}; "
-                "expected 'float32' with planning_backend 'tensorflow'"
-            )
-        if self.overshooting_distance >= self.sequence_length:
-            raise ValueError(
-                f"PlaNetConfig.overshooting_distance = {self.overshooting_distance}; expected "
-                f"less than sequence_length, which is {self.sequence_length}"
-            )
-        if len(self.encoder_channels) != len(self.encoder_kernels):
-            raise ValueError(
-                f"PlaNetConfig.encoder_kernels = {self.encoder_kernels}; expected one for each of "
-                f"encoder_channels, which are {len(self.encoder_channels)}"
-            )
-        if len(self.decoder_channels) + 1 != len(self.decoder_kernels):
-            raise ValueError(
-                f"PlaNetConfig.decoder_kernels = {self.decoder_kernels}; expected one for each of "
-                f"decoder_channels and one more: {len(self.decoder_channels) + 1}"
-            )
+        expect(
+            self,
+            "overshooting_distance",
+            self.overshooting_distance < self.sequence_length,
+            f"less than sequence_length, which is {self.sequence_length}",
+        )
+        expect(
+            self,
+            "encoder_kernels",
+            len(self.encoder_channels) == len(self.encoder_kernels),
+            f"one for each of encoder_channels, which are {len(self.encoder_channels)}",
+        )
+        expect(
+            self,
+            "decoder_kernels",
+            len(self.decoder_channels) + 1 == len(self.decoder_kernels),
+            f"one for each of decoder_channels and one more: {len(self.decoder_channels) + 1}",
+        )
 
-    def check_image(self, shape: tuple[int, ...]) -> None:
-        """Checks that the convolutions fit images of [size, size, channels].
+    def check_image(self, spec: specs.Array) -> None:
+        """Checks that observations are uint8 images [size, size, channels] that the networks fit.
 
         Raises:
           ValueError: says which field does not fit and what it would have to give.
         """
+        shape = spec.shape
         if len(shape) != 3 or shape[0] != shape[1]:
             raise ValueError(
                 f"PlaNet learns from square images, got observations of shape {shape}; expected "
                 "[size, size, channels] (control_suite.observation = 'pixels')"
             )
+        if spec.dtype != np.uint8:
+            raise ValueError(f"PlaNet learns from images of uint8, got {spec.dtype}")
         if encoded_size(shape[0], self.encoder_kernels) < 1:
             raise ValueError(
                 f"PlaNetConfig.encoder_kernels = {self.encoder_kernels} do not fit images of "

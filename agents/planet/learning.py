@@ -19,24 +19,29 @@ class Sequences(NamedTuple):
     """A batch in the model's alignment: index t holds what led to o_t and o_t itself.
 
     Attributes:
-      pixels: uint8 [B, T, H, W, 3].
+      pixels: uint8 [B, T, H, W, C].
       previous_action: [B, T, A]; zeros at t = 0.
       reward: [B, T] that came with o_t.
       reward_known: bool [B, T]; false at t = 0, whose reward lies before the chunk.
+      known: bool [B, T]; false in the padding behind the end of an episode shorter than T.
     """
 
     pixels: tf.Tensor
     previous_action: tf.Tensor
     reward: tf.Tensor
     reward_known: tf.Tensor
+    known: tf.Tensor
 
 
 def align(batch: adders.Trajectory) -> Sequences:
     """Shifts actions and rewards of a replayed batch [B, T] to the observations they led to."""
     steps = tf.range(batch.reward.shape[1])
     shift = lambda values: tf.concat([tf.zeros_like(values[:, :1]), values[:, :-1]], axis=1)  # noqa: E731
-    known = tf.broadcast_to(steps > 0, batch.reward.shape)
-    return Sequences(batch.observation, shift(batch.action), shift(batch.reward), known)
+    # A chunk is of one episode: what starts within it is padding.
+    known = tf.cumsum(tf.cast(batch.start_of_episode[:, 1:], tf.int32), axis=1) == 0
+    known = tf.concat([tf.ones_like(known[:, :1]), known], axis=1)
+    rewarded = known & (steps > 0)
+    return Sequences(batch.observation, shift(batch.action), shift(batch.reward), rewarded, known)
 
 
 class PlaNetLearner(Learner):
@@ -98,19 +103,24 @@ class PlaNetLearner(Learner):
         )
         features = snt.merge_leading_dims(posterior.features, 2)  # [B·T, D + S]
 
-        image_term = tf.reduce_mean(losses.image_log_likelihood(image, model.decoder(features)))
+        weights = losses.weights_of(sequences.known)  # [B, T]
+        image_terms = losses.image_log_likelihood(image, model.decoder(features))
+        image_term = tf.reduce_mean(tf.reshape(weights, [-1]) * image_terms)
         reward = tf.reshape(model.reward(features), [batch, length])
-        reward_term = tf.reduce_mean(
-            losses.reward_log_likelihood(sequences.reward, reward, sequences.reward_known)
+        reward_terms = losses.reward_log_likelihood(
+            sequences.reward, reward, sequences.reward_known
         )
+        reward_term = tf.reduce_mean(weights * reward_terms)
         divergences = [losses.divergence(posterior, prior, config.free_nats)]
         divergences += self._overshooting(posterior, sequences.previous_action, seeds[2])
-        weights = [config.kl_scale] + [config.overshooting_scale] * (len(divergences) - 1)
-        divergence_term = tf.reduce_mean(losses.overshooting_mean(divergences, weights))
+        divergences = [weights[:, -d.shape[1] :] * d for d in divergences]  # By where they end.
+        scales = [config.kl_scale] + [config.overshooting_scale] * (len(divergences) - 1)
+        divergence_term = tf.reduce_mean(losses.overshooting_mean(divergences, scales))
 
         loss = divergence_term
         loss -= config.image_scale * image_term + config.reward_scale * reward_term
         error = tf.where(sequences.reward_known, reward - sequences.reward, 0.0)
+        last = tf.reduce_sum(tf.cast(sequences.known, tf.int32), axis=1) - 1  # [B]
         return (
             loss,
             {
@@ -118,11 +128,11 @@ class PlaNetLearner(Learner):
                 "loss/reward": -reward_term,
                 "loss/divergence": tf.reduce_mean(divergences[0]),
                 "loss/overshooting": tf.reduce_mean(divergences[-1]),
-                "model/reward_error": tf.sqrt(tf.reduce_mean(tf.square(error))),
-                "model/prior_stddev": tf.reduce_mean(prior.stddev),
-                "model/posterior_stddev": tf.reduce_mean(posterior.stddev),
+                "model/reward_error": tf.sqrt(tf.reduce_mean(weights * tf.square(error))),
+                "model/prior_stddev": tf.reduce_mean(weights[..., None] * prior.stddev),
+                "model/posterior_stddev": tf.reduce_mean(weights[..., None] * posterior.stddev),
             },
-            LatentState(*(values[:, -1] for values in posterior)),
+            LatentState(*(tf.gather(values, last, batch_dims=1) for values in posterior)),
         )
 
     def _overshooting(self, posterior, previous_action, seed) -> list[tf.Tensor]:

@@ -8,22 +8,32 @@ import tensorflow as tf
 import tensorflow_probability as tfp
 
 from agents.planet.networks import LatentDynamics, LatentState
+from agents.shapes import check_same_shape
 
 tfd = tfp.distributions
 
 
+def weights_of(known: tf.Tensor) -> tf.Tensor:
+    """Weights [B, T] with which a mean over all steps is one over those that are `known`."""
+    weights = tf.cast(known, tf.float32)
+    return weights / tf.reduce_mean(weights)
+
+
 def image_log_likelihood(image: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:
     """ln p(o_t | s_t) [N] of images [N, H, W, C] under unit variance around `mean`."""
+    check_same_shape(image=image, mean=mean)
     return tfd.Independent(tfd.Normal(mean, 1.0), reinterpreted_batch_ndims=3).log_prob(image)
 
 
 def reward_log_likelihood(reward: tf.Tensor, mean: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
     """ln p(r_t | s_t) [B, T] under unit variance; zero where the reward is not known."""
+    check_same_shape(reward=reward, mean=mean, known=known)
     return tf.where(known, tfd.Normal(mean, 1.0).log_prob(reward), 0.0)
 
 
 def divergence(posterior: LatentState, prior: LatentState, free_nats: float) -> tf.Tensor:
     """KL[q(s_t | o_≤t) ‖ p(s_t | s_t-1, a_t-1)] [B, T], each at least `free_nats`."""
+    check_same_shape(posterior=posterior.mean, prior=prior.mean)
     kl = tfd.kl_divergence(posterior.distribution, prior.distribution)
     return tf.maximum(kl, free_nats)
 

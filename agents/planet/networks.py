@@ -196,20 +196,33 @@ class LatentDynamics(snt.Module):
 
 
 class WorldModel(snt.Module):
-    """Everything PlaNet learns; one module, so that a checkpoint or an actor takes it whole."""
+    """Everything PlaNet learns; one module, so that a checkpoint or an actor takes it whole.
 
-    def __init__(self, config: PlaNetConfig, name: str = "world_model") -> None:
+    `image_shape`, of the images that are encoded and decoded, is [H, W, C] with any C.
+    """
+
+    def __init__(
+        self,
+        config: PlaNetConfig,
+        image_shape: tuple[int, ...],
+        action_size: int,
+        name: str = "world_model",
+    ) -> None:
+        """Makes all variables."""
         super().__init__(name=name)
         self.encoder = ConvolutionalEncoder(
             config.encoder_channels, config.encoder_kernels, config.encoder_dense
         )
         self.dynamics = LatentDynamics(config)
         self.decoder = ConvolutionalDecoder(
-            config.decoder_dense, (*config.decoder_channels, 3), config.decoder_kernels
+            config.decoder_dense,
+            (*config.decoder_channels, image_shape[-1]),
+            config.decoder_kernels,
         )
         self.reward = ScalarHead(config.reward_layers, config.activation, name="reward")
+        self._initialise(image_shape, action_size)
 
-    def initialise(self, image_shape: tuple[int, ...], action_size: int) -> None:
+    def _initialise(self, image_shape: tuple[int, ...], action_size: int) -> None:
         """Creates all variables by one step on zeros."""
         embedding = self.encoder(tf.zeros([1, *image_shape]))
         state, action = self.dynamics.initial(1), tf.zeros([1, action_size])
@@ -252,13 +265,13 @@ def open_loop(
 
     Args:
       model: the world model.
-      frames: uint8 [T, H, W, 3] of one episode from its first step on.
+      frames: uint8 [T, H, W, C] of one episode from its first step on.
       actions: [T, A]; `actions[t]` was taken at `frames[t]`.
       context: frames that the model sees, 1 ≤ context < T.
       bits: bits a channel keeps.
 
     Returns:
-      uint8 [T, H, W, 3]. Latents are means throughout, so that the picture is the same each time.
+      uint8 [T, H, W, C]. Latents are means throughout, so that the picture is the same each time.
     """
     actions = tf.convert_to_tensor(actions)[None]  # [1, T, A]
     previous = tf.concat([tf.zeros_like(actions[:, :1]), actions[:, : context - 1]], axis=1)

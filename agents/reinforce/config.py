@@ -7,10 +7,7 @@ from typing import Literal
 
 import gin
 
-from agents.config import check_at_least, check_that, check_types
-
-_AT_LEAST_ONE = ("baseline_steps", "hidden_layers", "max_episode_steps", "queue_capacity")
-_AT_LEAST_ZERO = ("entropy_scale", "learning_rate", "baseline_learning_rate")
+from agents.config import Count, Positive, Scale, Share, check
 
 
 @gin.configurable
@@ -36,23 +33,19 @@ class ReinforceConfig:
     """
 
     baseline: bool = True
-    baseline_steps: int = 1
-    hidden_layers: tuple[int, ...] = (64, 64)
+    baseline_steps: Count = 1
+    hidden_layers: tuple[Count, ...] = (64, 64)
     activation: Literal["relu", "elu", "swish"] = "relu"
-    initial_stddev: float = 0.5
+    initial_stddev: Positive = 0.5
 
-    discount: float = 0.99
+    discount: Share = 0.99
     bootstrap: bool = True
-    entropy_scale: float = 0.0
+    entropy_scale: Scale = 0.0
     normalise_advantages: bool = False
-    learning_rate: float = 1e-3
-    baseline_learning_rate: float = 1e-2
-    max_episode_steps: int = 10_000
-    queue_capacity: int = 1_000
+    learning_rate: Scale = 1e-3
+    baseline_learning_rate: Scale = 1e-2
+    max_episode_steps: Count = 10_000
+    queue_capacity: Count = 1_000
 
     def __post_init__(self) -> None:
-        check_types(self)
-        check_at_least(self, 1, _AT_LEAST_ONE)
-        check_at_least(self, 0, _AT_LEAST_ZERO)
-        check_that(self, "initial_stddev", self.initial_stddev > 0, "more than 0")
-        check_that(self, "discount", 0 <= self.discount <= 1, "0 to 1")
+        check(self)

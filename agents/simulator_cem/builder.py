@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import gin
-import numpy as np
 import sonnet as snt
 from acme import specs
 
-from agents.builder import PlannerBuilder, Role, tensor_spec
+from agents.builder import PlannerBuilder, Role, tensor_spec, unit_actions
 from agents.simulator_cem.acting import SimulatorCEMPolicy
 from agents.simulator_cem.config import SimulatorCEMConfig
 
@@ -25,8 +24,7 @@ class SimulatorCEMBuilder(PlannerBuilder):
         self, networks: snt.Module, spec: specs.EnvironmentSpec, role: Role
     ) -> SimulatorCEMPolicy:
         """Plans in the simulators of the role's rows."""
-        if not isinstance(spec.actions, specs.BoundedArray) or spec.actions.dtype != np.float32:
-            raise ValueError(f"simulator_cem needs continuous bounded actions, got {spec.actions}")
+        actions = unit_actions(spec.actions, "simulator_cem")
         if not role.simulators:
             raise ValueError(
                 "simulator_cem needs an environment that offers its simulator; this one does not, "
@@ -36,7 +34,7 @@ class SimulatorCEMBuilder(PlannerBuilder):
             self.config,
             role.simulators,
             tensor_spec(spec.observations),
-            tensor_spec(spec.actions),
+            tensor_spec(actions),
         )
 
     def make_served(self, networks: snt.Module, spec: specs.EnvironmentSpec) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Literal
+from typing import Annotated, Literal
 
 import gin
 
-from agents.config import check_at_least, check_types
+from agents.config import AtLeast, AtMost, Count, check
+from agents.planner_config import Candidates, check_elites
 
 
 @gin.configurable
@@ -29,21 +30,15 @@ class SimulatorCEMConfig:
       threads: that simulate; None: one for each core that this process may use.
     """
 
-    planning_horizon: int = 12
-    planning_iterations: int = 10
-    planning_candidates: int = 1000
-    planning_elites: int = 100
+    planning_horizon: Count = 12
+    planning_iterations: Count = 10
+    planning_candidates: Candidates = 1000
+    planning_elites: Count = 100
     planning_refit: Literal["std", "mean_absolute_deviation"] = "mean_absolute_deviation"
     planning_ties: Literal["keep", "drop"] = "keep"
     best_first: bool = True
-    threads: int | None = None
+    threads: Annotated[int, AtLeast(1), AtMost(1024)] | None = None
 
     def __post_init__(self) -> None:
-        check_types(self)
-        planning = ("horizon", "iterations", "candidates", "elites")
-        check_at_least(self, 1, (*(f"planning_{name}" for name in planning), "threads"))
-        if self.planning_elites > self.planning_candidates:
-            raise ValueError(
-                f"SimulatorCEMConfig.planning_elites = {self.planning_elites}; expected at most "
-                f"planning_candidates, which is {self.planning_candidates}"
-            )
+        check(self)
+        check_elites(self)

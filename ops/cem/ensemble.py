@@ -44,8 +44,8 @@ def ensemble_forward(
         backend = "tensorflow"
     backend = backends.resolve(backend)
     backends.check_precision(precision, backend)
-    weights = [tf.convert_to_tensor(layer, tf.float32) for layer in weights]
-    biases = [tf.convert_to_tensor(layer, tf.float32) for layer in biases]
+    weights = [tf.cast(layer, tf.float32) for layer in weights]
+    biases = [tf.cast(layer, tf.float32) for layer in biases]
     _check_layers(weights, biases)
     if backend == "tensorflow":
         return lambda inputs: _forward(weights, biases, ACTIVATIONS[activation], inputs)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import tensorflow as tf
 
 from ops.cem import backends, latent_model, latent_reference, native
+from ops.cem.bounds import as_float32, initial_fit, make_bounds
 from ops.cem.latent_model import LatentModel
-from ops.cem.optimize import CEMResult, check_arguments, check_shape, initial_fit, search
+from ops.cem.optimize import CEMResult, as_seed, check_arguments, check_shape, search
 
 LATENTS = ("sample", "mean")
 
@@ -81,28 +82,31 @@ def plan_latent(
             "seed is None; expected an int32 [2] seed, or noise [I, B, J, H, A] and, for sampled "
             "latents, latent_noise [I, H, B, J, S]"
         )
+    seed = None if seed is None else as_seed(seed)
     if noise is not None:
-        noise = tf.convert_to_tensor(noise, tf.float32)
+        noise = as_float32("noise", noise)
         shape = [num_iterations, batch_size, num_candidates, horizon, action_size]
         check_shape("noise has", noise, shape)
     if latent_noise is not None:
-        latent_noise = tf.convert_to_tensor(latent_noise, tf.float32)
+        latent_noise = as_float32("latent_noise", latent_noise)
         shape = [num_iterations, horizon, batch_size, num_candidates, stochastic.shape[1]]
         check_shape("latent_noise has", latent_noise, shape)
-    common = dict(action_min=action_min, action_max=action_max, noise=noise, seed=seed)
     if backend == "native":
+        bounds = make_bounds(action_min, action_max, action_size)
         shape = [batch_size, horizon, action_size]
-        mean, stddev = initial_fit(initial_mean, initial_stddev, shape)
+        mean, stddev = initial_fit(initial_mean, initial_stddev, shape, bounds)
         mean, stddev, returns = native.plan_latent(
             deterministic,
             stochastic,
             model,
             mean=mean,
             stddev=stddev,
+            bounds=bounds,
+            noise=noise,
             latent_noise=latent_noise,
+            seed=seed,
             latents=latents,
             precision=precision,
-            **common,
             **sizes,
             **rule,
         )
@@ -119,10 +123,13 @@ def plan_latent(
         batch_size=batch_size,
         horizon=horizon,
         action_size=action_size,
+        action_min=action_min,
+        action_max=action_max,
         initial_mean=initial_mean,
         initial_stddev=initial_stddev,
+        noise=noise,
+        seed=seed,
         backend="tensorflow",
-        **common,
         **sizes,
         **rule,
     )
@@ -130,14 +137,14 @@ def plan_latent(
 
 def _as_tensors(model: LatentModel) -> LatentModel:
     return tf.nest.map_structure(
-        lambda x: x if isinstance(x, str | float) else tf.convert_to_tensor(x, tf.float32), model
+        lambda x: x if isinstance(x, str | float) else tf.cast(x, tf.float32), model
     )
 
 
 def _belief(deterministic: tf.Tensor, stochastic: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     beliefs = {"deterministic": deterministic, "stochastic": stochastic}
     for name, values in beliefs.items():
-        values = beliefs[name] = tf.convert_to_tensor(values, tf.float32)
+        values = beliefs[name] = as_float32(name, values)
         if values.shape.rank != 2 or values.shape[1] is None:
             raise ValueError(f"{name} has shape {values.shape}; expected [B, size]")
     deterministic, stochastic = beliefs.values()

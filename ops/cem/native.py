@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import tensorflow as tf
 
 from ops import loader
+from ops.cem.bounds import Bounds
 from ops.cem.latent_model import LatentModel
 
 
@@ -14,8 +15,7 @@ def sample(
     mean: tf.Tensor,
     stddev: tf.Tensor,
     num_candidates: int,
-    action_min: float | tf.Tensor,
-    action_max: float | tf.Tensor,
+    bounds: Bounds,
     noise: tf.Tensor | None,
     seed: tf.Tensor | None,
 ) -> tf.Tensor:
@@ -24,7 +24,8 @@ def sample(
         mean=mean,
         stddev=stddev,
         num_candidates=num_candidates,
-        **_bounds(action_min, action_max, mean.shape[2]),
+        action_min=bounds.low,
+        action_max=bounds.high,
         **_noise(noise, seed),
     )
 
@@ -45,8 +46,7 @@ def plan_latent(
     *,
     mean: tf.Tensor,
     stddev: tf.Tensor,
-    action_min: float | tf.Tensor,
-    action_max: float | tf.Tensor,
+    bounds: Bounds,
     noise: tf.Tensor | None,
     latent_noise: tf.Tensor | None,
     seed: tf.Tensor | None,
@@ -63,7 +63,8 @@ def plan_latent(
         stochastic=stochastic,
         initial_mean=mean,
         initial_stddev=stddev,
-        **_bounds(action_min, action_max, mean.shape[2]),
+        action_min=bounds.low,
+        action_max=bounds.high,
         **_noise(noise, seed),
         latent_noise=[] if latent_noise is None else [latent_noise],
         action_weights=model.action_weights,
@@ -89,12 +90,7 @@ def _ops():
     return loader.load("cem")
 
 
-def _bounds(action_min, action_max, action_size):
-    bounds = {"action_min": action_min, "action_max": action_max}
-    return {name: tf.broadcast_to(bound, [action_size]) for name, bound in bounds.items()}
-
-
 def _noise(noise, seed):
     # Beside given noise the seed is not read; the op still has the input.
-    seed = tf.zeros([2], tf.int32) if seed is None else tf.cast(seed, tf.int32)
+    seed = tf.zeros([2], tf.int32) if seed is None else seed
     return {"noise": [] if noise is None else [noise], "seed": seed}

@@ -13,6 +13,7 @@ the inputs alone.
 
 from __future__ import annotations
 
+import math
 import numbers
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -20,9 +21,11 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 
 from ops.cem import backends, native
+from ops.cem.bounds import as_float32, initial_fit, make_bounds
 
 STDDEV_ESTIMATORS = ("std", "mean_absolute_deviation")
 TIES = ("keep", "drop")
+MOST_CANDIDATES = 2**24
 
 
 class CEMResult(NamedTuple):
@@ -73,9 +76,11 @@ def optimize(
       num_iterations: I, rounds of sampling and refitting.
       num_candidates: J, sequences judged a round.
       num_elites: K, best sequences the distribution is refitted to, 1 ≤ K ≤ J.
-      action_min, action_max: bounds, broadcast to [A]. Candidates are clipped before they are
-        judged and before they are refitted.
-      initial_mean, initial_stddev: [B, H, A]; zeros and ones (Algorithm 2, line 1) by default.
+      action_min, action_max: bounds, numbers or [A], which may be infinite. Candidates are clipped
+        before they are judged and before they are refitted.
+      initial_mean, initial_stddev: broadcast to [B, H, A]. By default the middle of the bounds and
+        half of their distance: zeros and ones (Algorithm 2, line 1) in [−1, 1] and without bounds.
+        `bounds.initial_fit` says how a single infinite bound counts.
       noise: [I, B, J, H, A] standard normal draws. Without it they come from `seed`.
       seed: int32 [2] for `tf.random.stateless_normal`; needed when `noise` is not given.
       stddev_estimator: `std`, the root mean squared deviation (divides by K; the released PlaNet
@@ -95,7 +100,8 @@ def optimize(
 
     Raises:
       ValueError: an argument is out of its range; the message names it.
-      tf.errors.InvalidArgumentError: a row has fewer finite returns than `num_elites`.
+      tf.errors.InvalidArgumentError: a row has fewer finite returns than `num_elites`, or bounds
+        that are not known before the graph runs do not fit.
     """
     if seed is None and (noise is None or seeded_objective):
         raise ValueError("seed is None; expected an int32 [2] seed, or noise [I, B, J, H, A]")
@@ -161,12 +167,15 @@ def search(
     )
     if ties not in TIES:
         raise ValueError(f"ties is {ties!r}; expected one of {TIES}")
-    backend = backends.resolve(backend)
+    bounds = make_bounds(action_min, action_max, action_size)
+    shape = [batch_size, horizon, action_size]
+    mean, stddev = initial_fit(initial_mean, initial_stddev, shape, bounds)
     candidates_shape = [batch_size, num_candidates, horizon, action_size]  # [B, J, H, A]
     if noise is not None:
-        noise = tf.convert_to_tensor(noise, tf.float32)
+        noise = as_float32("noise", noise)
         check_shape("noise has", noise, [num_iterations, *candidates_shape])
-    mean, stddev = initial_fit(initial_mean, initial_stddev, [batch_size, horizon, action_size])
+    seed = None if seed is None else as_seed(seed)
+    backend = backends.resolve(backend)
     rule = dict(
         num_elites=num_elites,
         stddev_estimator=stddev_estimator,
@@ -179,8 +188,8 @@ def search(
     def iterate(i, mean, stddev, _):
         seeds = (None, None) if seed is None else iteration_seeds(seed, i)
         eps = None if noise is None else noise[i]
-        actions = sample(mean, stddev, num_candidates, action_min, action_max, eps, seeds[0])
-        returns = judge(actions, i, seeds[1])
+        actions = sample(mean, stddev, num_candidates, bounds, eps, seeds[0])
+        returns = as_float32("objective_fn's result", judge(actions, i, seeds[1]))
         check_shape("objective_fn gave", returns, candidates_shape[:2])
         return i + 1, *fit(mean, stddev, actions, returns, **rule)
 
@@ -194,22 +203,12 @@ def search(
     return CEMResult(mean, stddev, mean[:, 0], returns)
 
 
-def initial_fit(
-    mean: tf.Tensor | None, stddev: tf.Tensor | None, shape: list[Any]
-) -> tuple[tf.Tensor, tf.Tensor]:
-    """What a search starts from, broadcast to `shape`: zeros and ones unless given."""
-    return (
-        tf.zeros(shape) if mean is None else tf.broadcast_to(mean, shape),
-        tf.ones(shape) if stddev is None else tf.broadcast_to(stddev, shape),
-    )
-
-
-def _sample(mean, stddev, num_candidates, action_min, action_max, noise, seed):
+def _sample(mean, stddev, num_candidates, bounds, noise, seed):
     """Draws actions [B, J, H, A]; see `native.sample`."""
     if noise is None:
         shape = tf.unstack(tf.shape(mean))
         noise = tf.random.stateless_normal([shape[0], num_candidates, *mean.shape[1:]], seed)
-    return tf.clip_by_value(mean[:, None] + stddev[:, None] * noise, action_min, action_max)
+    return tf.clip_by_value(mean[:, None] + stddev[:, None] * noise, *bounds)
 
 
 def _fit(
@@ -226,36 +225,45 @@ def _fit(
 
 def iteration_seeds(seed: tf.Tensor, iteration: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Returns an iteration's own two int32 [2] seeds: the candidates', the objective's."""
-    folded = tf.random.experimental.stateless_fold_in(tf.cast(seed, tf.int32), iteration)
+    folded = tf.random.experimental.stateless_fold_in(seed, iteration)
     first, second = tf.unstack(tf.random.experimental.stateless_split(folded, 2))
     return first, second
+
+
+def rank(
+    actions: tf.Tensor, returns: tf.Tensor, num_elites: int
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Picks each row's best candidates (Algorithm 2, line 7); ties go to the lower index.
+
+    Args:
+      actions: [B, J, H, A].
+      returns: [B, J]; candidates with a NaN or infinite one are behind all others.
+      num_elites: K.
+
+    Returns:
+      elites [B, K, H, A], their returns [B, K], best first, and which of those are finite, bool
+      [B, K]: others are no elites, and stand there where a row has no more.
+    """
+    judged = tf.where(tf.math.is_finite(returns), returns, -float("inf"))
+    elite_returns, indices = tf.math.top_k(judged, num_elites)
+    finite = tf.math.is_finite(elite_returns)
+    return tf.gather(actions, indices, axis=1, batch_dims=1), elite_returns, finite
 
 
 def select_elites(
     actions: tf.Tensor, returns: tf.Tensor, num_elites: int
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Picks each row's best candidates (Algorithm 2, line 7); ties go to the lower index.
-
-    Args:
-      actions: [B, J, H, A].
-      returns: [B, J]; NaN and infinite ones are passed over.
-      num_elites: K.
-
-    Returns:
-      elites [B, K, H, A] and their returns [B, K], best first.
+    """`rank` where each row must have K elites: they [B, K, H, A] and their returns [B, K].
 
     Raises:
       tf.errors.InvalidArgumentError: fewer than K finite returns in a row.
     """
-    finite = tf.math.is_finite(returns)
-    fewest = tf.reduce_min(tf.reduce_sum(tf.cast(finite, tf.int32), axis=1))
-    enough = tf.debugging.assert_greater_equal(
-        fewest, num_elites, "returns: fewer finite returns in a row than num_elites"
+    elites, elite_returns, finite = rank(actions, returns, num_elites)
+    enough = tf.debugging.assert_equal(
+        tf.reduce_all(finite), True, "returns: fewer finite returns in a row than num_elites"
     )
     with tf.control_dependencies([enough] if enough is not None else []):
-        judged = tf.where(finite, returns, returns.dtype.min)
-    elite_returns, indices = tf.math.top_k(judged, num_elites)
-    return tf.gather(actions, indices, axis=1, batch_dims=1), elite_returns
+        return tf.identity(elites), tf.identity(elite_returns)
 
 
 def better_than_the_worst(elite_returns: tf.Tensor) -> tf.Tensor:
@@ -296,6 +304,8 @@ def check_arguments(
     for name, value in {**at_least_one, "num_candidates": num_candidates}.items():
         if not isinstance(value, numbers.Integral) or value < 1:
             raise ValueError(f"{name} is {value}; expected an integer of at least 1")
+    if num_candidates > MOST_CANDIDATES:
+        raise ValueError(f"num_candidates is {num_candidates}; expected at most {MOST_CANDIDATES}")
     if not 1 <= num_elites <= num_candidates:
         raise ValueError(
             f"num_elites is {num_elites}; expected 1 to num_candidates, which is {num_candidates}"
@@ -306,8 +316,16 @@ def check_arguments(
         )
     if not 0.0 <= momentum < 1.0:
         raise ValueError(f"momentum is {momentum}; expected 0 ≤ momentum < 1")
-    if not min_stddev >= 0.0:
-        raise ValueError(f"min_stddev is {min_stddev}; expected at least 0")
+    if not 0.0 <= min_stddev < math.inf:
+        raise ValueError(f"min_stddev is {min_stddev}; expected at least 0, and finite")
+
+
+def as_seed(seed: Any) -> tf.Tensor:
+    """A seed as int32 [2]; a ValueError where it is none."""
+    seed = tf.convert_to_tensor(seed)
+    if not seed.dtype.is_integer or not seed.shape.is_compatible_with([2]):
+        raise ValueError(f"seed is {seed.dtype.name} {seed.shape}; expected int32 [2]")
+    return tf.cast(seed, tf.int32)
 
 
 def check_shape(what: str, values: tf.Tensor, expected: list[Any]) -> None:

@@ -10,16 +10,29 @@ from ops.mcts.qtransforms import (
     qtransform_completed_by_mix_value,
 )
 from ops.mcts.reuse import reroot
+from ops.mcts.stochastic import stochastic_muzero_policy
+from ops.mcts.stochastic_tree import StochasticSearchTree, StochasticState
 from ops.mcts.tree import SearchTree
-from ops.mcts.types import PolicyOutput, RecurrentFnOutput, RootFnOutput, SearchSummary
+from ops.mcts.types import (
+    ChanceRecurrentFnOutput,
+    DecisionRecurrentFnOutput,
+    PolicyOutput,
+    RecurrentFnOutput,
+    RootFnOutput,
+    SearchSummary,
+)
 
 __all__ = [
+    "ChanceRecurrentFnOutput",
+    "DecisionRecurrentFnOutput",
     "PolicyOutput",
     "QTransform",
     "RecurrentFnOutput",
     "RootFnOutput",
     "SearchSummary",
     "SearchTree",
+    "StochasticSearchTree",
+    "StochasticState",
     "Tree",
     "alphazero_policy",
     "gumbel_muzero_policy",
@@ -29,4 +42,5 @@ __all__ = [
     "qtransform_by_tree_min_max",
     "qtransform_completed_by_mix_value",
     "reroot",
+    "stochastic_muzero_policy",
 ]

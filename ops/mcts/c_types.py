@@ -6,7 +6,7 @@ import ctypes
 from ctypes import POINTER, c_float, c_int32, c_int64
 
 # In the order of the enumerations RuleKind and QTransformKind.
-RULE_KINDS = ("puct", "gumbel")
+RULE_KINDS = ("puct", "gumbel", "stochastic")
 QTRANSFORM_KINDS = ("parent_and_siblings", "min_max", "tree_min_max", "completed_by_mix_value")
 
 
@@ -27,6 +27,7 @@ class Rule(ctypes.Structure):
         ("value_scale", c_float),
         ("maxvisit_init", c_float),
         ("epsilon", c_float),
+        ("first_outcome", c_int32),
     ]
 
 
@@ -50,15 +51,22 @@ class BusyForest(ctypes.Structure):
         ("forest", Forest),
         ("through", POINTER(c_float)),
         ("rule", Rule),
+        ("parameters", POINTER(c_float)),
         ("virtual_loss", c_float),
     ]
 
 
 def rule(
-    kind: str, qtransform: str, max_depth: int, pb_c_init: float, pb_c_base: float, **parameters
+    kind: str,
+    qtransform: str,
+    max_depth: int,
+    pb_c_init: float,
+    pb_c_base: float,
+    first_outcome: int = 0,
+    **parameters,
 ) -> Rule:
     """The structure of a rule; `parameters` are the q-transform's, each of which must be given."""
-    missing = {name for name, _ in Rule._fields_[3:] if not name.startswith("pb_c")}
+    missing = {name for name, _ in Rule._fields_[3:-1] if not name.startswith("pb_c")}
     if missing != set(parameters):
         raise TypeError(f"a rule takes {sorted(missing)}, got {sorted(parameters)}")
     return Rule(
@@ -67,5 +75,6 @@ def rule(
         max_depth=max_depth,
         pb_c_init=pb_c_init,
         pb_c_base=pb_c_base,
+        first_outcome=first_outcome,
         **parameters,
     )

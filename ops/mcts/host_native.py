@@ -15,6 +15,12 @@ from ops.mcts.rules import SelectionRule
 from ops.mcts.tree import EDGE_ROWS, NODE_FIELDS
 
 
+def _structure(rule: SelectionRule) -> c_types.Rule:
+    qtransform = rule.qtransform
+    flags = {k: getattr(qtransform, k) for k in ("rescale_values", "use_mixed_value")}
+    return c_types.rule(rule.kind, qtransform.kind, **rule.plain_numbers(), **flags)
+
+
 @functools.cache
 def library() -> ctypes.CDLL:
     """The library of the ops, by its plain C functions (cc/kernels/c_api.cc)."""
@@ -53,11 +59,11 @@ class NativeForest:
         pointer = ctypes.POINTER(ctypes.c_float)
         arrays = (array.ctypes.data_as(pointer) for array in (nodes, edges, stats))
         forest = c_types.Forest(*arrays, *nodes.shape[:2], edges.shape[3])
-        parameters = rule.qtransform._asdict()
-        limits = (rule.max_depth, rule.pb_c_init, rule.pb_c_base)
-        rule = c_types.rule(rule.kind, parameters.pop("kind"), *limits, **parameters)
+        parameters = rule.parameters()
+        self._parameters = None if parameters is None else parameters.numpy()
+        each = None if parameters is None else self._parameters.ctypes.data_as(pointer)
         through = self.through.ctypes.data_as(pointer)
-        self._busy = c_types.BusyForest(forest, through, rule, virtual_loss)
+        self._busy = c_types.BusyForest(forest, through, _structure(rule), each, virtual_loss)
         self._address = ctypes.addressof(self._busy)
 
     @classmethod

@@ -86,10 +86,10 @@ class ReferenceForest:
     def _reserve(self, b: int, parent: int, action: int) -> int:
         """The node behind the edge; where there is none, one at which other walks end."""
         edge = self.edges[b, parent, :, action]
-        node = int(self.stats[b, t.NEXT_NODE])
+        node = self._index(self.stats[b, t.NEXT_NODE])
         self.stats[b, t.NEXT_NODE] += 1
         if edge[t.EDGE_CHILD] >= 0:
-            return int(edge[t.EDGE_CHILD])
+            return self._index(edge[t.EDGE_CHILD])
         num_actions = self.edges.shape[3]
         self.edges[b, node] = 0.0
         self.edges[b, node, t.EDGE_PROB] = -1.0
@@ -102,11 +102,23 @@ class ReferenceForest:
         edge[t.EDGE_CHILD] = node
         return node
 
+    def _index(self, number: np.float32) -> int:
+        """A number out of a tree as the index of one of its nodes."""
+        good = 0 <= number < self.nodes.shape[1]
+        require(good, "nodes and edges do not make a tree")
+        return int(number)
+
+    def _parent(self, b: int, node: int) -> int:
+        """The node above, which is older: a walk up comes to an end whatever a tree holds."""
+        parent = self._index(self.nodes[b, node, t.PARENT])
+        require(parent < node, "nodes and edges do not make a tree")
+        return parent
+
     def _edge_into(self, b: int, node: int) -> np.ndarray:
         """The column of the edge into a node, a view."""
-        parent = int(self.nodes[b, node, t.PARENT])
         slot = self.nodes.view(np.int32)[b, node, t.PLACE] & t.MAX_ACTIONS
-        return self.edges[b, parent, :, slot]
+        require(slot < self.edges.shape[3], "nodes and edges do not make a tree")
+        return self.edges[b, self._parent(b, node), :, slot]
 
     def _blend(self, b: int, node: int) -> None:
         """The edge's Q with the walks in flight as visits that returned -virtual_loss."""
@@ -127,7 +139,7 @@ class ReferenceForest:
                 return
             self._edge_into(b, node)[t.EDGE_VISITS] += change
             self._blend(b, node)
-            node = int(self.nodes[b, node, t.PARENT])
+            node = self._parent(b, node)
 
     def _write(self, b, leaf, said, probs, prior_logits) -> None:
         record = self.nodes[b, leaf]
@@ -142,7 +154,7 @@ class ReferenceForest:
 
     def _back_up(self, b: int, node: int, value: np.float32) -> tuple[int, np.float32]:
         """One step of a backup as it is without the walks in flight: the parent, its return."""
-        child, parent = self.nodes[b, node], int(self.nodes[b, node, t.PARENT])
+        child, parent = self.nodes[b, node], self._parent(b, node)
         record, edge = self.nodes[b, parent], self._edge_into(b, node)
         value = child[t.REWARD] + child[t.DISCOUNT] * value
         count = record[t.VISITS] - self.through[b, parent]

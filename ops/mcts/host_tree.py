@@ -7,12 +7,12 @@ from collections import deque
 import numpy as np
 import tensorflow as tf
 
-from ops.mcts import backends, checks, policies, reuse
+from ops.mcts import arguments, backends, checks, policies, reuse
 from ops.mcts.errors import require
 from ops.mcts.host_native import NativeForest
 from ops.mcts.host_reference import ReferenceForest
-from ops.mcts.qtransforms import QTransform, qtransform_by_min_max
-from ops.mcts.rules import UNLIMITED_DEPTH, SelectionRule
+from ops.mcts.qtransforms import Number, QTransform, QTransformFn, qtransform_by_min_max
+from ops.mcts.rules import selection_rule
 from ops.mcts.tree import SearchTree
 from ops.mcts.types import RootFnOutput, SearchSummary
 
@@ -41,13 +41,13 @@ class Tree:
         root: RootFnOutput | None,
         num_simulations: int,
         invalid_actions: np.ndarray | None = None,
-        max_depth: int | None = None,
-        qtransform: QTransform | None = None,
-        dirichlet_fraction: float = 0.25,
-        dirichlet_alpha: float = 0.3,
+        max_depth: int | np.ndarray | None = None,
+        qtransform: QTransform | QTransformFn | None = None,
+        dirichlet_fraction: Number = 0.25,
+        dirichlet_alpha: Number = 0.3,
         dirichlet_noise: np.ndarray | None = None,
-        pb_c_init: float = 1.25,
-        pb_c_base: float = 19652.0,
+        pb_c_init: Number = 1.25,
+        pb_c_base: Number = 19652.0,
         virtual_loss: float = 1.0,
         seed: tuple[int, int] | None = None,
         backend: str = "auto",
@@ -58,7 +58,7 @@ class Tree:
         Args:
           root: the root's prior_logits [B, A] and value [B]; its embedding is not read. None with
             `search_tree`.
-          num_simulations: how many walks each tree has room for.
+          num_simulations: how many walks each tree has room for, at least 1.
           invalid_actions, max_depth, dirichlet_fraction, dirichlet_alpha, dirichlet_noise,
             pb_c_init, pb_c_base, seed, backend, search_tree: as in `muzero_policy`.
           qtransform: by the bounds -1 and 1 if None.
@@ -67,23 +67,23 @@ class Tree:
         Raises:
           tf.errors.InvalidArgumentError: names the argument that is wrong.
         """
-        checks.search_arguments(num_simulations, max_depth)
-        require(
-            np.isfinite(virtual_loss), f"virtual_loss is {virtual_loss}, expected a finite number"
-        )
-        depth = UNLIMITED_DEPTH if max_depth is None else max_depth
-        qtransform = qtransform or qtransform_by_min_max(-1.0, 1.0)
-        rule = SelectionRule("puct", qtransform, depth, pb_c_init, pb_c_base)
-        noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
+        require(tf.executing_eagerly(), "mcts.Tree is for the host: not inside a tf.function")
+        num_simulations = checks.room_for(num_simulations, least=1)
+        virtual_loss = arguments.known("virtual_loss", virtual_loss, arguments.FINITE)
+        require(not tf.is_tensor(virtual_loss), "virtual_loss is a tensor, expected one number")
         root = None if root is None else RootFnOutput(root.prior_logits, root.value, ())
-        logits = policies.noisy_prior(root, search_tree, invalid_actions, *noise, seed)
-        forest = NativeForest if backends.resolve(backend) == "native" else ReferenceForest
-        if search_tree is None:
-            arrays = (logits.numpy(), np.array(root.value, np.float32))
+        noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
+        root, tree, logits = policies.start_of(root, search_tree, invalid_actions, *noise, seed)
+        qtransform = qtransform or qtransform_by_min_max(-1.0, 1.0)
+        rule = selection_rule("puct", qtransform, max_depth, logits[:, 0], pb_c_init, pb_c_base)
+        backend = backends.resolve(backend, rule.qtransform)
+        forest = NativeForest if backend == "native" else ReferenceForest
+        if tree is None:
+            arrays = (logits.numpy(), root.value.numpy())
             self._forest = forest.planted(*arrays, num_simulations + 1, rule, virtual_loss)
         else:
-            tree = checks.room(reuse.with_root_prior(search_tree, logits), num_simulations)
-            arrays = (np.array(part, np.float32) for part in tree[:3])
+            tree = checks.room(reuse.continued(tree, logits, backend), num_simulations)
+            arrays = (np.array(part, order="C") for part in tree[:3])
             self._forest = forest(*arrays, rule, virtual_loss)
         self._left = num_simulations
         self._asked: deque[tuple[np.ndarray, tuple[int, ...]]] = deque()  # leaf, shape for the user
@@ -109,8 +109,7 @@ class Tree:
           parent and action, int32 [B] or [B, walks]. The edge may lead to a node that exists, where
           the depth limit, a terminal node or another walk's leaf ends the walk.
         """
-        count = 1 if walks is None else walks
-        require(count >= 1, f"walks is {walks}, expected None or at least 1")
+        count = 1 if walks is None else arguments.integer("walks", walks, 1)
         require(
             count <= self._left,
             f"num_simulations has no room for walks = {count}: {self._left} are left",
@@ -187,11 +186,12 @@ class Tree:
         Its embeddings say which node each of its nodes was, int32 [B, max_kept + num_simulations];
         0 beyond the root marks nodes that are still free. As mcts.reroot.
         """
-        action = tf.constant(np.asarray(action), tf.int32)
         return reuse.reroot(self.search_tree(), action, num_simulations, max_kept)
 
 
 def _array(name: str, given: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
-    array = np.ascontiguousarray(given, np.float32)
-    require(array.shape == shape, f"{name} has shape {array.shape}, expected {shape}")
-    return array
+    """`given` as float32, contiguous, of the shape: plain C sees no more than its address."""
+    if not (isinstance(given, np.ndarray) and given.dtype.kind in "fiu"):
+        given = checks.tensor_of(name, given, tf.TensorShape(None)).numpy()
+    require(given.shape == shape, f"{name} has shape {given.shape}, expected {shape}")
+    return np.ascontiguousarray(given, np.float32)

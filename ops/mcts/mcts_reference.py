@@ -1,6 +1,5 @@
-"""simulate, expand and backward in plain TensorFlow: static shapes, no host callback, compiles
-under
-XLA.
+"""simulate, expand and backward in plain TensorFlow: static shapes, no host callback; XLA compiles
+them.
 
 What cc/kernels does for one tree, this does for a batch of trees in lockstep. Trees that are done
 with their walk keep stepping in place without effect until the last one is done.
@@ -12,14 +11,15 @@ from typing import Any
 
 import tensorflow as tf
 
-from ops.mcts import seq_halving
+from ops.mcts import checks, qtransforms, seq_halving
 from ops.mcts import tree as t
-from ops.mcts.qtransforms import QTransform
+from ops.mcts.arguments import column
+from ops.mcts.qtransforms import QTransform, QTransformFn
 from ops.mcts.rules import SelectionRule
 from ops.mcts.tree import SearchTree
 from ops.mcts.types import RecurrentFnOutput
 
-TINY = tf.float32.as_numpy_dtype(1.1754944e-38)
+CHANCE_TIE = 0.99999  # of the greatest score: as good as the greatest
 
 
 def simulate(tree: SearchTree, rule: SelectionRule) -> tuple[tf.Tensor, tf.Tensor]:
@@ -29,24 +29,29 @@ def simulate(tree: SearchTree, rule: SelectionRule) -> tuple[tf.Tensor, tf.Tenso
     """
     node = tf.zeros(tf.shape(tree.nodes)[:1], tf.int32)
     rows, record = _at_node(tree, node)
-    action, _ = _best(_root_scores(rows, record, tree.stats, rule))
+    action, _ = _best(_root_scores(tree, node, rows, record, rule))
     child = _child(rows, action)
-    state = (tf.constant(1), node, action, child, child >= 0)
+    limit = tf.minimum(rule.max_depth, tree.num_nodes)  # no walk is longer, whatever a tree holds
+
+    def goes_deeper(depth, child):
+        return (child >= 0) & (depth < limit)
 
     def step(depth, node, action, child, walking):
-        rows, record = _at_node(tree, tf.maximum(child, 0))
-        next_action, score = _best(_interior_scores(rows, record, tree.stats, rule))
-        walking &= score > -float(
-            "inf"
-        )  # else the child is terminal: the edge into it is the answer
+        at = tf.maximum(child, 0)
+        rows, record = _at_node(tree, at)
+        next_action, score = _best(_interior_scores(tree, at, rows, record, rule))
+        # Without a score the child is terminal: the edge into it is the answer.
+        walking &= score > -float("inf")
         node, action = tf.where(walking, child, node), tf.where(walking, next_action, action)
         child = tf.where(walking, _child(rows, next_action), child)
-        return depth + 1, node, action, child, walking & (child >= 0)
+        return depth + 1, node, action, child, walking & goes_deeper(depth + 1, child)
 
-    def goes_on(depth, node, action, child, walking):
-        return tf.reduce_any(walking) & (depth < rule.max_depth)
-
-    _, node, action, _, _ = tf.while_loop(goes_on, step, state)
+    depth = tf.constant(1)
+    _, node, action, _, _ = tf.while_loop(
+        lambda depth, node, action, child, walking: tf.reduce_any(walking),
+        step,
+        (depth, node, action, child, goes_deeper(depth, child)),
+    )
     return node, action
 
 
@@ -96,7 +101,9 @@ def backward(tree: SearchTree, leaf: tf.Tensor) -> SearchTree:
     def step(nodes, edges, stats, value, index):
         active = index > 0
         child = tf.gather(nodes, index, axis=1, batch_dims=1)
-        parent = tf.maximum(tf.cast(child[:, t.PARENT], tf.int32), 0)
+        # A parent is older than its child; a tree that says otherwise must not loop for ever.
+        parent = tf.minimum(tf.cast(child[:, t.PARENT], tf.int32), index - 1)
+        parent = tf.maximum(parent, 0)
         action = tf.where(active, t.slot_of(child), 0)
         reward, discount = child[:, t.REWARD], child[:, t.DISCOUNT]
         record = tf.gather(nodes, parent, axis=1, batch_dims=1)
@@ -117,72 +124,25 @@ def backward(tree: SearchTree, leaf: tf.Tensor) -> SearchTree:
     return SearchTree(nodes, edges, stats, tree.embeddings)
 
 
-def transform(
-    qtransform: QTransform, rows: tf.Tensor, record: tf.Tensor, stats: tf.Tensor
+def qscores(
+    qtransform: QTransform | QTransformFn,
+    tree: SearchTree,
+    node: tf.Tensor,
+    rows: tf.Tensor,
+    record: tf.Tensor,
 ) -> tf.Tensor:
-    """The q-transform at one node a tree: rows [B, 6, A], record [B, 8], stats [B, 3] to [B, A]."""
-    qvalues, visited = rows[:, t.EDGE_QVALUE], rows[:, t.EDGE_VISITS] > 0
-    if qtransform.kind == "parent_and_siblings":
-        return _by_parent_and_siblings(qtransform, qvalues, visited, record[:, t.VALUE, None])
-    if qtransform.kind == "min_max":
-        return _by_min_max(qtransform, qvalues, visited, record[:, t.VALUE, None])
-    if qtransform.kind == "tree_min_max":
-        return _by_tree_min_max(qvalues, visited, stats)
-    return _completed_by_mix_value(qtransform, rows, record[:, t.RAW_VALUE, None])
+    """The q-transform at one node a tree: node [B], edges by action [B, 6, A], record [B, 8] to
+    [B, A].
+    """
+    if isinstance(qtransform, QTransform):
+        return qtransforms.transform(qtransform, rows, record, tree.stats)
+    legal = rows[:, t.EDGE_PROB] >= 0
+    return checks.own_qvalues(qtransform(tree, node), legal)
 
 
-def _by_parent_and_siblings(qtransform, qvalues, visited, value):
-    known = tf.where(visited, qvalues, value)
-    low = tf.minimum(value, tf.reduce_min(known, axis=-1, keepdims=True))
-    high = tf.maximum(value, tf.reduce_max(known, axis=-1, keepdims=True))
-    scale = tf.maximum(high - low, qtransform.epsilon)
-    return tf.where(visited, (qvalues - low) / scale, 0.0)
-
-
-def _by_min_max(qtransform, qvalues, visited, value):
-    low, high = qtransform.min_value, qtransform.max_value
-    missing = tf.fill(tf.shape(value), low)
-    if qtransform.fpu_reduction >= 0:
-        missing = tf.clip_by_value(value - qtransform.fpu_reduction, low, high)
-    span = tf.constant(high, tf.float32) - tf.constant(low, tf.float32)
-    return (tf.where(visited, qvalues, missing) - low) / span
-
-
-def _by_tree_min_max(qvalues, visited, stats):
-    low, high = stats[:, t.MIN_QVALUE, None], stats[:, t.MAX_QVALUE, None]
-    spread = high > low
-    scaled = (qvalues - tf.where(spread, low, 0.0)) / tf.where(spread, high - low, 1.0)
-    return tf.where(visited, scaled, 0.0)
-
-
-def _completed_by_mix_value(qtransform, rows, raw_value):
-    qvalues, visits = rows[:, t.EDGE_QVALUE], rows[:, t.EDGE_VISITS]
-    visited = visits > 0
-    value = raw_value
-    if qtransform.use_mixed_value:
-        value = _mixed_value(rows, raw_value)
-    completed = tf.where(visited, qvalues, value)
-    if qtransform.rescale_values:
-        low = tf.reduce_min(completed, axis=-1, keepdims=True)
-        span = tf.reduce_max(completed, axis=-1, keepdims=True) - low
-        completed = (completed - low) / tf.maximum(span, qtransform.epsilon)
-    most = tf.reduce_max(visits, axis=-1, keepdims=True)
-    return (qtransform.maxvisit_init + most) * qtransform.value_scale * completed
-
-
-def _mixed_value(rows, raw_value):
-    qvalues, visits = rows[:, t.EDGE_QVALUE], rows[:, t.EDGE_VISITS]
-    weights = tf.where(visits > 0, tf.maximum(rows[:, t.EDGE_PROB], TINY), 0.0)
-    total = tf.reduce_sum(weights, axis=-1, keepdims=True)
-    total = tf.where(total > 0, total, 1.0)
-    mean = tf.reduce_sum(weights * qvalues, axis=-1, keepdims=True) / total
-    count = tf.reduce_sum(visits, axis=-1, keepdims=True)
-    return (raw_value + count * mean) / (count + 1.0)
-
-
-def _root_scores(rows, record, stats, rule):
-    if rule.kind == "puct":
-        return _interior_scores(rows, record, stats, rule)
+def _root_scores(tree, node, rows, record, rule):
+    if rule.kind != "gumbel":
+        return _interior_scores(tree, node, rows, record, rule)
     legal, visits = rows[:, t.EDGE_PROB] >= 0, rows[:, t.EDGE_VISITS]
     largest, last = rule.considered.shape[0] - 1, rule.considered.shape[1] - 1
     valid = tf.reduce_sum(tf.cast(legal, tf.int32), axis=-1)
@@ -195,24 +155,52 @@ def _root_scores(rows, record, stats, rule):
         considered[:, None],
         rule.gumbel,
         rows[:, t.EDGE_LOGIT],
-        transform(rule.qtransform, rows, record, stats),
+        qscores(rule.qtransform, tree, node, rows, record),
         visits,
     )
     return tf.where(legal, score, -float("inf"))
 
 
-def _interior_scores(rows, record, stats, rule):
+def _interior_scores(tree, node, rows, record, rule):
+    if rule.kind == "stochastic":
+        return _stochastic_scores(tree, node, rows, record, rule)
     legal, visits = rows[:, t.EDGE_PROB] >= 0, rows[:, t.EDGE_VISITS]
-    qscore = transform(rule.qtransform, rows, record, stats)
+    qscore = qscores(rule.qtransform, tree, node, rows, record)
     if rule.kind == "puct":
         count = record[:, t.VISITS, None]
-        rate = rule.pb_c_init + tf.math.log1p((count + 1.0) / rule.pb_c_base)
+        rate = column(rule.pb_c_init) + tf.math.log1p((count + 1.0) / column(rule.pb_c_base))
         score = qscore + tf.sqrt(count) * rate * rows[:, t.EDGE_PROB] / (visits + 1.0)
     else:
         total = tf.reduce_sum(visits, axis=-1, keepdims=True)
         logits = tf.where(legal, rows[:, t.EDGE_LOGIT], t.LOWEST_LOGIT)
         score = tf.nn.softmax(logits + qscore) - visits / (1.0 + total)
     return tf.where(legal, score, -float("inf"))
+
+
+def _stochastic_scores(tree, node, rows, record, rule):
+    """PUCT's scores of the actions beside those of the outcomes: a node's legal edges are all of
+    one kind.
+    """
+    first = rule.first_outcome
+    rule = rule._replace(kind="puct")
+    actions = _interior_scores(tree, node, rows[:, :, :first], record, rule)
+    return tf.concat([actions, _chance_scores(rows[:, :, first:])], axis=-1)
+
+
+def _chance_scores(rows):
+    """0 for every outcome that is tied with the greatest prior / (visits + 1), -inf for the rest.
+
+    As TiedChanceScore of cc/kernels/formulas.h; of the unvisited outcomes only the first of the
+    greatest prior is looked at, as there.
+    """
+    prior, visits = rows[:, t.EDGE_PROB], rows[:, t.EDGE_VISITS]
+    likely = tf.argmax(tf.where(visits > 0, -1.0, prior), axis=-1)
+    likeliest = tf.one_hot(likely, tf.shape(prior)[1], on_value=True, off_value=False)
+    looked_at = (prior >= 0) & ((visits > 0) | likeliest)
+    score = tf.where(looked_at, prior / (visits + 1.0), -float("inf"))
+    greatest = tf.reduce_max(score, axis=-1, keepdims=True)
+    tied = score >= CHANCE_TIE * tf.maximum(greatest, 0.0)
+    return tf.where(tied, 0.0, -float("inf"))
 
 
 def _best(scores):

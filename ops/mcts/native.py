@@ -25,7 +25,7 @@ def tree_from_root(root: RootFnOutput, num_nodes: int) -> SearchTree:
 def simulate(tree: SearchTree, rule: SelectionRule) -> tuple[tf.Tensor, tf.Tensor]:
     """As mcts_reference.simulate."""
     return _ops().lookahead_mcts_simulate(
-        nodes=tree.nodes, edges=tree.edges, stats=tree.stats, **_rule_arguments(tree, rule)
+        nodes=tree.nodes, edges=tree.edges, stats=tree.stats, **_rule_arguments(rule)
     )
 
 
@@ -63,10 +63,24 @@ def step(
     embedding.
     """
     nodes, edges, stats, embeddings, parent, action, gathered = _ops().lookahead_mcts_step(
-        **_expand_arguments(tree, parent, action, step, embedding), **_rule_arguments(tree, rule)
+        **_expand_arguments(tree, parent, action, step, embedding), **_rule_arguments(rule)
     )
     tree = SearchTree(nodes, edges, stats, _packed(tree, embeddings))
     return tree, parent, action, _packed(tree, gathered)
+
+
+def without_unmade(tree: SearchTree) -> SearchTree:
+    """The tree with zeros as embeddings of the nodes that no simulation was left to make.
+
+    A graph in which nobody reads them does not work this out.
+    """
+    made = tree.node_visits > 0
+
+    def cleared(whole):
+        mask = tf.reshape(made, tf.concat([tf.shape(made), [1] * (whole.shape.rank - 2)], axis=0))
+        return tf.where(mask, whole, tf.zeros([], whole.dtype))
+
+    return tree._replace(embeddings=tf.nest.map_structure(cleared, tree.embeddings))
 
 
 def gather_nodes(embeddings: Any, node: tf.Tensor) -> Any:
@@ -98,15 +112,16 @@ def _expand_arguments(tree, parent, action, step, embedding):
     )
 
 
-def _rule_arguments(tree, rule):
-    noisy = rule.kind == "gumbel"
+def _rule_arguments(rule):
+    noisy, parameters = rule.kind == "gumbel", rule.parameters()
     return dict(
         gumbel=[rule.gumbel] if noisy else [],
         considered=[rule.considered] if noisy else [],
+        parameters=[] if parameters is None else [parameters],
         rule=rule.kind,
-        max_depth=rule.max_depth,
-        pb_c_init=rule.pb_c_init,
-        pb_c_base=rule.pb_c_base,
+        first_outcome=rule.first_outcome,
         qtransform=rule.qtransform.kind,
-        **{k: v for k, v in rule.qtransform._asdict().items() if k != "kind"},
+        rescale_values=rule.qtransform.rescale_values,
+        use_mixed_value=rule.qtransform.use_mixed_value,
+        **rule.plain_numbers(),
     )

@@ -6,22 +6,24 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from ops.mcts import checks, reuse, seq_halving
+from ops.mcts import arguments, backends, checks, reuse, seq_halving
 from ops.mcts import mcts_reference as reference
 from ops.mcts import tree as t
+from ops.mcts.arguments import column
 from ops.mcts.errors import require
 from ops.mcts.qtransforms import (
+    TINY,
+    Number,
     QTransform,
+    QTransformFn,
     qtransform_by_min_max,
     qtransform_by_parent_and_siblings,
     qtransform_completed_by_mix_value,
 )
-from ops.mcts.rules import UNLIMITED_DEPTH, SelectionRule
+from ops.mcts.rules import selection_rule
 from ops.mcts.search import RecurrentFn, search, start
 from ops.mcts.tree import SearchTree
 from ops.mcts.types import PolicyOutput, RootFnOutput
-
-TINY = reference.TINY
 
 
 def muzero_policy(
@@ -29,14 +31,14 @@ def muzero_policy(
     recurrent_fn: RecurrentFn,
     num_simulations: int,
     invalid_actions: tf.Tensor | None = None,
-    max_depth: int | None = None,
-    qtransform: QTransform | None = None,
-    dirichlet_fraction: float | tf.Tensor = 0.25,
-    dirichlet_alpha: float = 0.3,
+    max_depth: int | tf.Tensor | None = None,
+    qtransform: QTransform | QTransformFn | None = None,
+    dirichlet_fraction: Number = 0.25,
+    dirichlet_alpha: Number = 0.3,
     dirichlet_noise: tf.Tensor | None = None,
-    pb_c_init: float = 1.25,
-    pb_c_base: float = 19652.0,
-    temperature: float | tf.Tensor = 1.0,
+    pb_c_init: Number = 1.25,
+    pb_c_base: Number = 19652.0,
+    temperature: Number = 1.0,
     seed: tf.Tensor | tuple[int, int] | None = None,
     backend: str = "auto",
     search_tree: SearchTree | None = None,
@@ -44,20 +46,28 @@ def muzero_policy(
 ) -> PolicyOutput:
     """MuZero's search (Schrittwieser et al. 2020, appendix B): PUCT, the action by visit counts.
 
+    Numbers, max_depth among them, may be tensors: of one number, or of one a tree, [B].
+
     Args:
       root: the root's prior_logits [B, A], value [B], embedding; None with `search_tree`.
-      recurrent_fn: (action [B], embedding) -> (RecurrentFnOutput, embedding).
-      num_simulations: simulations to add; with `simulations` the most of them, a tree's room.
+      recurrent_fn: (action [B], embedding) -> (RecurrentFnOutput, embedding); if it has an argument
+        `seed`, it is given one for each simulation, int32 [2].
+      num_simulations: simulations to add; with `simulations` the most of them, a tree's room. With
+        0 action_weights are uniform over the legal actions.
       invalid_actions: [B, A], not 0 where an action is not allowed at the root.
       max_depth: the longest walk, in actions; None for no limit.
-      qtransform: by parent and siblings if None.
-      dirichlet_fraction: share of noise in the root's prior.
+      qtransform: by parent and siblings if None; see `qtransforms`. A function
+        (tree, node_index int32 [B]) -> [B, A] of the caller's own runs on the tensorflow backend.
+      dirichlet_fraction: share of noise in the root's prior, 0 to 1.
       dirichlet_alpha: concentration of the noise.
-      dirichlet_noise: [B, A], noise already drawn; drawn from `seed` if None.
+      dirichlet_noise: [B, A], noise already drawn, which is mixed with the prior over all actions
+        as it is; if None, noise over the legal actions is drawn from `seed` and mixed with the
+        prior over these.
       pb_c_init: c₁ of the PUCT formula.
       pb_c_base: c₂ of the PUCT formula.
-      temperature: of the action's choice; 0 takes the most visited.
-      seed: int32 [2], for noise and action; a fresh one if None.
+      temperature: of the action's choice, which is in proportion to visits^(1 / temperature); 0
+        takes the most visited.
+      seed: int32 [2], for noise, action and model; a fresh one if None.
       backend: 'native', 'tensorflow' or 'auto'.
       search_tree: a tree to continue, from `reroot`.
       simulations: int32 scalar, how many to run this time, 1 to num_simulations; None: all.
@@ -68,21 +78,25 @@ def muzero_policy(
     Raises:
       tf.errors.InvalidArgumentError: names the argument that is wrong.
     """
-    checks.search_arguments(num_simulations, max_depth)
+    num_simulations = checks.room_for(num_simulations)
     run = checks.simulations_to_run(simulations, num_simulations)
-    rule = SelectionRule(
+    root, search_tree = _checked(root, search_tree)
+    logits = _given_prior(root, search_tree)
+    rule = selection_rule(
         "puct",
         qtransform or qtransform_by_parent_and_siblings(),
-        UNLIMITED_DEPTH if max_depth is None else max_depth,
+        max_depth,
+        logits[:, 0],
         pb_c_init,
         pb_c_base,
     )
+    backend = backends.resolve(backend, rule.qtransform)
+    temperature = arguments.number("temperature", temperature, arguments.NOT_NEGATIVE, logits[:, 0])
     noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
     seeds = _split(seed)
-    root = _checked(root, search_tree)
-    noisy = _noisy_prior(root, search_tree, invalid_actions, *noise, seeds[0])
+    noisy = _noisy_prior(logits, invalid_actions, *noise, seeds[0])
     tree = _tree(root, search_tree, noisy, num_simulations, backend)
-    tree = search(tree, recurrent_fn, rule, run, backend)
+    tree = search(tree, recurrent_fn, rule, run, backend, seeds[0])
     weights = tree.summary().visit_probs
     return PolicyOutput(_sample(seeds[1], weights, temperature), weights, tree)
 
@@ -92,11 +106,11 @@ def alphazero_policy(
     recurrent_fn: RecurrentFn,
     num_simulations: int,
     invalid_actions: tf.Tensor | None = None,
-    max_depth: int | None = None,
-    qtransform: QTransform | None = None,
-    min_value: float = -1.0,
-    max_value: float = 1.0,
-    fpu_reduction: float | None = None,
+    max_depth: int | tf.Tensor | None = None,
+    qtransform: QTransform | QTransformFn | None = None,
+    min_value: Number = -1.0,
+    max_value: Number = 1.0,
+    fpu_reduction: Number | None = None,
     **kwargs,
 ) -> PolicyOutput:
     """AlphaZero's search: PUCT over values within known bounds, with optional first-play urgency.
@@ -114,11 +128,11 @@ def gumbel_muzero_policy(
     recurrent_fn: RecurrentFn,
     num_simulations: int,
     invalid_actions: tf.Tensor | None = None,
-    max_depth: int | None = None,
-    qtransform: QTransform | None = None,
+    max_depth: int | tf.Tensor | None = None,
+    qtransform: QTransform | QTransformFn | None = None,
     max_num_considered_actions: int = 16,
     gumbel: tf.Tensor | None = None,
-    gumbel_scale: float | tf.Tensor = 1.0,
+    gumbel_scale: Number = 1.0,
     seed: tf.Tensor | tuple[int, int] | None = None,
     backend: str = "auto",
     simulations: tf.Tensor | int | None = None,
@@ -127,15 +141,18 @@ def gumbel_muzero_policy(
 
     Args:
       root: the root's prior_logits [B, A], value [B], embedding.
-      recurrent_fn: (action [B], embedding) -> (RecurrentFnOutput, embedding).
-      num_simulations: simulations to run; with `simulations` the most of them, a tree's room.
+      recurrent_fn: (action [B], embedding) -> (RecurrentFnOutput, embedding); as in
+        `muzero_policy`, with an argument `seed` if it has one.
+      num_simulations: simulations to run; with `simulations` the most of them, a tree's room. With
+        0 the action is the best of gumbel + prior.
       invalid_actions: [B, A], not 0 where an action is not allowed at the root.
       max_depth: the longest walk, in actions; None for no limit.
-      qtransform: completed by mixed value if None.
-      max_num_considered_actions: how many actions the halving starts from.
+      qtransform: completed by mixed value if None; as in `muzero_policy`.
+      max_num_considered_actions: how many actions the halving starts from, a Python integer; all
+        of them if there are fewer.
       gumbel: [B, A], noise already drawn; drawn from `seed` if None.
       gumbel_scale: factor of the noise; 0 makes a deterministic policy.
-      seed: int32 [2]; a fresh one if None.
+      seed: int32 [2], for noise and model; a fresh one if None.
       backend: 'native', 'tensorflow' or 'auto'.
       simulations: int32 scalar, how many to run this time, 1 to num_simulations; None: all.
 
@@ -146,47 +163,81 @@ def gumbel_muzero_policy(
     Raises:
       tf.errors.InvalidArgumentError: names the argument that is wrong.
     """
-    checks.search_arguments(num_simulations, max_depth)
-    most = max_num_considered_actions
-    require(most >= 1, f"max_num_considered_actions is {most}, expected at least 1")
+    num_simulations = checks.room_for(num_simulations)
+    most = arguments.integer("max_num_considered_actions", max_num_considered_actions, 1)
     run = checks.simulations_to_run(simulations, num_simulations)
-    qtransform = qtransform or qtransform_completed_by_mix_value()
     root = checks.root_of_model(root)
-    logits = _masked(root.prior_logits, invalid_actions)
-    if gumbel is None:
-        gumbel = _gumbel(_split(seed)[0], tf.shape(logits))
-    gumbel = gumbel_scale * checks.tensor_of("gumbel", gumbel, logits.shape)
-    rule = SelectionRule(
-        "gumbel",
-        qtransform,
-        UNLIMITED_DEPTH if max_depth is None else max_depth,
-        gumbel=gumbel,
-        considered=_considered_visits(most, num_simulations, run),
+    logits, batch = _masked(root.prior_logits, invalid_actions), root.value
+    rule = selection_rule(
+        "gumbel", qtransform or qtransform_completed_by_mix_value(), max_depth, batch
     )
-    tree = _tree(root, None, logits, num_simulations, backend)
-    tree = search(tree, recurrent_fn, rule, run, backend)
-    return _gumbel_decision(tree, logits, gumbel, qtransform)
-
-
-def noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed) -> tf.Tensor:
-    """The prior logits with which `muzero_policy` searches, given its arguments: [B, A]."""
+    backend = backends.resolve(backend, rule.qtransform)
+    scale = arguments.number("gumbel_scale", gumbel_scale, arguments.NOT_NEGATIVE, batch)
     seed = _split(seed)[0]
-    root = _checked(root, search_tree)
-    return _noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed)
+    if gumbel is None:
+        gumbel = _gumbel(seed, tf.shape(logits))
+    gumbel = column(scale) * checks.noise("gumbel", gumbel, logits)
+    most = min(most, logits.shape[1], max(num_simulations, 1))
+    rule = rule._replace(gumbel=gumbel, considered=_considered_visits(most, num_simulations, run))
+    tree = _tree(root, None, logits, num_simulations, backend)
+    tree = search(tree, recurrent_fn, rule, run, backend, seed)
+    return _gumbel_decision(tree, logits, gumbel, rule.qtransform)
 
 
-def _noisy_prior(root, search_tree, invalid_actions, fraction, alpha, noise, seed):
-    """Prior and noise mixed, masked; `noise` is drawn from `seed` if None."""
-    logits = search_tree.root_row(t.EDGE_LOGIT) if root is None else root.prior_logits
-    probs = tf.nn.softmax(logits)
-    if tf.is_tensor(fraction) or fraction != 0:
-        if noise is None:
-            noise = _dirichlet(seed, tf.shape(logits), alpha)
-        noise = checks.tensor_of("dirichlet_noise", noise, logits.shape)
-        probs = (1.0 - fraction) * probs + fraction * noise
-    noisy = _log(probs)
-    noisy = tf.where(logits > t.LOWEST_LOGIT, noisy, t.LOWEST_LOGIT)
-    return _masked(noisy, invalid_actions)
+def sampled_action(weights, temperature, seed) -> tf.Tensor:
+    """The action that `muzero_policy` takes, given its seed: weights [B, A] to int32 [B]."""
+    temperature = arguments.number(
+        "temperature", temperature, arguments.NOT_NEGATIVE, weights[:, 0]
+    )
+    return _sample(_split(seed)[1], weights, temperature)
+
+
+def start_of(root, search_tree, invalid_actions, fraction, alpha, noise, seed):
+    """What `muzero_policy` starts from, given its arguments: the root or the tree, checked, and the
+    logits [B, A] that its root gets.
+    """
+    root, search_tree = _checked(root, search_tree)
+    logits = _given_prior(root, search_tree)
+    noise = (fraction, alpha, noise)
+    return root, search_tree, _noisy_prior(logits, invalid_actions, *noise, _split(seed)[0])
+
+
+def _given_prior(root, search_tree):
+    """The root's logits before noise and mask: [B, A]."""
+    if search_tree is None:
+        return root.prior_logits
+    return checks.with_legal("search_tree", search_tree.root_row(t.EDGE_LOGIT))
+
+
+def _noisy_prior(logits, invalid_actions, fraction, alpha, noise, seed):
+    """The prior masked and mixed with noise over the legal actions, drawn from `seed`.
+
+    Noise that is given is mixed first and masked then, as mctx does: it may be over all actions.
+    """
+    batch = logits[:, 0]
+    fraction = arguments.number("dirichlet_fraction", fraction, arguments.FRACTION, batch)
+    alpha = arguments.number("dirichlet_alpha", alpha, arguments.POSITIVE, batch)
+    masked = _masked(logits, invalid_actions)
+    if not tf.is_tensor(fraction) and fraction == 0:
+        return masked
+    legal = masked > t.LOWEST_LOGIT
+    if noise is None:
+        noise = _dirichlet(seed, legal, column(alpha))
+        mixed = _mixed(masked, noise, column(fraction))
+    else:
+        noise = checks.noise("dirichlet_noise", noise, logits, least=0.0)
+        mixed = _mixed(logits, noise, column(fraction))
+    return tf.where(legal, mixed, t.LOWEST_LOGIT)
+
+
+def _mixed(logits, noise, fraction):
+    """Logits of (1 - fraction) · softmax(logits) + fraction · noise, none of them illegal.
+
+    Not by way of the probabilities: those below float32's least would be lost.
+    """
+    prior = tf.nn.log_softmax(tf.maximum(logits, t.LOWEST_LOGIT)) + tf.math.log1p(-fraction)
+    mixed = tf.reduce_logsumexp(tf.stack([prior, tf.math.log(fraction * noise)]), axis=0)
+    return tf.maximum(mixed, seq_halving.LOW_LOGIT)
 
 
 def _considered_visits(max_considered, room, simulations):
@@ -197,9 +248,10 @@ def _considered_visits(max_considered, room, simulations):
 
 
 def _gumbel_decision(tree, logits, gumbel, qtransform):
-    rows = tf.stack([tree.root_row(row) for row in range(t.EDGE_ROWS)], axis=1)
-    visits, record = rows[:, t.EDGE_VISITS], tree.nodes[:, t.ROOT_INDEX]
-    completed = reference.transform(qtransform, rows, record, tree.stats)
+    root = tf.fill(tf.shape(logits)[:1], t.ROOT_INDEX)
+    rows, record = tree.node_rows(root)
+    visits = rows[:, t.EDGE_VISITS]
+    completed = reference.qscores(qtransform, tree, root, rows, record)
     most = tf.reduce_max(visits, axis=-1, keepdims=True)
     score = seq_halving.score_considered(most, gumbel, logits, completed, visits)
     legal = rows[:, t.EDGE_PROB] >= 0
@@ -209,12 +261,14 @@ def _gumbel_decision(tree, logits, gumbel, qtransform):
 
 
 def _checked(root, search_tree):
-    """The root as the network gave it, checked; None where a tree is continued."""
+    """The root as the network gave it and the tree that is continued, one of which is None."""
     require(
         (root is None) != (search_tree is None),
         "expected root or search_tree, the other being None",
     )
-    return None if root is None else checks.root_of_model(root)
+    if root is None:
+        return None, checks.search_tree(search_tree)
+    return checks.root_of_model(root), None
 
 
 def _tree(root, search_tree, logits, num_simulations, backend):
@@ -222,33 +276,41 @@ def _tree(root, search_tree, logits, num_simulations, backend):
     if search_tree is None:
         embedding = tf.nest.map_structure(tf.convert_to_tensor, root.embedding)
         return start(RootFnOutput(logits, root.value, embedding), num_simulations, backend)
-    return checks.room(reuse.with_root_prior(search_tree, logits), num_simulations)
+    tree = reuse.continued(search_tree, logits, backend)
+    return checks.room(tree, num_simulations)
 
 
 def _masked(logits, invalid_actions):
-    """Shifted so that the greatest is 0, with the lowest float where the action is not allowed."""
-    logits -= tf.reduce_max(logits, axis=-1, keepdims=True)
-    logits = tf.maximum(logits, t.LOWEST_LOGIT)
-    if invalid_actions is not None:
-        mask = tf.convert_to_tensor(invalid_actions)
-        require(
-            mask.shape.is_compatible_with(logits.shape),
-            f"invalid_actions has shape {mask.shape}, not {logits.shape}",
-        )
-        logits = tf.where(tf.cast(mask, tf.bool), t.LOWEST_LOGIT, logits)
-    return checks.legal_root(logits)
+    """As given without a mask; else, as in mctx, shifted so that the greatest is 0, with the lowest
+    float where the action is not allowed.
+    """
+    if invalid_actions is None:
+        return logits
+    mask = checks.mask_of(invalid_actions, logits.shape)
+    masked = checks.with_legal("invalid_actions", tf.where(mask, t.LOWEST_LOGIT, logits))
+    greatest, legal = (tf.reduce_max(x, axis=-1, keepdims=True) for x in (logits, masked))
+    # An illegal action's logit must not swallow the digits of the others.
+    shift = tf.where(greatest - legal < 1e3, greatest, legal)
+    return tf.where(mask, t.LOWEST_LOGIT, tf.maximum(masked - shift, t.LOWEST_LOGIT))
 
 
 def _split(seed):
     """Two seeds out of one."""
     if seed is None:
         seed = tf.random.uniform([2], maxval=(1 << 31) - 1, dtype=tf.int32)
+    seed = arguments.converted("seed", seed)
+    good = seed.dtype.is_integer and seed.shape.is_compatible_with([2])
+    require(good, f"seed is {seed.dtype.name} {seed.shape}, expected int32 (2,)")
     return tf.unstack(tf.random.experimental.stateless_split(seed, 2))
 
 
-def _dirichlet(seed, shape, alpha):
-    """Dirichlet noise [B, A]; the offset keeps a row of underflown samples a distribution."""
-    gamma = _gamma(seed, shape, alpha) + 1e-30
+def _dirichlet(seed, legal, alpha):
+    """Dirichlet noise over the legal actions [B, A], 0 at the others.
+
+    The offset keeps a row of underflown samples a distribution.
+    """
+    gamma = _gamma(seed, tf.shape(legal), alpha) + 1e-30
+    gamma = tf.where(legal, gamma, 0.0)
     return gamma / tf.reduce_sum(gamma, axis=-1, keepdims=True)
 
 
@@ -276,12 +338,8 @@ def _gumbel(seed, shape):
     return -tf.math.log(-tf.math.log(uniform))
 
 
-def _log(probs):
-    return tf.math.log(tf.maximum(probs, TINY))
-
-
 def _sample(seed, weights, temperature):
-    logits = _log(weights)
+    logits = tf.math.log(weights)
     logits -= tf.reduce_max(logits, axis=-1, keepdims=True)
-    logits /= tf.maximum(TINY, temperature)
+    logits /= tf.maximum(TINY, column(temperature))
     return tf.random.stateless_categorical(logits, 1, seed, dtype=tf.int32)[:, 0]

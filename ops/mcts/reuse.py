@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from ops.mcts import arguments, checks
 from ops.mcts import tree as t
 from ops.mcts.errors import require
 from ops.mcts.tree import SearchTree
@@ -19,22 +20,25 @@ def reroot(
 
     Args:
       tree: what a search returned.
-      action: int32 [B], an action that was visited at the root.
+      action: integers [B], each an action that was visited at the root.
       num_simulations: how many nodes the next search may add.
       max_kept: how many nodes are kept, the newest being dropped; num_simulations + 1 if None, so
         that shapes do not grow from step to step. An edge to a dropped node keeps its statistics
         until it is taken again.
 
     Returns:
-      A tree of max_kept + num_simulations nodes, of which the backend is that of `tree`.
+      A tree of max_kept + num_simulations nodes, for either backend.
 
     Raises:
-      tf.errors.InvalidArgumentError: where the action was not visited.
+      tf.errors.InvalidArgumentError: where the action was not visited, or names the argument that
+        is wrong.
     """
+    _require_plain(tree)
+    tree = checks.search_tree(tree)
+    num_simulations = checks.room_for(num_simulations)
     max_kept = num_simulations + 1 if max_kept is None else max_kept
-    require(num_simulations >= 0, f"num_simulations is {num_simulations}, expected at least 0")
-    require(max_kept >= 1, f"max_kept is {max_kept}, expected at least 1")
-    root = _visited_child(tree, tf.convert_to_tensor(action, tf.int32))
+    max_kept = arguments.integer("max_kept", max_kept, 1, t.MAX_NODES - num_simulations)
+    root = _visited_child(tree, checks.actions_of("action", action, tree))
     kept = _descendants(tree, root)
     source, count, renumber = _numbering(kept, max_kept)
     size = max_kept + num_simulations
@@ -51,8 +55,23 @@ def reroot(
     )
 
 
+def continued(tree: SearchTree, prior_logits: tf.Tensor, backend: str) -> SearchTree:
+    """The tree as a search on `backend` takes it up, with that prior at its root [B, A]."""
+    return with_root_prior(_by_action(tree) if backend == "tensorflow" else tree, prior_logits)
+
+
+def _by_action(tree: SearchTree) -> SearchTree:
+    """The tree as the twin keeps it, slot = action; the native kernels take it either way."""
+    rows = [t.edge_row(*tree[:2], row, missing) for row, missing in enumerate(t.MISSING)]
+    action = tf.maximum(tree.action_from_parent, 0)
+    place = t.place(action, tf.zeros_like(action) + tree.num_actions)[:, :, None]
+    nodes = tf.concat([tree.nodes[:, :, : t.PLACE], place, tree.nodes[:, :, t.VISITS :]], axis=-1)
+    return tree._replace(nodes=nodes, edges=tf.stack(rows, axis=2))
+
+
 def with_root_prior(tree: SearchTree, prior_logits: tf.Tensor) -> SearchTree:
     """The tree with another prior at its root: prior_logits [B, A], illegal actions masked."""
+    _require_plain(tree)
     rows, slot = tree.edges[:, t.ROOT_INDEX], tf.range(tree.num_actions)
     action = tf.cast(rows[:, t.EDGE_ACTION], tf.int32)
     rows = t.with_prior(rows, tf.gather(prior_logits, action, axis=1, batch_dims=1))
@@ -66,6 +85,12 @@ def with_root_prior(tree: SearchTree, prior_logits: tf.Tensor) -> SearchTree:
     return tree._replace(nodes=_without_plans(tree.nodes), edges=edges)
 
 
+def _require_plain(tree: SearchTree) -> None:
+    """Below a chance node another player, or none, is to move: its tree has no root to go on."""
+    kind = type(tree).__name__
+    require(isinstance(tree, SearchTree), f"search_tree is a {kind}, expected a SearchTree")
+
+
 def _without_plans(nodes: tf.Tensor) -> tf.Tensor:
     """The nodes without what the last search would have done next at each: [B, M, 8]."""
     unknown = tf.fill(tf.shape(nodes[:, :, :1]), t.UNKNOWN)
@@ -73,10 +98,6 @@ def _without_plans(nodes: tf.Tensor) -> tf.Tensor:
 
 
 def _visited_child(tree: SearchTree, action: tf.Tensor) -> tf.Tensor:
-    require(
-        action.shape.is_compatible_with(tree.nodes.shape[:1]),
-        f"action has shape {action.shape}, not {tree.nodes.shape[:1]}",
-    )
     inside = (action >= 0) & (action < tree.num_actions)
     child = tf.gather(tree.root_row(t.EDGE_CHILD), tf.where(inside, action, 0), batch_dims=1)
     visits = tf.gather(tree.root_row(t.EDGE_VISITS), tf.where(inside, action, 0), batch_dims=1)

@@ -4,6 +4,7 @@ backend.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +13,13 @@ import tensorflow as tf
 from ops import loader
 from ops.mcts import backends, checks, mcts_reference, native
 from ops.mcts import tree as t
+from ops.mcts.errors import require
 from ops.mcts.rules import SelectionRule
 from ops.mcts.tree import SearchTree
 from ops.mcts.types import RecurrentFnOutput, RootFnOutput
 
-RecurrentFn = Callable[[tf.Tensor, Any], tuple[RecurrentFnOutput, Any]]
+# (action [B], embedding), and `seed` int32 [2] if it has an argument of that name.
+RecurrentFn = Callable[..., tuple[RecurrentFnOutput, Any]]
 
 
 def start(root: RootFnOutput, num_simulations: int, backend: str) -> SearchTree:
@@ -30,46 +33,80 @@ def search(
     tree: SearchTree,
     recurrent_fn: RecurrentFn,
     rule: SelectionRule,
-    num_simulations: int,
-    backend: str = "auto",
+    num_simulations: int | tf.Tensor,
+    backend: str,
+    seed: tf.Tensor,
 ) -> SearchTree:
-    """Adds `num_simulations` simulations to a batch of trees.
+    """Adds `num_simulations` simulations to a batch of trees; `seed` int32 [2] is the model's.
 
     Wrap the caller in tf.function: only there is the native backend's tree updated in place.
     """
+    if not tf.is_tensor(num_simulations) and num_simulations == 0:
+        return tree
     if backends.resolve(backend) == "native":
-        return _search_native(tree, recurrent_fn, rule, num_simulations)
-    return _search_reference(tree, recurrent_fn, rule, num_simulations)
+        return _search_native(tree, recurrent_fn, rule, num_simulations, seed)
+    return _search_reference(tree, recurrent_fn, rule, num_simulations, seed)
 
 
-def _search_native(tree, recurrent_fn, rule, num_simulations):
+def _search_native(tree, recurrent_fn, rule, num_simulations, seed):
     """One fused op a simulation: expand and backward, then the next walk down, tree by tree."""
     parent, action = native.simulate(tree, rule)
     embedding = native.gather_nodes(tree.embeddings, parent)
 
-    def body(tree, parent, action, embedding):
-        step, embedding = recurrent_fn(action, embedding)
-        step = checks.step_of_model(step, tree)
+    def body(seeds, tree, parent, action, embedding):
+        step, embedding = _ask(recurrent_fn, tree, action, embedding, seeds)
         return native.step(tree, parent, action, step, embedding, rule)
 
-    tree = _loop(body, (tree, parent, action, embedding), num_simulations)[0]
+    state = (tree, parent, action, embedding)
+    tree = _loop(body, state, num_simulations, _seed_of(recurrent_fn, seed))[0]
+    if tf.is_tensor(num_simulations):
+        tree = native.without_unmade(tree)
     return checks.without_fault(tree) if loader.has_gpu() else tree
 
 
-def _search_reference(tree, recurrent_fn, rule, num_simulations):
-    def body(tree):
+def _search_reference(tree, recurrent_fn, rule, num_simulations, seed):
+    def body(seeds, tree):
         parent, action = mcts_reference.simulate(tree, rule)
         embedding = native.gather_nodes(tree.embeddings, parent)
-        step, embedding = recurrent_fn(action, embedding)
-        step = checks.finite_step(checks.step_of_model(step, tree))
-        tree, leaf = mcts_reference.expand(tree, parent, action, step, embedding)
+        step, embedding = _ask(recurrent_fn, tree, action, embedding, seeds)
+        tree, leaf = mcts_reference.expand(
+            tree, parent, action, checks.finite_step(step), embedding
+        )
         return (mcts_reference.backward(tree, leaf),)
 
-    return _loop(body, (tree,), num_simulations)[0]
+    return _loop(body, (tree,), num_simulations, _seed_of(recurrent_fn, seed))[0]
 
 
-def _loop(body, state, num_simulations):
-    """TensorFlow counts: a counter of our own would be one more tensor to hand on."""
-    return tf.while_loop(
-        lambda *_: True, body, state, parallel_iterations=1, maximum_iterations=num_simulations
-    )
+def _ask(recurrent_fn, tree, action, embedding, seeds):
+    """The model's answer, checked; `seeds` holds the simulation's seed if the model takes one."""
+    answer = recurrent_fn(action, embedding, **seeds)
+    good = isinstance(answer, tuple) and len(answer) == 2
+    require(good, "recurrent_fn must give (RecurrentFnOutput, embedding)")
+    step, embedding = answer
+    return checks.step_of_model(step, tree), checks.embedding_of_model(embedding, tree)
+
+
+def _seed_of(recurrent_fn, seed):
+    """`seed`, or None where the model has no argument for it, or has given it a value."""
+    try:
+        parameter = inspect.signature(recurrent_fn).parameters.get("seed")
+    except (TypeError, ValueError):  # what is not written in Python may have no signature
+        return None
+    wanted = parameter is not None and parameter.default in (inspect.Parameter.empty, None)
+    return seed if wanted else None
+
+
+def _loop(body, state, num_simulations, seed):
+    """Runs `body(seeds, *state)` once a simulation.
+
+    Without a seed TensorFlow counts: a counter of our own would be one more tensor to hand on.
+    """
+    options = dict(parallel_iterations=1, maximum_iterations=num_simulations)
+    if seed is None:
+        return tf.while_loop(lambda *_: True, lambda *s: body({}, *s), state, **options)
+
+    def counting(i, *state):
+        seeds = {"seed": tf.random.experimental.stateless_fold_in(seed, i)}
+        return (i + 1, *body(seeds, *state))
+
+    return tf.while_loop(lambda *_: True, counting, (tf.constant(0), *state), **options)[1:]

@@ -31,8 +31,21 @@ UNKNOWN = 0.0  # NEXT as long as no search has worked it out
 # Rows of a node's edges, the third axis of `edges`; selection by PUCT reads the first four.
 EDGE_QVALUE, EDGE_VISITS, EDGE_PROB, EDGE_ACTION, EDGE_CHILD, EDGE_LOGIT = range(6)
 EDGE_ROWS = 6
+MISSING = (0.0, 0.0, -1.0, 0.0, -1.0, 0.0)  # of each row where it is not defined
 # Entries of a tree's statistics, the last axis of `stats`.
 NEXT_NODE, MIN_QVALUE, MAX_QVALUE = range(3)
+
+
+class Node(NamedTuple):
+    """mctx's fields at one node a tree: [B], of its children and Q [B, A]."""
+
+    node_visits: tf.Tensor
+    node_values: tf.Tensor
+    raw_values: tf.Tensor
+    qvalues: tf.Tensor
+    children_index: tf.Tensor
+    children_visits: tf.Tensor
+    children_prior_logits: tf.Tensor
 
 
 class SearchTree(NamedTuple):
@@ -46,13 +59,18 @@ class SearchTree(NamedTuple):
       action, child, prior logit.
     stats: float32 [B, 3]: the index that the next new node gets, and the least and greatest Q(s, a)
       that a backup wrote in this tree (inf and -inf before the first).
-    embeddings: nest of [B, M, ...].
+    embeddings: nest of [B, M, ...]; zeros where a node was not made.
     """
 
     nodes: tf.Tensor
     edges: tf.Tensor
     stats: tf.Tensor
     embeddings: Any
+
+    # mctx's class constants; an annotation would make them fields.
+    ROOT_INDEX = ROOT_INDEX
+    NO_PARENT = NO_PARENT
+    UNVISITED = UNVISITED
 
     @property
     def num_nodes(self) -> int | tf.Tensor:
@@ -63,6 +81,11 @@ class SearchTree(NamedTuple):
     def num_actions(self) -> int | tf.Tensor:
         """A, the number of actions."""
         return self.edges.shape[3] or tf.shape(self.edges)[3]
+
+    @property
+    def num_simulations(self) -> int | tf.Tensor:
+        """N, the number of simulations each tree has room for beside its root."""
+        return self.num_nodes - 1
 
     def _node_field(self, field: int, dtype: tf.DType = tf.float32) -> tf.Tensor:
         return tf.cast(self.nodes[:, :, field], dtype)
@@ -139,17 +162,46 @@ class SearchTree(NamedTuple):
         """1 where an action is not allowed at the root: [B, A]."""
         return tf.cast(self.root_row(EDGE_PROB) < 0, tf.float32)
 
+    def qvalues(self, indices: tf.Tensor) -> tf.Tensor:
+        """Q of the actions at one node a tree, 0 where unvisited: int32 [B] to [B, A]."""
+        return self.at(indices).qvalues
+
+    def at(self, node_index: tf.Tensor) -> Node:
+        """The fields at one node a tree, at a cost that M has no part in: int32 [B]."""
+        rows, record = self.node_rows(node_index)
+        return Node(
+            node_visits=tf.cast(record[:, VISITS], tf.int32),
+            node_values=record[:, VALUE],
+            raw_values=record[:, RAW_VALUE],
+            qvalues=rows[:, EDGE_QVALUE],
+            children_index=tf.cast(rows[:, EDGE_CHILD], tf.int32),
+            children_visits=tf.cast(rows[:, EDGE_VISITS], tf.int32),
+            children_prior_logits=rows[:, EDGE_LOGIT],
+        )
+
+    def node_rows(self, node_index: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        """Edges by action and record of one node a tree: int32 [B] to [B, 6, A] and [B, 8]."""
+        index = tf.broadcast_to(tf.cast(node_index, tf.int32), tf.shape(self.nodes)[:1])[:, None]
+        node, edge = (tf.gather(x, index, axis=1, batch_dims=1) for x in (self.nodes, self.edges))
+        rows = [edge_row(node, edge, row, missing) for row, missing in enumerate(MISSING)]
+        return tf.concat(rows, axis=1), node[:, 0]
+
     def root_row(self, row: int) -> tf.Tensor:
         """One of the root's rows of edges, by action, 0 where undefined: [B, A]."""
         return edge_row(self.nodes[:, :1], self.edges[:, :1], row, 0.0)[:, 0]
 
     def summary(self) -> SearchSummary:
-        """Visit counts, probabilities, value and Q-values of the root, all that is read."""
+        """Visit counts, probabilities, value and Q-values of the root, all that is read.
+
+        Counts are floats, as mctx's. A root whose actions were not visited has the probabilities of
+        the uniform policy over those that are legal.
+        """
         visits = self.root_row(EDGE_VISITS)
         total = tf.reduce_sum(visits, axis=-1, keepdims=True)
-        uniform = tf.ones_like(visits) / tf.cast(tf.shape(visits)[-1], visits.dtype)
+        legal = tf.cast(self.root_row(EDGE_PROB) >= 0, tf.float32)
+        uniform = legal / tf.reduce_sum(legal, axis=-1, keepdims=True)
         return SearchSummary(
-            visit_counts=tf.cast(visits, tf.int32),
+            visit_counts=visits,
             visit_probs=tf.where(total > 0, visits / tf.maximum(total, 1.0), uniform),
             value=self.nodes[:, ROOT_INDEX, VALUE],
             qvalues=self.root_row(EDGE_QVALUE),

@@ -32,8 +32,33 @@ class RecurrentFnOutput(NamedTuple):
     value: tf.Tensor
 
 
+class DecisionRecurrentFnOutput(NamedTuple):
+    """What a stochastic model says of an action's afterstate: chance_logits [B, C],
+    afterstate_value [B].
+
+    A chance logit of -inf marks an impossible outcome; an afterstate without any possible one is
+    terminal.
+    """
+
+    chance_logits: tf.Tensor
+    afterstate_value: tf.Tensor
+
+
+class ChanceRecurrentFnOutput(NamedTuple):
+    """What a stochastic model says of an outcome, all [B] but action_logits [B, A].
+
+    reward and discount are those of the whole step, the action's included; the rest is as in
+    RecurrentFnOutput.
+    """
+
+    action_logits: tf.Tensor
+    value: tf.Tensor
+    reward: tf.Tensor
+    discount: tf.Tensor
+
+
 class SearchSummary(NamedTuple):
-    """The root after a search: visit_counts, visit_probs, qvalues [B, A], value [B]."""
+    """The root after a search, float32: visit_counts, visit_probs, qvalues [B, A], value [B]."""
 
     visit_counts: tf.Tensor
     visit_probs: tf.Tensor

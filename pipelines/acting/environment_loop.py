@@ -77,6 +77,7 @@ class EnvironmentLoop:
           Interrupted: the run is to stop.
         """
         done = self._round
+        self._collect_ended(done)  # Those whose last step a stop kept from being written.
         while len(done.episodes) < num_episodes:
             self._check_stop()
             for i, row in enumerate(self._rows):
@@ -84,10 +85,7 @@ class EnvironmentLoop:
                     self._begin(i, actor, done.started < record)
                     done.started += 1
             done.steps += self._step(actor, [row is not None for row in self._rows])
-            for i, row in enumerate(self._rows):
-                if row is not None and row.over:
-                    done.episodes.append(row.episode())
-                    self._rows[i] = None
+            self._collect_ended(done)
             on_step(done.steps)
         self._round = _Round()
         return done.episodes
@@ -172,6 +170,12 @@ class EnvironmentLoop:
         self._last[i] = row.timestep
         actor.rehearse(i, first, steps)
         return row
+
+    def _collect_ended(self, done: _Round) -> None:
+        for i, row in enumerate(self._rows):
+            if row is not None and row.over:
+                done.episodes.append(row.episode())
+                self._rows[i] = None
 
     def _check_stop(self) -> None:
         if self._should_stop():

@@ -8,7 +8,7 @@ import dm_env
 import numpy as np
 
 from agents.actor import Step, stack
-from pipelines.system.errors import UserError
+from pipelines.system.errors import harmless
 
 # Pixels of the frames that are drawn where observations are none: height, width.
 FILM_SIZE = (96, 96)
@@ -92,10 +92,10 @@ class Row:
     def _draw(self) -> None:
         if self._camera is None:
             return
-        try:
-            self._frames.append(self._camera(*FILM_SIZE))
-        except UserError:  # No renderer here: an episode is played all the same.
-            self._camera = None
+        camera, self._camera = self._camera, None
+        with harmless("no films"):
+            self._frames.append(camera(*FILM_SIZE))
+            self._camera = camera  # Until it fails.
 
 
 def _is_frame(timestep: dm_env.TimeStep) -> bool:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import pathlib
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import dm_env
 import gin
 
 from agents.builder import Builder
-from agents.config import check_at_least, check_types
-from pipelines.configuration import gin_errors
-from pipelines.system.errors import UserError, nearest
+from agents.config import AtLeast, AtMost, Count, Natural, check
+from pipelines.configuration import gin_errors, gin_files, saved_config
 
 
 @gin.configurable
@@ -40,12 +40,14 @@ class Experiment:
       imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
       export_native: policies are saved with the native ops: faster, but only a TensorFlow that has
         loaded this project's libraries can load them.
-      checkpoint_minutes: a checkpoint is due after this time; 0: after each episode, and after
-        each step of a run that only plans.
+      checkpoint_minutes: a checkpoint is due after this time, at most a year; 0: after each
+        episode, and after each step of a run that only plans.
       replay_address: 'host:port' of a replay server elsewhere; None: one in this process.
       replay_timeout: seconds that server may stay silent before it is asked whether it lives, and
-        as many before it counts as gone.
+        as many before it counts as gone; at most a day.
       replay_port: of the server in this process; None: a free one.
+      replay_public: that server answers other machines too; whoever reaches the port can read,
+        change and empty the tables.
       deterministic: equal seeds give equal weights, bit for bit, as far as the replay's selector
         does; updates are slower.
     """
@@ -53,20 +55,21 @@ class Experiment:
     builder: Builder | None = None
     environment: Callable[..., dm_env.Environment] | None = None
     evaluation_environment: Callable[..., dm_env.Environment] | None = None
-    num_episodes: int = 1000
-    num_steps: int | None = None
-    num_environments: int = 1
-    collected_episodes: int | None = None
-    evaluation_interval: int = 50
-    evaluation_episodes: int = 10
-    evaluation_videos: int = 1
-    context_frames: int = 5
-    imagined_frames: int = 45
+    num_episodes: Count = 1000
+    num_steps: Count | None = None
+    num_environments: Count = 1
+    collected_episodes: Count | None = None
+    evaluation_interval: Count = 50
+    evaluation_episodes: Count = 10
+    evaluation_videos: Natural = 1
+    context_frames: Count = 5
+    imagined_frames: Count = 45
     export_native: bool = False
-    checkpoint_minutes: float = 10.0
+    checkpoint_minutes: Annotated[float, AtLeast(0), AtMost(525_600)] = 10.0
     replay_address: str | None = None
-    replay_timeout: float = 20.0
-    replay_port: int | None = None
+    replay_timeout: Annotated[float, AtLeast(1), AtMost(86_400)] = 20.0
+    replay_port: Annotated[int, AtLeast(1), AtMost(65_535)] | None = None
+    replay_public: bool = False
     deterministic: bool = False
 
     def __post_init__(self) -> None:
@@ -83,16 +86,12 @@ class Experiment:
                     f"Experiment.evaluation_environment is set, but {self.builder.name} learns "
                     "nothing and is evaluated where it plays; expected Experiment.environment alone"
                 )
-        check_types(self)
+        check(self)
         if self.collected_episodes is not None and not self.builder.make_stages():
             raise ValueError(
                 f"Experiment.collected_episodes is {self.collected_episodes}, but "
                 f"{self.builder.name} learns nothing; expected None"
             )
-        counts = ("num_episodes", "num_steps", "num_environments", "collected_episodes")
-        counts += ("evaluation_interval", "evaluation_episodes")
-        check_at_least(self, 1, (*counts, "context_frames", "imagined_frames", "replay_timeout"))
-        check_at_least(self, 0, ("evaluation_videos", "checkpoint_minutes"))
 
 
 def _check_factory(field: str, factory: Any) -> None:
@@ -103,40 +102,41 @@ def _check_factory(field: str, factory: Any) -> None:
         )
 
 
-def parse(gin_files: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:
+def parse(paths: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:
     """Reads gin files and bindings, later ones win, and makes the experiment.
+
+    They are code: they may import and call any module.
 
     Raises:
       UserError: in one line: what is wrong, what was expected, the nearest valid name.
     """
-    if not gin_files:
-        raise UserError("--gin_file is missing; expected a file such as gin/planet_small.gin")
-    for path in gin_files:
-        _check_exists(path)
+    gin_files.check(paths)
     gin.clear_config()
-    place = ""
-    try:
-        with gin_errors.quiet():
-            for place in gin_files:
-                gin.parse_config_file(place)
-            place = "--gin_bindings"
-            gin.parse_config(list(gin_bindings))
-            gin_errors.check_macros(gin_bindings)
-            place = ""
-            gin.finalize()
-            return Experiment()
-    except UserError:
-        raise
-    except Exception as error:
-        raise UserError(gin_errors.describe(error, place)) from error
+    for path in paths:
+        with gin_errors.as_user_errors(path):
+            gin_files.parse(path)
+    with gin_errors.as_user_errors("--gin_bindings"), gin_files.included_beside(None):
+        gin.parse_config(list(gin_bindings))
+        gin_errors.check_macros(gin_bindings)
+    return _made()
 
 
-def _check_exists(path: str) -> None:
-    if os.path.isfile(path):
-        return
-    if os.path.isdir(path):
-        raise UserError(f"gin file '{path}' is a folder; expected a file that ends in .gin")
-    folder = os.path.dirname(path)
-    there = os.listdir(folder or ".") if os.path.isdir(folder or ".") else []
-    valid = [os.path.join(folder, name) for name in there if name.endswith(".gin")]
-    raise UserError(f"gin file '{path}' does not exist{nearest(path, valid)}")
+def parse_saved(logdir: str | os.PathLike[str]) -> Experiment:
+    """Reads the configuration that a run has left in its log directory, which is no code.
+
+    Raises:
+      UserError: it cannot be read, or imports or configures what is not this project's.
+    """
+    path = pathlib.Path(logdir) / "config.gin"
+    text, selectors = saved_config.read(path)
+    gin.clear_config()
+    with gin_errors.as_user_errors(str(path)):
+        gin.parse_config(gin_files.named(text, str(path)))
+        saved_config.check_configured(path, selectors)
+    return _made()
+
+
+def _made() -> Experiment:
+    with gin_errors.as_user_errors():
+        gin.finalize()
+        return Experiment()

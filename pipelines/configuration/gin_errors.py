@@ -30,6 +30,18 @@ def quiet() -> Iterator[None]:
         logging.disable(logging.NOTSET)
 
 
+@contextlib.contextmanager
+def as_user_errors(source: str = "") -> Iterator[None]:
+    """Turns what gin, or what it called, raises on `source` into a UserError of one line."""
+    try:
+        with quiet():
+            yield
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(describe(error, source)) from error
+
+
 def check_macros(gin_bindings: Sequence[str]) -> None:
     """Refuses `batch_size = 3`: to gin a macro, to whoever typed it a parameter.
 
@@ -94,6 +106,8 @@ def _what(error: Exception) -> str:
         line = f" in '{error.text.strip()}'" if error.text else ""
         message = error.msg.rstrip(".")
         return f"{message}{line}; expected a line such as PlaNetConfig.batch_size = 16"
+    if isinstance(error, RecursionError):
+        return "nested too deeply to be read"
     if isinstance(error, tokenize.TokenError):
         return f"{error.args[0]}; expected a closing bracket or quote"
     return text

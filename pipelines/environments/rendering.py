@@ -14,13 +14,15 @@ import ctypes
 import importlib
 import os
 import sys
+import warnings
 from typing import Any
 
 import numpy as np
 
-from pipelines.system.errors import UserError
+from pipelines.system.errors import UserError, first_line
 
 _PACKAGES = "Debian's libegl1 and libegl-mesa0 (EGL), or libosmesa6 (OSMesa)"
+_EXPECTED = f"expected egl or osmesa, which need {_PACKAGES}"
 _EGL_PLATFORM_DEVICE = 0x313F
 _MAX_EGL_DEVICES = 16
 # Round shapes of 16 slices and 8 stacks instead of 28 and 16 halve a frame's time and move its
@@ -43,6 +45,11 @@ def select_renderer() -> str:
     return os.environ.get("MUJOCO_GL", "")
 
 
+# Why no frame can be drawn in this process, once that is known. A second try would end it: after a
+# context that could not be made MuJoCo aborts.
+_failures: list[str] = []
+
+
 def import_suite() -> Any:
     """Returns the module `dm_control.suite`, with a renderer selected.
 
@@ -51,14 +58,15 @@ def import_suite() -> Any:
     """
     renderer = select_renderer()
     try:
-        importlib.import_module("dm_control._render")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # GLFW's, of what `check_renderer` says.
+            importlib.import_module("dm_control._render")
     except (ImportError, RuntimeError, AttributeError, OSError) as error:
         if isinstance(error, ModuleNotFoundError):
             raise
         reason = str(error).partition("\n")[0]
         raise UserError(
-            f"the renderer MUJOCO_GL={renderer} cannot be loaded ({reason}), "
-            f"expected egl or osmesa, which need {_PACKAGES}"
+            f"the renderer MUJOCO_GL={renderer} cannot be loaded ({reason}), {_EXPECTED}"
         ) from error
     from dm_control import suite
 
@@ -71,6 +79,10 @@ def check_renderer() -> None:
 
     if _render.BACKEND is None or _render.BACKEND == "off":
         raise UserError(f"no offscreen renderer was found, install {_PACKAGES}")
+    if _render.BACKEND == "glfw" and not _glfw_works():
+        raise UserError(f"the renderer MUJOCO_GL=glfw finds no display, {_EXPECTED}")
+    if _failures:
+        raise UserError(_failures[0])
 
 
 def cheapen(model: Any) -> None:
@@ -95,7 +107,11 @@ class FrameRenderer:
         self._cameras: dict[tuple[int, int], Any] = {}
 
     def __call__(self, height: int, width: int) -> np.ndarray:
-        """Returns the present state as uint8 [height, width, 3]; the array is the caller's own."""
+        """Returns the present state as uint8 [height, width, 3]; the array is the caller's own.
+
+        Raises:
+          UserError: frames cannot be drawn here.
+        """
         if (height, width) not in self._cameras:
             self._cameras[height, width] = self._make_camera(height, width)
         return self._cameras[height, width].render().copy()
@@ -116,7 +132,11 @@ class FrameRenderer:
                 f"frame size is {height}x{width}, "
                 f"expected 1x1 to {limits.offheight}x{limits.offwidth}"
             )
-        camera = engine.Camera(self._physics, height, width, camera_id=self._camera_id)
+        try:
+            camera = engine.Camera(self._physics, height, width, camera_id=self._camera_id)
+        except (mujoco.FatalError, RuntimeError, ImportError, AttributeError, OSError) as error:
+            _failures.append(f"the renderer draws no frame ({first_line(error)}), {_EXPECTED}")
+            raise UserError(_failures[0]) from error
         if self._cheap:
             camera.scene.flags[mujoco.mjtRndFlag.mjRND_SHADOW] = 0
             camera.scene.flags[mujoco.mjtRndFlag.mjRND_REFLECTION] = 0
@@ -147,6 +167,14 @@ def _egl_works() -> bool:
         get_display(_EGL_PLATFORM_DEVICE, device, None) for device in devices[: count.value]
     ]
     return any(display and egl.eglInitialize(display, None, None) for display in displays)
+
+
+def _glfw_works() -> bool:
+    import glfw
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return bool(glfw.init())
 
 
 def _osmesa_works() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -12,6 +13,7 @@ from agents.builder import FigureMaker, OpenLoopPredictor
 from pipelines.acting.environment_loop import EnvironmentLoop, undone_when_interrupted
 from pipelines.acting.row import Episode
 from pipelines.evaluation import video
+from pipelines.system.errors import harmless
 
 
 class Evaluation(NamedTuple):
@@ -57,8 +59,15 @@ class Evaluator:
         self._figure_maker = figure_maker
         self._num_videos, self._directory = num_videos, directory
 
-    def run(self, num_episodes: int, label: str) -> Evaluation:
-        """Plays episodes and films the first ones; names of files begin with `label`.
+    def run(
+        self, num_episodes: int, label: str, on_step: Callable[[int], None] = lambda steps: None
+    ) -> Evaluation:
+        """Plays episodes and films the first ones; what cannot be drawn is told once and left out.
+
+        Args:
+          num_episodes: to play.
+          label: which the files' names begin with.
+          on_step: see `EnvironmentLoop.run`.
 
         Raises:
           Interrupted: the run is to stop; it is as if nothing had been played.
@@ -66,22 +75,25 @@ class Evaluator:
         episodes = undone_when_interrupted(
             self._loop,
             self._actor,
-            lambda: self._loop.run(self._actor, num_episodes, record=self._num_videos),
+            lambda: self._loop.run(self._actor, num_episodes, self._num_videos, on_step),
         )
         filmed = self.film(episodes, label)
-        pictures = {}
+        pictures: dict[str, np.ndarray] = {}
         if filmed:
-            pictures["evaluation/episode"] = video.image_strip([filmed[0].frames], 0)
-        if filmed and self._predictor is not None:
-            pictures["evaluation/open_loop"] = self._open_loop(filmed[0], f"{label}-open-loop")
-        pictures.update(self._figures(episodes, label))
+            with harmless("no films"):
+                pictures["evaluation/episode"] = video.image_strip([filmed[0].frames], 0)
+        with harmless("no open-loop predictions"):
+            pictures |= self._open_loop(filmed, f"{label}-open-loop")
+        with harmless("no figures"):
+            pictures |= self._figures(episodes, label)
         return Evaluation(episodes, pictures)
 
     def film(self, episodes: list[Episode], label: str) -> list[Episode]:
         """Writes the films of those episodes that have frames, and returns these episodes."""
         filmed = [episode for episode in episodes if episode.frames is not None]
-        for i, episode in enumerate(filmed):
-            video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.frames)
+        with harmless("no films"):
+            for i, episode in enumerate(filmed):
+                video.write_gif(self._directory / f"{label}-episode-{i}.gif", episode.frames)
         return filmed
 
     def _figures(self, episodes: list[Episode], label: str) -> dict[str, np.ndarray]:
@@ -96,12 +108,15 @@ class Evaluator:
             video.write_png(self._directory / f"{label}-{name}.png", figure)
         return {f"evaluation/{name}": figure for name, figure in figures.items()}
 
-    def _open_loop(self, episode: Episode, name: str) -> np.ndarray:
-        """Films truth beside imagination; returns the strip."""
-        length = min(self._context + self._imagined, len(episode.actions))
-        frames, actions = episode.observations[:length], episode.actions[:length]
+    def _open_loop(self, filmed: list[Episode], name: str) -> dict[str, np.ndarray]:
+        """Films truth beside imagination; of an episode of one action nothing is to be imagined."""
+        if self._predictor is None or not filmed or len(filmed[0].actions) < 2:
+            return {}
+        length = min(self._context + self._imagined, len(filmed[0].actions))
+        frames, actions = filmed[0].observations[:length], filmed[0].actions[:length]
         context = min(self._context, length - 1)
-        imagined = self._predictor(frames, actions, context)
+        imagined = video.as_rgb(self._predictor(frames, actions, context))
+        frames = video.as_rgb(frames)
         video.open_loop_video(frames, imagined, context, self._directory / name)
         rows = [frames, imagined, video.error_frames(frames, imagined)]
-        return video.image_strip(rows, context)
+        return {"evaluation/open_loop": video.image_strip(rows, context)}

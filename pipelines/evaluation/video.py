@@ -60,6 +60,11 @@ def side_by_side(videos: Sequence[np.ndarray]) -> np.ndarray:
     return np.concatenate(panels, axis=2)
 
 
+def as_rgb(frames: np.ndarray) -> np.ndarray:
+    """Frames `[T, H, W, C]` of any channels as `[T, H, W, 3]`: the first three, or grey."""
+    return frames[..., :3] if frames.shape[-1] >= 3 else frames[..., :1].repeat(3, axis=-1)
+
+
 def error_frames(truth: np.ndarray, model: np.ndarray) -> np.ndarray:
     """Returns where `model` differs: mid grey where equal, lighter or darker where it is off."""
     difference = model.astype(np.int16) - truth.astype(np.int16)
@@ -186,5 +191,5 @@ def _enlarged(frames: np.ndarray, scale: int) -> np.ndarray:
 
 def _write(path: str | os.PathLike[str], data: bytes) -> None:
     with files.writing(path):
-        pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+        pathlib.Path(path).parent.mkdir(exist_ok=True)  # Not its parents: they may be gone.
         files.atomic_write(path, data)

@@ -50,7 +50,7 @@ class BaseRun(abc.ABC):
         self._state = RunState()
         self._clock = self._saved_at = time.monotonic()
         self._make()
-        with contextlib.ExitStack() as opened, log_directory.leaving_no_trace(logdir):
+        with contextlib.ExitStack() as opened:
             self._claim(opened)
             with files.writing(self._logdir / "config.gin"):
                 files.atomic_write(self._logdir / "config.gin", config_text())
@@ -60,6 +60,7 @@ class BaseRun(abc.ABC):
     def run(self) -> bool:
         """Goes on until nothing is left to do; returns False when it was asked to stop."""
         with self._opened as opened:
+            self._claimed.keep()
             # Not before: a bar keeps its line of the terminal to itself.
             self._progress = Progress(self._length(), self._unit(), self._position())
             opened.callback(self._progress.close)
@@ -112,7 +113,7 @@ class BaseRun(abc.ABC):
             "environment": self._environment.name,
             "seed": self._seed,
         }
-        opened.enter_context(log_directory.claim(self._logdir, identity))
+        self._claimed = opened.enter_context(log_directory.claim(self._logdir, identity))
         self._checkpoints = CheckpointManager(self._logdir, identity)
         unit = self._checkpoints.latest()
         self._open(unit, opened)
@@ -139,13 +140,14 @@ class BaseRun(abc.ABC):
 
     # What a run shows and leaves behind.
 
-    def _tick(self, steps: int = 0) -> None:
+    def _tick(self, steps: int = 0, doing: str = "") -> None:
         """Moves clock and bar; `steps` are those of the episode in progress."""
+        self._claimed.check()
         now = time.monotonic()
         self._state.wall_clock += now - self._clock
         self._clock = now
         shown = {**self._state.counters(), "step": self._state.step + steps}
-        self._progress.update(shown, self._state.last_return)
+        self._progress.update(shown, self._state.last_return, doing)
 
     def _report(self) -> None:
         """Writes a row of everything measured since the last one."""

@@ -117,8 +117,8 @@ class Learning:
             )
         # What is on its way from a queue is in no table: it is lost unless it is learned from.
         queued = options is not None and options.queue
-        should_stop = (lambda: False) if queued else self._should_stop
-        batches = TimedIterator(dataset, self._client, should_stop)
+        grace = self._client.timeout_s if queued else 0.0
+        batches = TimedIterator(dataset, self._client, self._should_stop, grace)
         if lasts:
             self._lasting = batches
         return batches

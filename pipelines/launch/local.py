@@ -26,15 +26,15 @@ from agents.builder import Counters, Schedule, Stage
 from pipelines.acting.environment_loop import EnvironmentLoop
 from pipelines.acting.row import Episode
 from pipelines.environments import BatchedEnvironment
-from pipelines.evaluation.gate import Match
 from pipelines.launch.base_run import BaseRun, restoring
-from pipelines.launch.parts import Parts, make_environments, make_role, spec_of
+from pipelines.launch.champion import Champion
+from pipelines.launch.parts import Parts, make_role, spec_of
 from pipelines.launch.run_state import RunState
-from pipelines.logdir import summary
+from pipelines.logdir import exported, summary
 from pipelines.logdir.checkpointing import Unit
 from pipelines.replay.server import Replay
 from pipelines.serving.export import Exporter
-from pipelines.system.errors import Interrupted, UserError
+from pipelines.system.errors import Interrupted, UserError, harmless
 
 
 class LocalRun(BaseRun):
@@ -42,7 +42,11 @@ class LocalRun(BaseRun):
 
     @property
     def finished(self) -> bool:
-        """Whether nothing is left to do."""
+        """Whether nothing is left to do, the last policy's export included."""
+        return self._trained and not self._export_due()
+
+    @property
+    def _trained(self) -> bool:
         over = self._long_enough() or self._state.cycle >= max(1, self._builder.cycles)
         return over and self._updates_due() == 0 and not self._evaluation_due()
 
@@ -59,30 +63,14 @@ class LocalRun(BaseRun):
         self._judging = parts.evaluation_environments() if self._stages else self._environment
         self._spec = spec_of(self._environment, self._judging)
         self._networks = parts.networks(self._spec)
-        self._acting = self._networks
-        if self._builder.gate is not None:
-            self._make_gate()
+        self._champion = Champion(
+            self._experiment, parts, self._spec, self._networks, self._should_stop
+        )
+        self._acting = self._champion.networks
         self._tables = parts.tables(self._spec)
         self._loop = EnvironmentLoop(self._environment, self._should_stop)
         role = make_role(self._judging, evaluation=True)
         self._judge = parts.planning_actor(self._acting, self._spec, role)
-
-    def _make_gate(self) -> None:
-        """The champion, who collects, and the match against who learns."""
-        factory, parts = self._experiment.environment, self._parts
-        self._acting = parts.networks(self._spec)
-        count = range(min(self._builder.gate.games, self._experiment.num_environments))
-        boards = make_environments(factory, parts.seeds, "gate", count)
-        if getattr(boards.environments[0], "players", 1) != 2:
-            raise UserError(
-                f"{self._builder.name} has a gate, which needs a game of two players; "
-                f"{boards.name} is none, or one of them is its opponent"
-            )
-        role = make_role(boards, evaluation=True)
-        players = [parts.policy(each, self._spec, role) for each in (self._networks, self._acting)]
-        seed = parts.seeds.of("gate")
-        self._match = lambda place: Match(boards, *players, seed + 2 * place, self._should_stop)
-        self._boards = boards
 
     def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
         self._replay = None
@@ -92,8 +80,10 @@ class LocalRun(BaseRun):
                 self._logdir / "replay",
                 address=self._experiment.replay_address,
                 port=self._experiment.replay_port,
+                public=self._experiment.replay_public,
                 restore_from=unit.replay if unit else None,
                 timeout_s=self._experiment.replay_timeout,
+                should_stop=self._should_stop,
             )
             opened.callback(self._replay.close)
         self._connect()
@@ -138,7 +128,7 @@ class LocalRun(BaseRun):
                 if self._evaluation_due():
                     self._evaluate()
                 changed = self._change_stage()
-                if self.finished:
+                if self._trained:
                     return True
                 if changed:
                     continue
@@ -200,26 +190,16 @@ class LocalRun(BaseRun):
         if self._replay.size(options.table) == 0:
             raise UserError(
                 f"replay table '{options.table}' is empty after {self._state.episodes} episodes; "
-                "expected episodes at least as long as the agent's sequence_length"
+                "expected each to be written to it"
             )
 
     def _pass_gate(self) -> None:
         """Lets who learns play against who collects, when that is due."""
-        state, gate = self._state, self._builder.gate
-        if gate is None or state.updates // gate.interval == state.gated_updates // gate.interval:
-            return
-        before = self._boards.random_state()
-        try:
-            share = self._match(state.updates // gate.interval).play(gate.games)
-        except Interrupted:
-            self._boards.set_random_state(before)
-            raise
-        state.gated_updates = state.updates
-        adopted = share > gate.threshold
-        if adopted:
-            for mine, theirs in zip(self._acting.variables, self._networks.variables, strict=True):
-                mine.assign(theirs)
-        state.measure({"gate/points": share, "gate/adopted": float(adopted)})
+        state = self._state
+        if self._champion.due(state.updates, state.gated_updates):
+            self._tick(doing="playing for the gate")
+            state.measure(self._champion.meet(state.updates))
+            state.gated_updates = state.updates
 
     def _collect(self) -> None:
         """Plays a round: an episode in each environment, or so many steps, and writes it."""
@@ -304,18 +284,22 @@ class LocalRun(BaseRun):
     def _evaluate(self) -> None:
         state = self._state
         evaluation = self._evaluator.run(
-            self._experiment.evaluation_episodes, f"{self._position():06d}"
+            self._experiment.evaluation_episodes, f"{self._position():06d}", self._evaluating
         )
         returns = [episode.episode_return for episode in evaluation.episodes]
         result = summary.evaluation_result(returns)
         is_best = state.record_evaluation(result, self._position())
         self._measure_evaluation(result)
         self._report()
-        for name, picture in evaluation.pictures.items():
-            self._logger.image(name, picture, state.step)
+        with harmless("no pictures in TensorBoard"):
+            for name, picture in evaluation.pictures.items():
+                self._logger.image(name, picture, state.step)
         if is_best:
             self._export("best")
         self._write_summary()
+
+    def _evaluating(self, steps: int) -> None:
+        self._tick(doing=f"evaluating, step {steps}")
 
     def _measure_evaluation(self, result: Mapping[str, Any]) -> None:
         self._state.measure(
@@ -327,7 +311,14 @@ class LocalRun(BaseRun):
 
     def _export(self, name: str) -> None:
         if self._exporter is not None:
-            self._exporter.save(self._logdir / "policy" / name)
+            policy = self._logdir / "policy" / name
+            self._exporter.save(policy)
+            exported.note_updates(policy, self._state.updates)
+
+    def _export_due(self) -> bool:
+        """Whether a run has ended between its last checkpoint and the export."""
+        there = exported.updates_of(self._logdir / "policy" / "last")
+        return self._exporter is not None and there != self._state.updates
 
     # Checkpoints.
 
@@ -345,7 +336,7 @@ class LocalRun(BaseRun):
             "actors": [actor.state() for actor in self._all_actors()],
             "judged": self._judge.calls,
             "judging": self._judging.random_state() if self._stages else None,
-            "boards": self._boards.random_state() if self._builder.gate else None,
+            "champion": self._champion.random_state(),
         }
         self._checkpoints.save(self._state.step, self._trackables(), state, self._replay)
         self._write_summary()
@@ -361,8 +352,7 @@ class LocalRun(BaseRun):
             self._judge.calls = unit.state["judged"]
             if self._stages:
                 _set_as_many(self._judging, unit.state["judging"])
-            if self._builder.gate is not None:
-                _set_as_many(self._boards, unit.state["boards"])
+            self._champion.set_random_state(unit.state["champion"])
 
     def _who_acted(self) -> Actor:
         schedule, done = self._schedule()

@@ -27,7 +27,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.replay.server import Replay
-from pipelines.system import files
+from pipelines.system import files, paths
 from pipelines.system.errors import UserError
 
 _MANIFEST = "manifest.json"
@@ -36,6 +36,8 @@ _WEIGHTS = "weights"
 _REPLAY = "replay"
 _FORMAT = 1
 _HIDDEN = ".unfinished-"
+# What is no longer as it was written raises one of these, whatever it has become.
+_DAMAGE = (ValueError, LookupError, TypeError, AttributeError, RecursionError)
 _UNIT_NAME = re.compile(r"(\d{12})(?:\.(\d+))?")
 
 
@@ -65,7 +67,8 @@ class Unit(NamedTuple):
           UserError: the weights do not fit: another network than the one saved.
         """
         try:
-            reader = tf.train.Checkpoint(**trackables).read(str(self.path / _WEIGHTS))
+            folder = paths.lasting_literal(self.path)
+            reader = tf.train.Checkpoint(**trackables).read(f"{folder}/{_WEIGHTS}")
             reader.expect_partial()  # An evaluator reads no optimiser; that is nothing to warn of.
             reader.assert_existing_objects_matched()
         except (AssertionError, ValueError, tf.errors.OpError) as error:
@@ -89,7 +92,7 @@ def find_latest(logdir: str | os.PathLike[str]) -> Unit | None:
     for path in reversed(paths):
         try:
             return _read(path)
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, *_DAMAGE) as error:
             print(f"warning: checkpoint {path} is corrupted: {_short(error)}", file=sys.stderr)
     if paths:
         raise UserError(
@@ -166,7 +169,8 @@ class CheckpointManager:
         except BaseException:
             shutil.rmtree(hidden, ignore_errors=True)
             raise
-        self._remove_old()
+        with files.writing(self._folder, "the newest checkpoint is whole"):
+            self._remove_old()
         return path
 
     def _build(
@@ -179,7 +183,8 @@ class CheckpointManager:
     ) -> None:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        tf.train.Checkpoint(**trackables).write(str(folder / _WEIGHTS))
+        with paths.literal(folder) as place:
+            tf.train.Checkpoint(**trackables).write(f"{place}/{_WEIGHTS}")
         (folder / _STATE).write_text(json.dumps(_encode(dict(state))))
         if replay is not None:
             replay.save(folder / _REPLAY)
@@ -237,7 +242,7 @@ def _order(path: pathlib.Path) -> tuple[int, int]:
 
 
 def _read(path: pathlib.Path) -> Unit:
-    """Reads and verifies a unit; ValueError or OSError when anything is not as it was written."""
+    """Reads and verifies a unit; OSError or one of `_DAMAGE` when it is not as it was written."""
     text, _, checksum = (path / _MANIFEST).read_text().partition("\n")
     if checksum != f"{zlib.crc32(text.encode()):08x}\n":
         raise ValueError(f"{_MANIFEST} does not match its checksum")
@@ -248,8 +253,10 @@ def _read(path: pathlib.Path) -> Unit:
         if _measure(path / name) != expected:
             raise ValueError(f"{name} does not match its checksum")
     state = _decode(json.loads((path / _STATE).read_text()))
-    replay = path / _REPLAY if manifest["replay"] else None
-    return Unit(path, manifest["step"], manifest["identity"], state, replay)
+    step, identity = manifest["step"], manifest["identity"]
+    if not (isinstance(step, int) and isinstance(identity, dict) and isinstance(state, dict)):
+        raise ValueError(f"{_MANIFEST} and {_STATE} are no checkpoint's")
+    return Unit(path, step, identity, state, path / _REPLAY if manifest["replay"] else None)
 
 
 def _files(folder: pathlib.Path) -> list[str]:

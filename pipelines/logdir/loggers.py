@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import csv
 import io
+import itertools
 import math
 import os
 import pathlib
+import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -14,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from pipelines.system import files
+from pipelines.system.errors import first_line
 
 _FIRST_COLUMNS = ("step", "episodes", "updates", "wall_clock")
 
@@ -41,8 +44,7 @@ class MetricsLogger:
         self._path = pathlib.Path(logdir) / "metrics.csv"
         with files.writing(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            rows = _rows_until(self._path, -1 if resume_step is None else resume_step)
-            rows = rows[:resume_rows]
+            rows = self._rows_until(-1 if resume_step is None else resume_step)[:resume_rows]
             self._columns = list(dict.fromkeys([*_FIRST_COLUMNS, *(rows[0] if rows else ())]))
             self._rewrite(rows)
             _mark_start(self._path.parent, -1 if resume_step is None else resume_step)
@@ -81,13 +83,26 @@ class MetricsLogger:
 
     def _append(self, row: Mapping[str, Any]) -> None:
         new = [name for name in row if name not in self._columns]
-        if new:
-            rows = _rows_until(self._path, math.inf)
+        if new or not self._path.exists():
+            rows = self._rows_until(math.inf)
             self._columns += new
             self._rewrite([*rows, row])
             return
         with open(self._path, "a", newline="") as file:
             file.write(_csv_text([row], self._columns))
+
+    def _rows_until(self, last_step: float) -> list[dict[str, str]]:
+        """The rows up to `last_step`; a table that cannot be read is kept aside, and none are."""
+        try:
+            return _read_rows(self._path, last_step)
+        except (ValueError, csv.Error) as error:
+            aside = _kept_aside(self._path)
+            print(
+                f"warning: {self._path} is damaged ({first_line(error)}): kept as {aside.name}, "
+                "and begun anew",
+                file=sys.stderr,
+            )
+            return []
 
     def _rewrite(self, rows: Sequence[Mapping[str, Any]]) -> None:
         header = {name: name for name in self._columns}
@@ -107,13 +122,31 @@ def _cell(value: Any) -> str:
     return f"{float(value):.8g}"
 
 
-def _rows_until(path: pathlib.Path, last_step: float) -> list[dict[str, str]]:
-    """Reads the whole rows up to `last_step`; a row cut off by a kill is dropped."""
+def _read_rows(path: pathlib.Path, last_step: float) -> list[dict[str, str]]:
+    """Reads the whole rows up to `last_step`; a row cut off by a kill is dropped.
+
+    Raises:
+      ValueError, csv.Error: this is no table of ours.
+    """
     if not path.exists():
         return []
-    text = path.read_text()
-    rows = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
-    return [row for row in rows if None not in row.values() and float(row["step"]) <= last_step]
+    text = path.read_text(encoding="utf-8")
+    table = csv.DictReader(io.StringIO(text[: text.rfind("\n") + 1]))
+    if table.fieldnames is not None and "step" not in table.fieldnames:
+        raise ValueError("it has no column 'step'")
+    rows = [row for row in table if None not in row.values()]
+    if any(None in row for row in rows):
+        raise ValueError("a row has more cells than there are columns")
+    steps = [float(row["step"]) for row in rows]
+    if not all(map(math.isfinite, steps)):
+        raise ValueError("a step is no finite number")
+    return [row for row, step in zip(rows, steps, strict=True) if step <= last_step]
+
+
+def _kept_aside(path: pathlib.Path) -> pathlib.Path:
+    """Renames the file to what is not there yet; returns the name."""
+    names = (path.with_name(f"{path.name}.damaged-{i}") for i in itertools.count(1))
+    return path.rename(next(name for name in names if not name.exists()))
 
 
 def _mark_start(logdir: pathlib.Path, step: int) -> None:

@@ -46,9 +46,11 @@ class EpisodeBuffer:
             self._write()
 
     def rehearse(self, first: dm_env.TimeStep, steps: Sequence[Step]) -> None:
-        """Takes up an episode in progress."""
+        """Takes up an episode in progress; of one that is over a stop has cut the writing."""
         self.add_first(first)
         self._steps = [(step.action, step.timestep, step.extras) for step in steps]
+        if steps and steps[-1].timestep.last():
+            self._write()
 
     def reset(self) -> None:
         """Discards what is buffered."""

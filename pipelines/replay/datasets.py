@@ -96,11 +96,13 @@ def make_waiting_dataset(
         signature = tree.map_structure(
             lambda spec: tf.TensorSpec([options.batch_size, *spec.shape], spec.dtype), signature
         )
+    # One that no stop interrupts, which TensorFlow would report as a fault.
+    reader = Client(client.server_address, client.timeout_s)
 
     def elements() -> Iterator[Any]:
         read = _read_queue if options.queue else _read_in_order
         while True:
-            items = [_named(options.sample_type, item) for item in read(client, options)]
+            items = [_named(options.sample_type, item) for item in read(reader, options)]
             yield tree.map_structure(lambda *leaves: join(leaves), *items)
 
     dataset = tf.data.Dataset.from_generator(elements, output_signature=signature)
@@ -146,11 +148,10 @@ def _named(sample_type: type[Any], item: Any) -> Any:
 def _read_in_order(client: Client, options: DatasetOptions) -> list[Any]:
     """Each item once. What was read goes to the ring's end, so a full round leaves its order."""
     items = []
-    for _ in range(client.server_info()[options.table].current_size):
-        (sample,) = client.sample_items(options.table)
-        with gone_as_user_error(client.server_address):
-            priority = {int(sample.info.key): sample.info.priority}
-            client.mutate_priorities(options.table, updates=priority)
+    table = options.table
+    for _ in range(client.server_info()[table].current_size):
+        (sample,) = client.sample_items(table)
+        client.update_priorities(table, [sample.info.key], [sample.info.priority])
         items.append(sample.data)
     return items
 
@@ -200,7 +201,8 @@ class TimedIterator:
       dataset: what to iterate over.
       client: of the dataset's server, which is asked whether it lives whenever a batch is late
         (`client.timeout_s`); None: nobody is asked, for datasets without a server.
-      should_stop: asked while a batch is late.
+      should_stop: asked while a batch is late, where there is no client, who asks its own.
+      grace: seconds that a client leaves to a batch when the run is to stop.
     """
 
     def __init__(
@@ -208,8 +210,9 @@ class TimedIterator:
         dataset: tf.data.Dataset,
         client: Client | None = None,
         should_stop: Callable[[], bool] = lambda: False,
+        grace: float = 0.0,
     ):
-        self._client, self._should_stop = client, should_stop
+        self._client, self._should_stop, self._grace = client, should_stop, grace
         self._wanted: queue.SimpleQueue[bool] = queue.SimpleQueue()
         self._ready: queue.SimpleQueue[tuple[Any, BaseException | None]] = queue.SimpleQueue()
         self._waited = 0.0
@@ -253,21 +256,21 @@ class TimedIterator:
         return result
 
     def _await(self) -> tuple[Any, BaseException | None]:
-        asked = time.monotonic()
+        if self._client is not None:
+            return self._client.patiently(lambda s: self._ready.get(timeout=s), self._grace)
         while True:
             try:
                 return self._ready.get(timeout=_PATIENCE)
             except queue.Empty:
                 if self._should_stop():
                     raise Interrupted from None
-            if self._client and time.monotonic() - asked > self._client.timeout_s:
-                self._client.server_info()
-                asked = time.monotonic()
 
     def _raise(self, error: BaseException) -> None:
         if self._client is None:
             raise error
         with gone_as_user_error(self._client.server_address):
+            if isinstance(error, tf.errors.UnknownError):  # Raised in Python, inside TensorFlow.
+                self._client.server_info()
             raise error
 
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import json
 import os
 import pathlib
 import shutil
-import socket
 import tempfile
 import weakref
 from collections.abc import Callable, Sequence
@@ -16,11 +15,14 @@ from typing import Any
 import reverb
 from reverb.platform import checkpointers_lib
 
-from pipelines.replay.client import Client, call_within, gone_as_user_error, says_gone
+from pipelines.replay import ports, table_definitions
+from pipelines.replay.client import Client
 from pipelines.system import files
 from pipelines.system.errors import UserError, nearest
 
 _REMOTE_RECORD = "remote.json"
+# The number and not the name, which is unknown where there is no /etc/hosts.
+_HERE = "127.0.0.1"
 _REVERB_FILES = ("chunks.tfrecord", "items.tfrecord", "tables.tfrecord")
 
 
@@ -32,15 +34,20 @@ class Replay:
       directory: where Reverb writes its own checkpoints (`<logdir>/replay`); None: a temporary one.
       address: 'host:port' of a remote server; None: a server in this process.
       port: of the server in this process; None: a free one.
+      public: the server in this process answers other machines too, any of them.
       restore_from: a directory that `save` filled. The tables then hold exactly what they held at
-        that moment: items, order, priorities, and the rate limiter's counts. A remote server is
-        restored by whoever runs it, so for one this is ignored.
-      timeout_s: how long a server may stay silent before it counts as gone.
+        that moment: items, order, priorities, and the rate limiter's counts. Of their definitions
+        the capacity alone may have changed. A remote server is restored by whoever runs it, so for
+        one this is ignored.
+      timeout_s: how long a server may stay silent before it is asked whether it lives, and how long
+        it may take to answer that.
+      should_stop: see `Client`.
 
     `close()` stops a server in this process, and leaves a remote one alone.
 
     Raises:
-      UserError: port in use, nobody at `address`, table missing there, checkpoint unreadable.
+      UserError: port in use, nobody at `address`, table missing there, checkpoint unreadable or of
+        other tables.
     """
 
     def __init__(
@@ -50,17 +57,20 @@ class Replay:
         *,
         address: str | None = None,
         port: int | None = None,
+        public: bool = False,
         restore_from: str | os.PathLike[str] | None = None,
         timeout_s: float = 20.0,
+        should_stop: Callable[[], bool] = lambda: False,
     ):
         self._owned: list[Any] = []
         # Also at the interpreter's end, before the modules that Reverb's own destructor needs go.
         self.close = weakref.finalize(self, _release, self._owned)
         if address is None:
-            self._serve(tables, directory, port, restore_from)
+            with table_definitions.fitted(_checked_checkpoint(restore_from), tables) as checkpoint:
+                self._serve(tables, directory, port, public, checkpoint)
         else:
             self._address = _checked_address(address)
-        self._client = Client(self._address, timeout_s)
+        self._client = Client(self._address, timeout_s, should_stop)
         if address is not None:
             self._check_tables([table.name for table in tables])
 
@@ -83,7 +93,7 @@ class Replay:
         """Returns the number of items in `table`; a UserError when the server is gone."""
         return self._client.server_info()[table].current_size
 
-    def save(self, directory: str | os.PathLike[str], timeout_s: float = 600.0) -> None:
+    def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes everything that `restore_from` needs into `directory`, which it makes.
 
         The files are hard links to Reverb's checkpoint (copies where links do not work): Reverb
@@ -97,7 +107,7 @@ class Replay:
           UserError: the server is gone, or the disk does not take the data.
         """
         target = pathlib.Path(directory)
-        source = self._checkpoint(timeout_s)
+        source = self._checkpoint()
         with files.writing(target):
             target.mkdir(parents=True, exist_ok=True)
             if self.in_process:
@@ -112,7 +122,8 @@ class Replay:
         tables: Sequence[reverb.Table],
         directory: str | os.PathLike[str] | None,
         port: int | None,
-        restore_from: str | os.PathLike[str] | None,
+        public: bool,
+        restore_from: str | None,
     ) -> None:
         if directory is None:
             temporary = tempfile.TemporaryDirectory(prefix="replay-")
@@ -122,19 +133,21 @@ class Replay:
         with files.writing(self._directory):
             self._directory.mkdir(parents=True, exist_ok=True)
             _remove_old_checkpoints(self._directory)
-        reservation = _reserve_port(port)
+        reservation = ports.reserve(port)
         self._owned.append(reservation.close)
         number = reservation.getsockname()[1]
         checkpointer = checkpointers_lib.DefaultCheckpointer(
-            str(self._directory), fallback_checkpoint_path=_checked_checkpoint(restore_from)
+            str(self._directory), fallback_checkpoint_path=restore_from
         )
         try:
-            server = reverb.Server(tables, port=number, checkpointer=checkpointer)
+            with contextlib.nullcontext() if public else ports.for_this_machine_alone(number):
+                server = reverb.Server(tables, port=number, checkpointer=checkpointer)
         except (ValueError, RuntimeError) as error:
             self.close()
             raise UserError(f"cannot start the replay server: {_first_line(error)}") from error
         self._owned.append(server.stop)
-        self._address = f"localhost:{number}"
+        _go_round_proxies()
+        self._address = f"{_HERE}:{number}"
 
     def _check_tables(self, names: Sequence[str]) -> None:
         try:
@@ -151,18 +164,15 @@ class Replay:
                     f"; it has {', '.join(sorted(there))}{nearest(name, there)}"
                 )
 
-    def _checkpoint(self, timeout_s: float) -> str:
-        with gone_as_user_error(self._address):
-            try:
-                return call_within(self._client.checkpoint, timeout_s)
-            # Reverb raises what its status code maps to in Python: IndexError when a disk is full.
-            except (RuntimeError, ValueError, LookupError, OSError) as error:
-                if isinstance(error, TimeoutError) or says_gone(error):
-                    raise
-                if self.in_process:
-                    _remove_unfinished_checkpoints(self._directory)
-                where = self._directory if self.in_process else f"replay of {self._address}"
-                raise UserError(f"cannot write {where}: {files.reason(str(error))}") from error
+    def _checkpoint(self) -> str:
+        try:
+            return self._client.checkpoint()
+        # Reverb raises what its status code maps to in Python: IndexError when a disk is full.
+        except (RuntimeError, ValueError, LookupError, OSError) as error:
+            if self.in_process:
+                _remove_unfinished_checkpoints(self._directory)
+            where = self._directory if self.in_process else f"replay of {self._address}"
+            raise UserError(f"cannot write {where}: {files.reason(str(error))}") from error
 
 
 def _release(owned: list[Callable[[], None]]) -> None:
@@ -177,38 +187,12 @@ def _checked_address(address: str) -> str:
     return address
 
 
-def _reserve_port(port: int | None) -> socket.socket:
-    """Binds `port` (or a free one), without listening, for as long as the server lives.
-
-    gRPC shares ports between processes (SO_REUSEPORT), so that a second server would start without
-    an error and take half of the first one's calls: the probe, which does not share, finds it. The
-    reservation keeps the kernel from giving a free port to two runs that start at once.
-    """
-    if port is not None and not 0 < port < 65536:
-        raise UserError(f"replay port is {port}; expected 1 to 65535")
-    try:
-        if port is not None:
-            _bound_socket(port, share=False).close()
-        return _bound_socket(port or 0, share=True)
-    except OSError as error:
-        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
-            raise
-        raise UserError(f"replay port {port} is in use; choose another, or none") from error
-
-
-def _bound_socket(port: int, share: bool) -> socket.socket:
-    dual = socket.has_dualstack_ipv6()
-    bound = socket.socket(socket.AF_INET6 if dual else socket.AF_INET, socket.SOCK_STREAM)
-    option = socket.SO_REUSEPORT if share else socket.SO_REUSEADDR
-    try:
-        bound.setsockopt(socket.SOL_SOCKET, option, 1)
-        if dual:
-            bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
-        bound.bind(("", port))
-    except OSError:
-        bound.close()
-        raise
-    return bound
+def _go_round_proxies() -> None:
+    """Keeps gRPC from asking a proxy of the user's (http_proxy) for a server on this machine."""
+    names = ("no_grpc_proxy", "no_proxy")  # As gRPC reads them: the first one that is set.
+    exempt = next((os.environ[name] for name in names if os.environ.get(name)), "")
+    if _HERE not in exempt.split(","):
+        os.environ["no_grpc_proxy"] = ",".join(filter(None, (exempt, _HERE)))  # noqa: SIM112
 
 
 def _checked_checkpoint(directory: str | os.PathLike[str] | None) -> str | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+_SUITE = "dm_control/"
 SOURCE = "Hafner et al. 2019, Table 1; episodes of 1000 simulator steps"
 
 TASKS = (
@@ -40,3 +41,11 @@ ROWS = (
     Row("PlaNet", "2 000 episodes, pixels", (986, 831, 744, 650, 914, 890)),
     Row("CEM + true simulator", "none, true states", (998, 850, 825, 656, 993, 994)),
 )
+
+
+def at(environment: str) -> list[tuple[Row, float]]:
+    """Methods, with what they earn in an environment; none where nothing is published."""
+    task = environment.removeprefix(_SUITE)
+    if not environment.startswith(_SUITE) or task not in TASKS:
+        return []
+    return [(row, row.returns[TASKS.index(task)]) for row in ROWS]

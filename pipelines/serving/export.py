@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import pathlib
 import shutil
@@ -14,18 +15,22 @@ import tree
 
 from agents.policy import Policy
 from ops import loader
-from pipelines.system import files
+from pipelines.serving import checks, description
+from pipelines.system import files, paths
 from pipelines.system.errors import UserError, first_line
 
+_BATCH_SIZE = tf.TensorSpec([], tf.int32, "batch_size")
 _SEED = tf.TensorSpec([2], tf.int32, "seed")
 
 
 class ServedPolicy(tf.Module):
-    """What is saved: `initial_state(batch_size)` and `step(observation, state, seed)`.
+    """What is saved: `initial_state(batch_size)`, `step(observation, state, seed)`, `describe()`.
 
-    Both are there as functions on nests (`tf.saved_model.load(...).step(...)`) and as signatures on
-    flat names: `observation` (of a nest, `observation_<name>` each), `seed`, `state_<name>` in;
-    `action`, `state_<name>`, `info_<name>` out. The batch size is free.
+    The first two are there as functions on nests (`tf.saved_model.load(...).step(...)`) and as
+    signatures on flat names: `observation` (of a nest, `observation_<name>` each), `seed`,
+    `state_<name>` in; `action`, `state_<name>`, `info_<name>` out. `serving_default` is `step`. The
+    batch size is free. Inputs that do not fit end in InvalidArgumentError, see `checks`.
+    `describe()` is a string that says what each of them means.
 
     A policy with options has a third function, `step_with_options(observation, state, seed,
     *options)`, a signature of that name that takes each by its own, an int32 scalar, and `options`,
@@ -40,27 +45,24 @@ class ServedPolicy(tf.Module):
         one = tree.map_structure(lambda values: values[0], policy.initial_state(1))
         self._state_spec = _batched(one, "state")
         self._observation_spec = _batched(policy.observation_spec, "observation")
-        self.initial_state = tf.function(
-            self._initial_state, input_signature=[tf.TensorSpec([], tf.int32, "batch_size")]
-        )
-        specs = [self._observation_spec, self._state_spec, _SEED]
-        step = policy.step.python_function
         self._options = [tf.TensorSpec([], tf.int32, name) for name in policy.options]
         # Variables, since a SavedModel keeps no plain numbers.
         self.options = {
             name: tf.Variable(value, trainable=False, dtype=tf.int32)
             for name, value in policy.options.items()
         }
-        if self._options:
-            step = self._make_step_with_options(step, specs)
-        self.step = tf.function(step, input_signature=specs, autograph=False)
+        self.initial_state = tf.function(self._initial_state, input_signature=[_BATCH_SIZE])
+        self._add_steps(policy.step.python_function)
+
+    def add_description(self, text: str) -> None:
+        """Adds the function `describe()`, which returns `text`."""
+        self.describe = tf.function(lambda: tf.constant(text), input_signature=[], autograph=False)
 
     def signatures(self) -> dict[str, Any]:
-        """The two functions on flat names, for servers."""
+        """The functions on flat names, for servers."""
         seen, carried = tree.flatten(self._observation_spec), tree.flatten(self._state_spec)
-        batch_size = tf.TensorSpec([], tf.int32, "batch_size")
 
-        @tf.function(input_signature=[batch_size])
+        @tf.function(input_signature=[_BATCH_SIZE])
         def initial_state(batch_size):
             return _flattened("state", self.initial_state(batch_size))
 
@@ -75,20 +77,37 @@ class ServedPolicy(tf.Module):
 
             return flat_step
 
-        signatures = {"initial_state": initial_state, "step": on_flat_names(self.step, [])}
+        step = on_flat_names(self.step, [])
+        signatures = {"initial_state": initial_state, "step": step, "serving_default": step}
         if self._options:
             flat = on_flat_names(self.step_with_options, self._options)
             signatures["step_with_options"] = flat
         return signatures
 
-    def _make_step_with_options(self, step, specs):
-        """Makes `step_with_options` and returns the step that calls it with the defaults."""
-        self.step_with_options = tf.function(
-            step, input_signature=[*specs, *self._options], autograph=False
+    def _add_steps(self, step: Callable[..., Any]) -> None:
+        """Adds `step` and, where there are options, `step_with_options`, which it calls."""
+        specs = (self._observation_spec, self._state_spec, _SEED, *self._options)
+
+        def checked_step(*inputs):
+            flat = checks.checked(tree.flatten(specs), tree.flatten(inputs))
+            return step(*tree.unflatten_as(specs, flat))
+
+        # Of any shape, so that what does not fit comes to our own words about it.
+        signature = tree.map_structure(_of_any_shape, specs)
+        whole = tf.function(checked_step, input_signature=signature, autograph=False)
+        if not self._options:
+            self.step = whole
+            return
+        self.step_with_options = whole
+        self.step = tf.function(
+            lambda *inputs: whole(*inputs, *self.options.values()),
+            input_signature=signature[:3],
+            autograph=False,
         )
-        return lambda *inputs: self.step_with_options(*inputs, *self.options.values())
 
     def _initial_state(self, batch_size: tf.Tensor) -> Any:
+        text = tf.strings.format("batch_size is {}; expected at least 1", batch_size)
+        tf.debugging.Assert(batch_size > 0, [text])
         # An identity, since signatures may not return their inputs or constants alone.
         return tf.nest.map_structure(tf.identity, self._start(batch_size))
 
@@ -106,6 +125,7 @@ class Exporter:
         self._ops = contextlib.nullcontext if native else loader.portable
         self._module = ServedPolicy(policy)
         self._signatures = self._module.signatures()
+        self._describe = functools.cache(lambda: description.of(policy, self._signatures))
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes the SavedModel; an older one at that place is replaced whole.
@@ -117,9 +137,15 @@ class Exporter:
         fresh = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
         old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
         with files.writing(directory):
+            directory.parent.mkdir(exist_ok=True)  # Not its parents: a removed run stays removed.
             shutil.rmtree(fresh, ignore_errors=True)
-            with self._ops():
-                tf.saved_model.save(self._module, str(fresh), signatures=self._signatures)
+            with self._ops(), paths.literal(directory.parent) as place:
+                target = f"{place}/{fresh.name}"
+                self._module.add_description(self._describe())
+                tf.saved_model.save(self._module, target, signatures=self._signatures)
+            # Where SavedModels have files that TensorFlow does not read.
+            (fresh / "assets.extra").mkdir()
+            (fresh / "assets.extra" / "README.md").write_text(self._describe())
             if directory.exists():
                 directory.rename(old)
             fresh.rename(directory)
@@ -134,22 +160,26 @@ class SavedPolicy(Policy):
       **options: values of the policy's options, other than their defaults.
 
     Raises:
-      UserError: there is none, it cannot be read, or it has no such option.
+      UserError: there is none, it cannot be read, it has no such option, or, of `step`, it does not
+        take what it is given.
     """
 
     def __init__(self, directory: str | os.PathLike[str], **options: int) -> None:
         super().__init__(name="saved_policy")
         loader.load_all()
         try:
-            self._loaded = tf.saved_model.load(os.fspath(directory))
-            action = self._loaded.signatures["step"].structured_outputs["action"]
+            with paths.literal(directory) as place:
+                self._loaded = tf.saved_model.load(place)
+            signature = self._loaded.signatures["step"]
             (step,) = self._loaded.step.concrete_functions
+            (nest, *_), _ = step.structured_input_signature
+            _, flat = signature.structured_input_signature
             self._step = self._with_options(options) if options else self._loaded.step
+            # The nest is the function's, the shapes are the signature's.
+            self.observation_spec = tf.nest.map_structure(lambda leaf: _one(flat[leaf.name]), nest)
+            self.action_spec = _one(signature.structured_outputs["action"])
         except (OSError, ValueError, AttributeError, KeyError, tf.errors.OpError) as error:
             raise UserError(f"cannot read the policy {directory}: {first_line(error)}") from error
-        (observation, *_), _ = step.structured_input_signature
-        self.observation_spec = tf.nest.map_structure(_one, observation)
-        self.action_spec = _one(action)
 
     def initial_state(self, batch_size: int | tf.Tensor) -> Any:
         """See `Policy.initial_state`."""
@@ -159,7 +189,12 @@ class SavedPolicy(Policy):
         self, observation: Any, state: Any, seed: tf.Tensor
     ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
         """See `Policy.step`."""
-        return self._step(observation, state, seed)
+        try:
+            return self._step(checks.with_a_legal_action(observation), state, seed)
+        except tf.errors.InvalidArgumentError as error:
+            if (complaint := checks.complaint(error)) is None:
+                raise
+            raise UserError(f"the policy cannot act: {complaint}") from error
 
     def _with_options(self, options: dict[str, int]) -> Callable[..., Any]:
         """The step with these options, and the defaults of all others."""
@@ -182,6 +217,10 @@ def _batched(nest: Any, prefix: str) -> Any:
 
 def _one(batched: Any) -> tf.TensorSpec:
     return tf.TensorSpec(batched.shape[1:], batched.dtype)
+
+
+def _of_any_shape(spec: tf.TensorSpec) -> tf.TensorSpec:
+    return tf.TensorSpec(None, spec.dtype, spec.name)
 
 
 def _flat_name(prefix: str, path: tuple[Any, ...]) -> str:

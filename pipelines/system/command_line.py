@@ -2,17 +2,23 @@
 
 Exit statuses: 0, done (stopping a run on request included); 2, after one line `error: …` that says
 what is wrong and what was expected. Anything else is a fault of the program, with its traceback.
+Output that nobody reads changes nothing.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pathlib
 import re
+import shlex
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
 from absl import flags
 
+from pipelines.system import output
 from pipelines.system.errors import UserError, first_line, nearest
 
 _HELP = {"--help", "-help", "-h", "--h"}
@@ -30,18 +36,30 @@ def run_program(
     With `names` the command line has one of them beside its flags, and `action` is called with it.
     `action` imports what takes long itself, so that help and wrong flags are answered at once.
     """
-    if _HELP & set(argv[1:]):
-        ours = [name for name in flag_values.flags_by_module_dict() if name != "absl.flags"]
-        print(usage + "".join(flag_values.module_help(name) for name in ours))
+    with output.lossy():
+        if _HELP & set(argv[1:]):
+            ours = [name for name in flag_values.flags_by_module_dict() if name != "absl.flags"]
+            print(usage + "".join(flag_values.module_help(name) for name in ours))
+            return 0
+        try:
+            rest = read_flags(argv, flag_values, any_names=bool(names))
+            quieten_libraries()
+            action(*_only_one_of(names, rest))
+        except UserError as error:
+            print(f"error: {first_line(error)}", file=sys.stderr, flush=True)
+            return 2
+        except KeyboardInterrupt:  # No fault of the program: ended as the signal ends others.
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            os.kill(os.getpid(), signal.SIGINT)
         return 0
-    try:
-        rest = read_flags(argv, flag_values, any_names=bool(names))
-        quieten_libraries()
-        action(*_only_one_of(names, rest))
-    except UserError as error:
-        print(f"error: {first_line(error)}", file=sys.stderr, flush=True)
-        return 2
-    return 0
+
+
+def again(argv: Sequence[str], *more: str) -> str:
+    """The shell's line that does `argv` once more, with the interpreter that runs it now."""
+    interpreter = pathlib.Path(sys.executable or "python")
+    with contextlib.suppress(ValueError, OSError):
+        interpreter = interpreter.relative_to(pathlib.Path.cwd())
+    return shlex.join([str(interpreter), *argv, *more])
 
 
 def read_flags(
@@ -94,4 +112,5 @@ def _wrong_value(error: flags.Error, flag_values: flags.FlagValues) -> str:
     parser = flag_values[found[1]].parser
     choices = getattr(parser, "enum_values", None)
     expected = f"one of {', '.join(choices)}" if choices else parser.syntactic_help
-    return f"--{found[1]} is '{found[2]}'; expected {expected}"
+    shown = "".join(c if c.isprintable() else repr(c)[1:-1] for c in found[2])
+    return f"--{found[1]} is '{shown}'; expected {expected}"

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+import sys
+from collections.abc import Iterable, Iterator
+
+_warned: set[str] = set()
 
 
 class UserError(Exception):
@@ -12,6 +16,24 @@ class UserError(Exception):
 
 class Interrupted(Exception):
     """The run was asked to stop; what was in progress can go on where it is."""
+
+
+@contextlib.contextmanager
+def harmless(loss: str) -> Iterator[None]:
+    """Around what a run can do without: a failure is told once a process, and is no reason to end.
+
+    Args:
+      loss: what the user does not get then, as in 'no films'.
+    """
+    try:
+        yield
+    except Interrupted:
+        raise
+    except Exception as error:
+        if loss not in _warned:
+            _warned.add(loss)
+            line = f"warning: {loss}: {first_line(error)}; everything else goes on"
+            print(line, file=sys.stderr, flush=True)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pathlib
 import re
+import sys
 from collections.abc import Iterator
-
-import tensorflow as tf
 
 from pipelines.system.errors import UserError
 
@@ -30,9 +30,15 @@ def writing(path: str | os.PathLike[str], consequence: str = "") -> Iterator[Non
         yield
     except OSError as error:
         why = error.strerror or type(error).__name__
-        raise UserError(_line(path, why, consequence)) from error
-    except tf.errors.OpError as error:
-        raise UserError(_line(path, reason(error.message), consequence)) from error
+        gone = error.errno == errno.ENOENT
+        raise UserError(_line(path, why, consequence, gone)) from error
+    except Exception as error:
+        # Only who has imported TensorFlow, which takes seconds, can meet its errors.
+        tf = sys.modules.get("tensorflow")
+        if tf is None or not isinstance(error, tf.errors.OpError):
+            raise
+        gone = isinstance(error, tf.errors.NotFoundError)
+        raise UserError(_line(path, reason(error.message), consequence, gone)) from error
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes | str) -> None:
@@ -69,5 +75,9 @@ def reason(message: str) -> str:
     return found.group(0) if found else (message.splitlines() or ["unknown error"])[0]
 
 
-def _line(path: str | os.PathLike[str], why: str, consequence: str) -> str:
+def _line(path: str | os.PathLike[str], why: str, consequence: str, gone: bool) -> str:
+    path = pathlib.Path(path)
+    missing = [place for place in (path, *path.parents) if gone and not place.exists()]
+    if missing:  # Whatever would have been the consequence: the outermost of them was removed.
+        return f"cannot write {path}: {missing[-1]} is gone"
     return f"cannot write {path}: {why}" + (f"; {consequence}" if consequence else "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import tensorflow as tf
@@ -19,6 +20,8 @@ class BoardPolicy(Policy):
 
     `info` has the `scores` [B, 9]; the state counts the moves.
     """
+
+    meanings: Mapping[str, str] = {"info_scores": "how good each cell looks"}
 
     def __init__(self) -> None:
         super().__init__(name="board_policy")

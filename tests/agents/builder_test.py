@@ -1,10 +1,12 @@
-"""Protects how acting and learning take turns."""
+"""Protects how acting and learning take turns, and what agents ask of an environment."""
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
+from dm_env import specs
 
-from agents.builder import Counters, Schedule
+from agents.builder import Counters, Schedule, unit_actions
 
 
 @pytest.mark.parametrize(
@@ -61,3 +63,31 @@ def test_a_stage_ends_at_its_limit_and_one_without_never_does(schedule, before, 
 def test_no_more_updates_are_due_than_a_stage_may_do():
     schedule = Schedule(updates_per_round=10, max_updates=25)
     assert schedule.updates_due(Counters(rounds=3, updates=20)) == 5
+
+
+INF = float("inf")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "message"),
+    [
+        (-2.0, 2.0, r"X needs actions in \[−1, 1\], got one in \[-2, 2\]"),
+        ([-1.0, 0.0], 1.0, r"X needs actions in \[−1, 1\], got one in \[0, 1\]"),
+        (-INF, INF, r"X needs actions in \[−1, 1\], got one in \[-inf, inf\]"),
+    ],
+)
+def test_actions_beyond_or_short_of_the_unit_box_are_refused(low, high, message: str):
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        unit_actions(specs.BoundedArray((2,), np.float32, low, high), "X")
+
+
+def test_actions_that_are_no_vector_of_numbers_are_refused():
+    for spec in (
+        specs.DiscreteArray(3),
+        specs.Array((2,), np.float32),
+        specs.BoundedArray((), np.float32, -1, 1),
+    ):
+        with pytest.raises(ValueError, match=r"^X needs continuous bounded actions, got "):
+            unit_actions(spec, "X")
+    fits = specs.BoundedArray((2,), np.float32, -1, 1)
+    assert unit_actions(fits, "X") is fits

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import dm_env
 import gin
@@ -16,7 +17,7 @@ from acme import specs
 
 from agents.builder import Builder, Stage
 from agents.policy import Policy
-from agents.types import Sample, Trajectory
+from agents.types import Sample
 from pipelines.configuration import experiment
 from pipelines.environments import BatchedEnvironment, make_environment_spec
 from pipelines.launch.parts import make_role
@@ -37,6 +38,10 @@ TINY = {
     "planning_iterations": 2,
     "planning_candidates": 4,
     "planning_elites": 2,
+    # Depth and width change no shape that one part hands another.
+    "channels": 8,
+    "blocks": 1,
+    "downsampling_blocks": (1, 1, 1),
 }
 
 
@@ -55,7 +60,7 @@ def fresh_gin(monkeypatch):
     gin.clear_config()
 
 
-def random_batch(signature) -> Trajectory:
+def random_batch(sample_type, signature) -> Any:
     """What the dataset would yield from a table of that signature, filled at random."""
     rng = np.random.RandomState(0)
 
@@ -65,10 +70,10 @@ def random_batch(signature) -> Trajectory:
         values = rng.uniform(0, 1, shape) if spec.dtype.is_floating else rng.randint(0, 2, shape)
         return tf.constant(values, spec.dtype)
 
-    return Trajectory(*tree.map_structure(draw, signature))
+    return sample_type(**tree.map_structure(draw, signature)._asdict())
 
 
-def with_keys(batch: Trajectory) -> Sample:
+def with_keys(batch: Any) -> Sample:
     """As a prioritised table's dataset would yield it."""
     keys = tf.cast(tf.range(BATCH_SIZE), tf.uint64)
     probability = tf.fill([BATCH_SIZE], tf.constant(0.1, tf.float64))
@@ -102,7 +107,7 @@ def learns(stage: Stage, networks: snt.Module, spec: specs.EnvironmentSpec) -> N
 
     learner = stage.make_learner(networks, seed=0)
     before = [variable.numpy() for variable in networks.trainable_variables]
-    batch = random_batch(table.info.signature)
+    batch = random_batch(options.sample_type, table.info.signature)
     batch = with_keys(batch) if options.prioritized else batch
     if (transform := stage.make_transform(networks, seed=0)) is not None:
         batch = transform(batch, tf.constant(0, tf.int64))

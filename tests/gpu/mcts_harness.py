@@ -173,9 +173,13 @@ class DeviceForest:
         arrays = (self.said["prior_logits"], self.said["value"])
         self.device.launch("plant", self.forest, *arrays, self.embeddings)
 
-    def simulate(self, rule, noise: RootNoise) -> None:
-        arrays = (self.embeddings, self.parent, self.action)
-        self.device.launch("simulate", self.forest, rule, noise, *arrays)
+    def simulate(self, rule, noise: RootNoise, parameters: np.ndarray | None = None) -> None:
+        """Walks down; `parameters` [B, 9] are each tree's own."""
+        own = None if parameters is None else DeviceArray(self.device, parameters)
+        arrays = (own, noise, self.embeddings, self.parent, self.action)
+        self.device.launch("simulate", self.forest, rule, *arrays)
+        if own is not None:
+            own.free()
 
     def expand(self, answer: dict[str, np.ndarray], rows=(), backward: bool = True) -> None:
         for name, array in answer.items():

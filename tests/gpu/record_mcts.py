@@ -29,7 +29,10 @@ CASES = (
     ("mixed", mcts.qtransform_completed_by_mix_value(), 9, 40, UNLIMITED_DEPTH),
     ("gumbel", mcts.qtransform_completed_by_mix_value(), 7, 40, UNLIMITED_DEPTH),
     ("gumbel_wide", mcts.qtransform_completed_by_mix_value(), 45, 64, UNLIMITED_DEPTH),
+    ("stochastic", mcts.qtransform_by_parent_and_siblings(), 11, 60, UNLIMITED_DEPTH),
+    ("stochastic_mixed", mcts.qtransform_completed_by_mix_value(), 50, 90, 7),
 )
+FIRST_OUTCOME = 4
 FLOAT_FIELDS = (t.PARENT, t.VISITS, t.VALUE, t.RAW_VALUE, t.REWARD, t.DISCOUNT)
 
 
@@ -48,7 +51,23 @@ def tables_of(seed: int, num_actions: int, flat: bool) -> dict[str, np.ndarray]:
     return tables
 
 
+def in_turns(tables: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The model with decisions in its first 20 states and chance in the others, each of which
+    leads to the other kind; in every second of chance's all outcomes are as likely.
+    """
+    state = np.arange(len(tables["value"]))[:, None]
+    chance, outcome = state >= 20, np.arange(tables["reward"].shape[1]) >= FIRST_OUTCOME
+    alike = chance & (state < 35) & (state % 2 == 0)
+    logits = np.where(alike, np.float32(0.0), tables["prior_logits"])
+    return tables | {
+        "next_state": tables["next_state"] % 20 + np.where(chance, 0, 20).astype(np.int32),
+        "prior_logits": np.where(chance == outcome, logits, np.float32(-np.inf)),
+    }
+
+
 def rule_of(name, qtransform, num_actions, num_simulations, depth) -> SelectionRule:
+    if name.startswith("stochastic"):
+        return SelectionRule("stochastic", qtransform, depth, first_outcome=FIRST_OUTCOME)
     if not name.startswith("gumbel"):
         return SelectionRule("puct", qtransform, depth)
     gumbel = np.random.default_rng(1).gumbel(size=(BATCH, num_actions)).astype(np.float32)
@@ -58,6 +77,7 @@ def rule_of(name, qtransform, num_actions, num_simulations, depth) -> SelectionR
 
 def record(name, qtransform, num_actions, num_simulations, depth) -> dict[str, np.ndarray]:
     tables = tables_of(num_simulations, num_actions, flat=name == "spread")
+    tables = in_turns(tables) if name.startswith("stochastic") else tables
     rule = rule_of(name, qtransform, num_actions, num_simulations, depth)
     state = np.arange(BATCH, dtype=np.int32)
     logits = tables["prior_logits"][state]
@@ -76,7 +96,7 @@ def record(name, qtransform, num_actions, num_simulations, depth) -> dict[str, n
     noise = [empty if part is None else part for part in (rule.gumbel, rule.considered)]
     settings = dict(kind=rule.kind, max_depth=depth, pb_c_init=rule.pb_c_init)
     settings |= dict(pb_c_base=rule.pb_c_base, **qtransform._asdict())
-    settings |= dict(kind=rule.kind, qtransform=qtransform.kind)
+    settings |= dict(kind=rule.kind, qtransform=qtransform.kind, first_outcome=rule.first_outcome)
     return tables | {f"rule_{key}": np.array(value) for key, value in settings.items()} | dict(
         root_state=state, root_logits=logits, parent=parent, action=action,
         gumbel=noise[0], considered=noise[1], **tree_at_end(tree),

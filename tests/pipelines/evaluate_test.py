@@ -47,6 +47,14 @@ def test_episodes_are_played_and_told_as_json_and_in_words(logdir, tmp_path, cap
         assert 2 <= film.n_frames <= 21, "equal neighbours are one frame of a GIF"
 
 
+def test_a_film_that_cannot_be_written_costs_no_result(logdir, tmp_path, capfd):
+    (tmp_path / "file").write_text("")
+    video = tmp_path / "file" / "film.gif"
+    status, out, error = run(capfd, f"--logdir={logdir}", "--episodes=1", f"--video={video}")
+    assert (status, json.loads(out.splitlines()[0])["episodes"]) == (2, 1)
+    assert error.startswith(f"error: cannot write {video}: ") and error.count("\n") == 1
+
+
 def test_equal_seeds_play_equal_episodes_and_others_other_ones(logdir, capfd):
     def lines(seed):
         run(capfd)

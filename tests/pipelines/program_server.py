@@ -48,14 +48,14 @@ class Run:
             self.status = self._server.ask({"poll": self.pid})
         return self.status
 
-    def wait(self, timeout: float = 240.0) -> int:
+    def wait(self, timeout: float = 1200.0) -> int:
         end = time.monotonic() + timeout
         while self.poll() is None:
             assert time.monotonic() < end, f"still running:\n{self.stdout}\n{self.stderr}"
             time.sleep(0.02)
         return self.status
 
-    def wait_for(self, text: str, timeout: float = 240.0) -> None:
+    def wait_for(self, text: str, timeout: float = 1200.0) -> None:
         """Waits until stdout holds `text`."""
         end = time.monotonic() + timeout
         while text not in self.stdout:
@@ -78,13 +78,24 @@ class ProgramServer:
         )
         assert self._process.stdout.readline() == "ready\n"
 
-    def start(self, *arguments: str, program: str = "run", file_bytes: int | None = None) -> Run:
+    def start(
+        self,
+        *arguments: str,
+        program: str = "run",
+        file_bytes: int | None = None,
+        stdout: str | None = None,
+        terminal: str | None = None,
+        nohup: bool = False,
+    ) -> Run:
         """Starts `python pipelines/PROGRAM.py ARGUMENTS…`.
 
         Args:
           *arguments: of the command line.
           program: `run`, `evaluate`, or `replay`: a server of the experiment's tables.
           file_bytes: no file may grow beyond; None: they may.
+          stdout: a pipe's name that is printed to; None: a file's, which `Run.stdout` reads.
+          terminal: one's name, whose end the program has a signal of; it is printed to.
+          nohup: the program is started deaf to that signal.
         """
         self._count += 1
         folder = self._folder / f"run-{self._count}"
@@ -93,6 +104,7 @@ class ProgramServer:
             (folder / name).touch()
         argv = [f"pipelines/{program}.py", *arguments]
         order = {"argv": argv, "program": program, "folder": str(folder), "limit": file_bytes}
+        order |= {"stdout": stdout, "terminal": terminal, "nohup": nohup}
         return Run(self, self.ask(order), folder)
 
     def run(self, *arguments: str, **options) -> Run:
@@ -148,6 +160,9 @@ def _fork(order: dict) -> int:
         for number, name in ((1, "stdout"), (2, "stderr")):
             path = pathlib.Path(order["folder"]) / name
             os.dup2(os.open(path, os.O_WRONLY), number)
+        _redirect(order["stdout"], order["terminal"])
+        if order["nohup"]:
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if order["limit"]:
             resource.setrlimit(resource.RLIMIT_FSIZE, (order["limit"], order["limit"]))
         os.chdir(ROOT)
@@ -158,6 +173,19 @@ def _fork(order: dict) -> int:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def _redirect(stdout: str | None, terminal: str | None) -> None:
+    if stdout is not None:
+        os.dup2(os.open(stdout, os.O_WRONLY), 1)
+    if terminal is not None:
+        os.setsid()  # The terminal opened next is then this process's own.
+        opened = os.open(terminal, os.O_RDWR)
+        os.dup2(opened, 1)
+        os.dup2(opened, 2)
+        os.close(opened)
+    for stream, number in ((sys.stdout, 1), (sys.stderr, 2)):
+        stream.reconfigure(line_buffering=os.isatty(number))
 
 
 def _main(program: str) -> Callable[[list[str]], int]:
@@ -176,11 +204,12 @@ def _serve_replay(argv: list[str]) -> int:
     files = [argument.removeprefix("--gin_file=") for argument in argv[1:]]
     made = Parts(experiment.parse(files), seed=0)
     server = reverb.Server(made.tables(make_environment_spec(made.environments())))
-    print(f"localhost:{server.port}", flush=True)
+    print(f"127.0.0.1:{server.port}", flush=True)
     server.wait()
     return 0
 
 
 if __name__ == "__main__":
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    for number in (signal.SIGINT, signal.SIGHUP):  # Which whoever runs the tests may ignore.
+        signal.signal(number, signal.SIG_DFL)
     _serve()

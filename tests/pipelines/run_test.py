@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
 import os
 import pathlib
 import re
+import select
 import shlex
 import shutil
 import signal
@@ -23,6 +25,7 @@ from tests.pipelines.program_server import ROOT, ProgramServer
 
 TINY = f"--gin_file={pathlib.Path(__file__).parent / 'tiny_planet.gin'}"
 ENDLESS = "--gin_bindings=Experiment.num_episodes = 1000"
+SAVING = "saving... (a second Ctrl-C ends at once, without)\n"
 NO_VIDEOS = "--gin_bindings=Experiment.evaluation_videos = 0"
 
 
@@ -51,7 +54,6 @@ def rows(logdir: pathlib.Path) -> list[tuple[str, str, str]]:
 
 
 def test_help_is_quick_and_describes_every_flag():
-    start = time.monotonic()
     command = [sys.executable, "pipelines/run.py", "--help"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert "pipelines/run.py" in done.stdout
@@ -61,14 +63,17 @@ def test_help_is_quick_and_describes_every_flag():
         [sys.executable, "-X", "importtime", *command[1:]], cwd=ROOT, capture_output=True, text=True
     )
     assert "tensorflow" not in imported.stderr
-    assert time.monotonic() - start < 60, "a loaded machine is slow, TensorFlow's import slower"
 
 
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
-        ([TINY, "--seed=x"], "--seed is 'x'; expected a non-negative integer"),
-        ([TINY, "--seed=-1"], "--seed is '-1'; expected a non-negative integer"),
+        ([TINY, "--seed=x"], "--seed is 'x'; expected an integer in the range [0, 4294967295]"),
+        ([TINY, "--seed=-1"], "--seed is '-1'; expected an integer in the range [0, 4294967295]"),
+        (
+            [TINY, "--seed=4294967296"],
+            "--seed is '4294967296'; expected an integer in the range [0, 4294967295]",
+        ),
         ([TINY, "--sed=1"], "unknown flag '--sed'; did you mean '--seed'?"),
         ([TINY, "extra"], "unexpected argument 'extra'; expected flags only, see --help"),
         ([], "--gin_file is missing; expected a file such as gin/planet_small.gin"),
@@ -160,7 +165,7 @@ def test_nobody_at_the_replays_address_is_one_line(server, tmp_path):
 def test_a_log_directory_that_is_a_file_is_one_line(server, tmp_path):
     (tmp_path / "file").write_text("")
     run = server.run(TINY, f"--logdir={tmp_path}/file")
-    expected = f"error: cannot write {tmp_path}/file: File exists\n"
+    expected = f"error: cannot write {tmp_path}/file: Not a directory\n"
     assert (run.status, run.stderr) == (2, expected)
 
 
@@ -213,10 +218,11 @@ def test_a_stop_at_any_moment_saves_and_the_line_it_prints_resumes(server, finis
         run.wait_for("log directory")
         time.sleep(random.uniform(0.0, 6.0))
         run.send_signal(number)
-        assert (run.wait(), run.stderr) == (0, "")
+        assert (run.wait(), run.stderr) == (0, SAVING)
         if "stopped and saved" in run.stdout:
             line = next(line for line in run.stdout.splitlines() if line.startswith("stopped"))
-            assert shlex.split(line.split("resume with: ")[1])[2:] == arguments
+            interpreter, _, *rest = shlex.split(line.split("resume with: ")[1])
+            assert (ROOT / interpreter, rest) == (pathlib.Path(sys.executable), arguments)
         assert find_latest(tmp_path / "log") is not None
         assert (tmp_path / "log" / "policy" / "last" / "saved_model.pb").exists()
     assert server.run(*arguments).status == 0
@@ -229,6 +235,27 @@ def test_a_stop_during_start_up_ends_at_once(server, tmp_path):
     assert run.wait() in (0, -signal.SIGINT)
     assert "Traceback" not in run.stderr
     assert "log directory:" not in run.stdout
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_stop_before_training_takes_back_the_log_directory(server, tmp_path):
+    """Between the claim and the first update: here the run waits for a replay that says nothing."""
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        bindings = [
+            f"--gin_bindings=Experiment.replay_address = '{address}'",
+            "--gin_bindings=Experiment.replay_timeout = 30.0",
+        ]
+        run = server.start(TINY, *bindings, f"--logdir={tmp_path}/runs/log")
+        while not (tmp_path / "runs" / "log" / "checkpoints").exists():
+            assert run.poll() is None, run.stderr
+            time.sleep(0.02)
+        run.send_signal(signal.SIGINT)
+        assert (run.wait(), run.stderr) == (0, "")
+    assert run.stdout.startswith("stopped before training; nothing to save; start with: ")
+    assert os.listdir(tmp_path) == []
 
 
 def test_a_second_stop_does_not_wait(server, tmp_path):
@@ -242,6 +269,69 @@ def test_a_second_stop_does_not_wait(server, tmp_path):
         time.sleep(0.01)
     assert run.status in (-signal.SIGINT, -signal.SIGTERM)  # Whichever it saw second.
     assert "Traceback" not in run.stderr
+
+
+@contextlib.contextmanager
+def a_pipe(tmp_path):
+    """A pipe's name, and a reader of what is written to it."""
+    os.mkfifo(tmp_path / "pipe")
+    with open(os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK), "rb", 0) as reader:
+        yield str(tmp_path / "pipe"), reader
+
+
+def read_until(reader, text: bytes) -> None:
+    shown = b""
+    while text not in shown:
+        select.select([reader], [], [])
+        shown += os.read(reader if isinstance(reader, int) else reader.fileno(), 1 << 16)
+
+
+def test_a_reader_that_ends_early_changes_nothing(server, finished, tmp_path):
+    with a_pipe(tmp_path) as (name, reader):
+        run = server.start(TINY, f"--logdir={tmp_path}/log", NO_VIDEOS, stdout=name)
+        read_until(reader, b"log directory")
+    assert (run.wait(), run.stderr) == (0, "")
+    assert rows(tmp_path / "log") == rows(finished)
+
+
+def test_a_stop_saves_when_what_read_the_output_has_stopped_too(server, tmp_path):
+    with a_pipe(tmp_path) as (name, reader):
+        run = server.start(TINY, ENDLESS, f"--logdir={tmp_path}/log", NO_VIDEOS, stdout=name)
+        read_until(reader, b"episodes 1/")
+    run.send_signal(signal.SIGINT)
+    assert (run.wait(), run.stderr) == (0, SAVING)
+    assert find_latest(tmp_path / "log") is not None
+
+
+def test_a_terminal_that_is_closed_is_a_stop(server, tmp_path):
+    master, slave = os.openpty()
+    run = server.start(
+        TINY, ENDLESS, f"--logdir={tmp_path}/log", NO_VIDEOS, terminal=os.ttyname(slave)
+    )
+    read_until(master, b"episodes 1/")
+    os.close(slave)
+    os.kill(run.pid, signal.SIGSTOP)  # So that the next signal comes before it can answer.
+    os.close(master)
+    os.kill(run.pid, signal.SIGHUP)  # As shells do, when the kernel has.
+    os.kill(run.pid, signal.SIGCONT)
+    while run.poll() is None:
+        run.send_signal(signal.SIGHUP)
+        time.sleep(0.05)
+    assert run.status == 0
+    assert find_latest(tmp_path / "log") is not None
+
+
+def test_a_terminal_that_is_closed_is_nothing_to_a_run_that_shall_outlive_it(
+    server, finished, tmp_path
+):
+    master, slave = os.openpty()
+    arguments = (TINY, f"--logdir={tmp_path}/log", NO_VIDEOS)
+    run = server.start(*arguments, terminal=os.ttyname(slave), nohup=True)
+    read_until(master, b"log directory")
+    os.close(slave)
+    os.close(master)
+    assert run.wait() == 0
+    assert rows(tmp_path / "log") == rows(finished)
 
 
 def test_killed_it_goes_on_from_its_last_checkpoint(server, finished, tmp_path):

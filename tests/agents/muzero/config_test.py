@@ -5,22 +5,36 @@ from __future__ import annotations
 import pytest
 
 from agents.muzero import MuZeroConfig
-from agents.muzero.config import _AT_LEAST_ONE, _AT_LEAST_ZERO
 from tests.agents.config_contract import ConfigContract, message_of
 
 
 class TestMuZeroConfig(ConfigContract):
     config = MuZeroConfig
-    at_least_one, at_least_zero = _AT_LEAST_ONE, _AT_LEAST_ZERO
 
 
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
         ({"discount": 0.0}, "discount = 0.0; expected −1 to 1 and not 0"),
-        ({"reanalyze_fraction": 1.5}, "reanalyze_fraction = 1.5; expected 0 to 1"),
+        (
+            {"reanalyze_fraction": 1.5},
+            "reanalyze_fraction = 1.5; expected at least 0 and at most 1",
+        ),
         ({"fpu_reduction": 0.1}, "fpu_reduction = 0.1; expected None with q_scale 'tree'"),
-        ({"average_decay": 1.0}, "average_decay = 1.0; expected a number between 0 and 1, or None"),
+        (
+            {"average_decay": 1.0},
+            "average_decay = 1.0; expected more than 0 and less than 1 or None",
+        ),
+        ({"dirichlet_alpha": 0.0}, "dirichlet_alpha = 0.0; expected more than 0"),
+        (
+            {"downsampling_blocks": [1, 2]},
+            "downsampling_blocks = [1, 2]; expected 3 numbers, one for each of the first three "
+            "halvings",
+        ),
+        (
+            {"temperature_updates": [20, 10]},
+            "temperature_updates = [20, 10]; expected none before the one in front of it",
+        ),
         (
             {"mirror": True},
             "mirror = True; expected False with action_planes 'index': only columns are known to "

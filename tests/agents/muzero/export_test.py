@@ -90,8 +90,10 @@ def test_a_saved_policy_takes_its_options_by_name(saved):
     np.testing.assert_array_equal(deep.step(*inputs)[2]["search_policy"], expected["search_policy"])
     with pytest.raises(UserError, match="no option 'simulations'; expected one of num_simulations"):
         SavedPolicy(folder, simulations=3)
-    with pytest.raises(tf.errors.InvalidArgumentError, match=f"not 1 to {ROOM}"):
+    with pytest.raises(UserError, match=f"cannot act: simulations is not 1 to {ROOM}"):
         SavedPolicy(folder, num_simulations=ROOM + 1).step(*inputs)
+    described = tf.saved_model.load(str(folder)).describe().numpy().decode()
+    assert f"| simulations of the search, 1 to {ROOM}; by default 6 |" in described
 
 
 def test_native_ops_go_along_only_when_asked_for(saved, tmp_path):

@@ -51,6 +51,19 @@ def test_a_model_is_judged_by_its_own_distribution():
     np.testing.assert_allclose(found["calibration/error"], 1.0, atol=0.02)
 
 
+def test_outcomes_that_never_move_are_judged_in_their_own_units():
+    """A target that stands still has no deviation to count errors in."""
+    config, model = make(task="differences")
+    following = tf.fill([150, 4], 0.3)
+    with_outputs(model, [0.5] * 5 + [-2.0] * 5)  # Off by 0.5 in each difference and the reward.
+    found = judge(model, following, tf.zeros([150, 1]), following, tf.zeros([150]))
+    np.testing.assert_allclose(found["calibration/error"], 0.5, rtol=1e-5)
+
+    observations, actions = np.full([12, 4], 0.3, np.float32), np.zeros([11, 1], np.float32)
+    _, error = disagreement(config, model, observations, actions)
+    np.testing.assert_allclose(error, 0.5 * np.arange(1, 5), rtol=0.4)
+
+
 def test_equal_networks_do_not_disagree_and_different_ones_do():
     config, model = make(probabilistic=False)
     observations, actions = episode()

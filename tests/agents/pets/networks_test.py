@@ -11,6 +11,7 @@ import tensorflow as tf
 from agents.optimizers import Adam
 from agents.pets import losses
 from agents.pets.networks import DynamicsModel, Ensemble
+from pipelines.environments import pets_task
 from tests.agents.pets.tiny import tiny
 
 
@@ -59,8 +60,35 @@ def test_variances_stay_within_their_learned_bounds():
 
 def test_a_constant_input_is_not_divided_by_its_spread():
     ensemble = make()
-    ensemble.normalise_by(tf.ones([4, 5]))
+    ensemble.normalise_by(tf.fill([150, 5], 0.3))
+    np.testing.assert_array_equal(ensemble.input_mean, np.full(5, 0.3, np.float32))
     np.testing.assert_array_equal(ensemble.input_stddev, np.ones(5))
+
+
+@pytest.mark.parametrize("task", ["reacher", "pusher"])
+def test_what_first_moves_in_the_second_episode_enters_as_it_is(task: str):
+    """The reacher's target and the pusher's cylinder stand still through the first episode."""
+    environment = pets_task(seed=0, task=task)
+    rng = np.random.RandomState(0)
+    steady = slice(7, 10) if task == "reacher" else slice(17, 20)
+
+    def episode(length: int) -> np.ndarray:
+        timesteps = [environment.reset()]
+        for _ in range(length):
+            timesteps.append(environment.step(rng.uniform(-1, 1, 7).astype(np.float32)))
+        return np.stack([timestep.observation for timestep in timesteps])
+
+    first, second = episode(60), episode(1)
+    environment.close()
+    model = DynamicsModel(tiny(task=task), observation_size=first.shape[1], action_size=7)
+    np.testing.assert_array_equal(np.ptp(first[:, steady], axis=0), 0)
+    model.ensemble.normalise_by(model.inputs(first, np.zeros([61, 7], np.float32)))
+    entering = (model.inputs(second, np.zeros([2, 7], np.float32)) - model.ensemble.input_mean) / (
+        model.ensemble.input_stddev
+    )
+    moved = second[:, steady] - first[0, steady]
+    np.testing.assert_allclose(entering[:, steady], moved, atol=1e-6)
+    assert np.abs(entering).max() < 100
 
 
 def test_the_gaussian_loss_is_the_papers():

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from agents.pets.acting import PETSPolicy
 from agents.pets.networks import DynamicsModel
 from agents.pets.planning import plan
 from agents.pets.propagation import imagine, imagined_returns
@@ -85,14 +86,75 @@ def test_a_search_of_converged_rows_alone_is_over():
     np.testing.assert_allclose(found.actions[:, 0, 0], [0.0, 0.5], atol=0.05)
 
 
-def test_plans_that_the_model_carries_to_infinity_are_not_chosen():
-    def objective(actions, seed):
-        total = tf.reduce_sum(actions, axis=[2, 3])
-        return tf.where(total > 0, float("nan"), total)
+PLANNERS = ("cem", "random", "mppi")
 
-    found = plan(tiny(planner="random"), objective, tf.zeros([2, 4, 1]), tf.constant([0, 0]))
-    assert np.all(tf.reduce_sum(found.actions, axis=[1, 2]) <= 0)
-    assert np.all(np.isfinite(found.predicted_return))
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize(
+    ("planner", "tolerance"), [("cem", 0.01), ("random", 0.05), ("mppi", 0.05)]
+)
+def test_a_candidate_without_a_finite_return_is_never_chosen(planner, tolerance, bad):
+    """However bad the others are: the least cost is 3e7, at 0.1; from 0.2 on there is none."""
+
+    def objective(actions, seed):
+        cost = 1e7 * (3.0 + tf.reduce_sum(tf.square(actions - 0.1), axis=[2, 3]))
+        return tf.where(actions[:, :, 0, 0] > 0.2, bad, -cost)
+
+    config = tiny(
+        planner=planner,
+        planning_horizon=1,
+        planning_iterations=12,
+        planning_candidates=300,
+        planning_elites=20,
+        planning_min_variance=1e-6,
+    )
+    found = plan(config, objective, tf.zeros([2, 1, 1]), tf.constant([0, 1]))
+    np.testing.assert_allclose(found.actions, np.full([2, 1, 1], 0.1), atol=tolerance)
+    np.testing.assert_allclose(found.predicted_return, [-3e7, -3e7], rtol=1e-2)
+
+
+def test_where_fewer_than_the_elites_are_finite_those_count_alone():
+    def objective(actions, seed):  # Two of row 0, all of row 1; the last is the worst.
+        returns = -tf.range(20.0)[None] + tf.zeros([2, 1])
+        return tf.where(returns < tf.constant([[-1.0], [-30.0]]), np.nan, returns)
+
+    drawn = []
+
+    def recorded(actions, seed):
+        drawn.append(actions.numpy())
+        return objective(actions, seed)
+
+    config = tiny(planning_iterations=1, planning_momentum=0.0)
+    found = plan(config, recorded, tf.zeros([2, 4, 1]), tf.constant([0, 0]))
+    np.testing.assert_allclose(found.actions[0], drawn[0][0, :2].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(found.actions[1], drawn[0][1, :4].mean(axis=0), atol=1e-6)
+    np.testing.assert_allclose(found.predicted_return, [-0.5, -1.5])
+
+
+@pytest.mark.parametrize("planner", PLANNERS)
+def test_a_row_without_any_finite_return_stays_where_it_is_and_says_so(planner: str):
+    """Beside it, the other row searches as if it were alone."""
+
+    def objective(actions, seed):
+        returns = -tf.reduce_sum(tf.square(actions - 0.5), axis=[2, 3])
+        return tf.where(tf.constant([[True], [False]]), np.nan, returns)
+
+    config, mean = tiny(planner=planner), tf.fill([2, 4, 1], 0.25)
+    found = plan(config, objective, mean, tf.constant([0, 0]))
+    np.testing.assert_array_equal(found.actions[0], mean[0])
+    assert np.isnan(found.predicted_return[0])
+    assert np.all(found.actions[1] != mean[1]) and np.isfinite(found.predicted_return[1])
+
+
+@pytest.mark.parametrize("planner", PLANNERS)
+def test_an_observation_that_is_nan_is_no_confident_plan(planner: str):
+    config, model = model_of(planner=planner)
+    policy = PETSPolicy(config, model, tf.TensorSpec([4]), tf.TensorSpec([1]))
+    observation = tf.constant([[0.1, 0.2, 0.3, 0.4], [0.1, np.nan, 0.3, 0.4]])
+    action, state, info = policy.step(observation, policy.initial_state(2), tf.constant([0, 0]))
+    assert np.all(np.isfinite(action)) and np.all(np.isfinite(state["plan"]))
+    np.testing.assert_array_equal(np.isfinite(info["predicted_return"]), [True, False])
+    np.testing.assert_array_equal(action[1], [0.0])
 
 
 @pytest.mark.parametrize("propagation", PROPAGATIONS)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import pathlib
 
 import gin
@@ -13,11 +12,10 @@ from agents.pets import PETSBuilder
 from pipelines.configuration import experiment
 from pipelines.environments import control_suite, make_environment_spec
 from pipelines.launch.local import LocalRun
-from pipelines.logdir.checkpointing import find_latest
 from pipelines.serving.export import SavedPolicy
 from pipelines.system.errors import UserError
 from tests.agents.policy_contract import observe
-from tests.pipelines.measured_times import TIMES
+from tests.pipelines.launch.outcomes import assert_equal, outcome, rows
 
 TINY = str(pathlib.Path(__file__).parents[2] / "pipelines" / "tiny_pets.gin")
 
@@ -25,12 +23,6 @@ TINY = str(pathlib.Path(__file__).parents[2] / "pipelines" / "tiny_pets.gin")
 def make(logdir, *bindings: str, stop=lambda: False) -> LocalRun:
     described = experiment.parse([TINY], bindings)
     return LocalRun(described, logdir, 3, gin.operative_config_str, stop)
-
-
-def table(logdir) -> list[dict[str, str]]:
-    with open(logdir / "metrics.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    return [{name: v for name, v in row.items() if name not in TIMES} for row in rows]
 
 
 @pytest.fixture(scope="module")
@@ -41,15 +33,17 @@ def finished(tmp_path_factory):
 
 
 def test_a_run_learns_acts_judges_and_exports(finished):
-    rows = table(finished)
-    assert rows[-1]["episodes"] == "4" and rows[-1]["updates"] == "8"
-    assert any(row["calibration/log_likelihood"] for row in rows)
+    table = rows(finished)
+    assert table[-1]["episodes"] == "4" and table[-1]["updates"] == "8"
+    assert any(row["calibration/log_likelihood"] for row in table)
     videos = {path.name for path in (finished / "videos").iterdir()}
     assert {"000004-calibration.png", "000004-episode-0.gif"} <= videos
     policy = SavedPolicy(finished / "policy" / "last")
     action, _, info = policy.step(observe(policy, 3), policy.initial_state(3), [0, 0])
     assert action.shape == (3, 1) and np.all(np.abs(action) <= 1)
     assert info["predicted_return"].shape == (3,)
+    with pytest.raises(UserError, match="observation is NaN or infinite"):
+        policy.step(observe(policy, 3) * np.nan, policy.initial_state(3), [0, 0])
 
 
 def test_a_stopped_run_goes_on_as_if_it_had_not_been(finished, tmp_path):
@@ -57,9 +51,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(finished, tmp_path):
     stopped = make(tmp_path / "log", stop=lambda: next(asked))
     assert not stopped.run() and 0 < stopped.counters["episodes"] < 4
     assert make(tmp_path / "log").run()
-    assert table(tmp_path / "log") == table(finished)
-    mine, theirs = find_latest(tmp_path / "log"), find_latest(finished)
-    assert mine.state["calls"] == theirs.state["calls"]
+    assert_equal(outcome(tmp_path / "log"), outcome(finished))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from agents.planet.learning import align
+from agents.planet.networks import preprocess
 from tests.agents.planet import tiny
 
 # Every switch that draws or adds something is on.
@@ -40,6 +41,79 @@ def test_align_puts_actions_and_rewards_where_they_led_to():
     np.testing.assert_array_equal(sequences.previous_action, [[[0, 0], [1, 2], [3, 4]]])
     np.testing.assert_array_equal(sequences.reward, [[0, 10, 20]])
     np.testing.assert_array_equal(sequences.reward_known, [[False, True, True]])
+    np.testing.assert_array_equal(sequences.known, [[True, True, True]])
+
+
+def padded(seed: int, length: int = 6, rows: int = 4):
+    """A batch whose second sequence is an episode of 3 steps, padded."""
+    batch = tiny.batch(seed, length=length)
+    keep = np.ones([3, length], bool)
+    keep[1, rows:] = False
+    zeroed = lambda values: tf.where(  # noqa: E731
+        keep.reshape([3, length] + [1] * (len(values.shape) - 2)), values, tf.zeros_like(values)
+    )
+    start = batch.start_of_episode.numpy()
+    start[1, rows:] = True
+    batch = tf.nest.map_structure(zeroed, batch)
+    return batch._replace(start_of_episode=tf.constant(start))
+
+
+def test_align_knows_the_padding():
+    sequences = align(padded(seed=0))
+    expected = np.ones([3, 6], bool)
+    expected[1, 4:] = False
+    np.testing.assert_array_equal(sequences.known, expected)
+    expected[:, 0] = False
+    np.testing.assert_array_equal(sequences.reward_known, expected)
+    # A chunk from within an episode and one from its start are whole.
+    start = tf.constant([[True, False], [False, False]])
+    batch = tiny.batch(0, batch_size=2, length=2)._replace(start_of_episode=start)
+    np.testing.assert_array_equal(align(batch).known, np.ones([2, 2], bool))
+
+
+def gradients_of(learner, networks, sequences):
+    with tf.GradientTape() as tape:
+        loss, metrics, last = learner.loss(sequences, tf.constant([1, 0]), learner.start())
+    return loss, metrics, last, tape.gradient(loss, networks.trainable_variables)
+
+
+def test_padding_is_not_learned_from():
+    learner, networks = learner_and_networks(seed=1, **FULL)
+    sequences = align(padded(seed=4))
+    loss, metrics, last, gradients = gradients_of(learner, networks, sequences)
+    assert all(np.isfinite(value) for value in (loss, *metrics.values()))
+    assert any(np.any(gradient) for gradient in gradients)
+
+    rng = np.random.RandomState(5)
+    garbage = lambda values, noise: tf.where(  # noqa: E731
+        tf.reshape(sequences.known, [3, 6] + [1] * (len(values.shape) - 2)), values, noise
+    )
+    other = sequences._replace(
+        pixels=garbage(sequences.pixels, tiny.pixels(rng, 3, 6)),
+        previous_action=garbage(sequences.previous_action, rng.normal(size=[3, 6, 2])),
+        reward=garbage(sequences.reward, 9.0),
+    )
+    assert np.any(other.pixels != sequences.pixels) and np.any(other.reward != sequences.reward)
+    changed = gradients_of(learner, networks, other)
+    np.testing.assert_allclose(changed[0], loss, rtol=1e-6)
+    for name, value in metrics.items():
+        np.testing.assert_allclose(changed[1][name], value, rtol=1e-5, err_msg=name)
+    for ours, theirs in zip(last, changed[2], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-5)
+    for ours, theirs in zip(gradients, changed[3], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
+
+
+def test_a_padded_sequence_counts_by_its_own_steps():
+    """As much as each step of the others: the mean is one over all steps that there are."""
+    learner, networks = learner_and_networks(seed=1, free_nats=0.0, dequantisation_noise=False)
+    pixels = preprocess(padded(seed=4).observation).numpy()
+    for variable in networks.decoder.trainable_variables:  # It answers 0 everywhere.
+        variable.assign(tf.zeros_like(variable))
+    _, metrics, _ = learner.loss(align(padded(seed=4)), tf.constant([1, 0]), learner.start())
+    errors = (0.5 * np.square(pixels) + 0.5 * np.log(2 * np.pi)).sum(axis=(2, 3, 4))  # [B, T]
+    steps = np.concatenate([errors[0], errors[1, :4], errors[2]])
+    np.testing.assert_allclose(metrics["loss/image"], steps.mean(), rtol=1e-5)
 
 
 def test_the_loss_is_the_sum_of_its_weighted_parts():

@@ -70,9 +70,8 @@ def test_the_three_models_differ_as_the_paper_draws_them():
 
 
 @pytest.mark.parametrize("kind", tiny.KINDS)
-def test_initialise_creates_every_variable(kind: str):
-    model = WorldModel(tiny.config(dynamics=kind))
-    model.initialise((8, 8, 3), tiny.ACTION_SIZE)
+def test_every_variable_is_made_at_the_start(kind: str):
+    model = WorldModel(tiny.config(dynamics=kind), (8, 8, 3), tiny.ACTION_SIZE)
     created = {variable.name for variable in model.variables}
     embedding = model.encoder(tf.zeros([6, 8, 8, 3]))
     state, _ = model.dynamics.observe(

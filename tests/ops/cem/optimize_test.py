@@ -240,7 +240,8 @@ def test_ties_go_to_the_lower_index():
 
 def test_with_all_candidates_elite_the_fit_is_that_of_the_draws():
     noise = draw_noise(seed=8)[:1]
-    result = search(num_iterations=1, num_elites=20, noise=noise, action_min=-9.0, action_max=9.0)
+    options = dict(action_min=-9.0, action_max=9.0, initial_mean=0.0, initial_stddev=1.0)
+    result = search(num_iterations=1, num_elites=20, noise=noise, **options)
     np.testing.assert_allclose(result.mean, noise[0].mean(axis=1), atol=1e-6)
     np.testing.assert_allclose(result.stddev, noise[0].std(axis=1), atol=1e-6)
 
@@ -263,6 +264,7 @@ def test_a_horizon_of_one_plans_its_only_action():
     np.testing.assert_array_equal(result.action, result.mean[:, 0])
 
 
+@pytest.mark.parametrize("backend", ["native", "tensorflow"])
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -279,8 +281,12 @@ def test_a_horizon_of_one_plans_its_only_action():
         ({"backend": "cuda"}, "backend is 'cuda'; expected one of .*'tensorflow'"),
         ({"momentum": 1.0}, "momentum is 1.0; expected 0 ≤ momentum < 1"),
         ({"min_stddev": -0.1}, "min_stddev is -0.1; expected at least 0"),
-        ({"min_stddev": np.nan}, "min_stddev is nan; expected at least 0"),
+        ({"min_stddev": np.nan}, "min_stddev is nan; expected at least 0, and finite"),
+        ({"min_stddev": np.inf}, "min_stddev is inf; expected at least 0, and finite"),
+        ({"num_candidates": 2**24 + 1}, "num_candidates is 16777217; expected at most 16777216"),
         ({"seed": None}, r"seed is None; expected an int32 \[2\] seed, or noise"),
+        ({"seed": [1, 2, 3]}, r"seed is int32 \(3,\); expected int32 \[2\]"),
+        ({"seed": [1.0, 2.0]}, r"seed is float32 \(2,\); expected int32 \[2\]"),
         (
             {"seed": None, "noise": draw_noise(1), "seeded_objective": True},
             r"seed is None; expected an int32 \[2\] seed",
@@ -292,9 +298,9 @@ def test_a_horizon_of_one_plans_its_only_action():
         ({"noise": np.zeros([4, 2])}, r"noise has shape \[4, 2\]; expected \[4, 2, 20, 3, 2\]"),
     ],
 )
-def test_a_bad_argument_is_named_in_one_line(options, message: str):
+def test_a_bad_argument_is_named_in_one_line(options, message: str, backend: str):
     with pytest.raises(ValueError, match=f"^{message}") as error:
-        search(**options)
+        search(**{"backend": backend, **options})
     assert "\n" not in str(error.value)
 
 

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from ops import cem, loader
 from ops.cem import latent_reference, native
-from ops.cem.optimize import initial_fit
+from ops.cem.bounds import initial_fit, make_bounds
 from tests.ops.cem import latents as make
 
 SIZES = dict(horizon=4, num_iterations=3, num_candidates=50, num_elites=7)
@@ -158,17 +158,17 @@ def test_the_plan_is_what_optimize_finds_with_the_models_own_steps():
 
 
 def raw_plan(given, instruction_set: str):
-    mean, stddev = initial_fit(None, None, [3, 4, 2])
+    bounds = make_bounds(-1.0, 1.0, action_size=2)
+    mean, stddev = initial_fit(None, None, [3, 4, 2], bounds)
     options = {key: SIZES[key] for key in ("num_iterations", "num_candidates", "num_elites")}
     return native.plan_latent(
         *given,
         mean=mean,
         stddev=stddev,
-        action_min=-1.0,
-        action_max=1.0,
+        bounds=bounds,
         noise=None,
         latent_noise=None,
-        seed=[3, -4],
+        seed=tf.constant([3, -4]),
         latents="sample",
         stddev_estimator="std",
         momentum=0.0,

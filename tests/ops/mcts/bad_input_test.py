@@ -21,7 +21,7 @@ def search(model=None, backend="native", num_simulations=8, **kwargs):
 
 
 @pytest.mark.parametrize("kwargs, name", [
-    (dict(num_simulations=0), "num_simulations"),
+    (dict(num_simulations=-1), "num_simulations"),
     (dict(max_depth=0), "max_depth"),
     (dict(backend="cuda"), "backend"),
     (dict(invalid_actions=np.ones((2, 4))), "invalid_actions"),
@@ -54,7 +54,7 @@ def test_garbage_trees_end_in_an_error_or_an_answer():
     rule = dict(
         gumbel=[tf.zeros([2, 3])], considered=[tf.zeros([2, 4])], max_depth=100, pb_c_init=1.25,
         pb_c_base=19652.0, min_value=0.0, max_value=1.0, fpu_reduction=-1.0, value_scale=0.1,
-        maxvisit_init=50.0, rescale_values=True, use_mixed_value=True, epsilon=1e-8,
+        maxvisit_init=50.0, rescale_values=True, use_mixed_value=True, epsilon=1e-8, parameters=[],
     )  # fmt: skip
     pool = np.array([-1, 0, 1, 2, 3, 4, 0.5, 1e9, -1e9, np.nan, np.inf, -np.inf], np.float32)
     answers = 0

@@ -38,7 +38,9 @@ def test_the_recordings_cover_each_rule_and_wide_nodes():
     recordings = [np.load(path) for path in RECORDINGS]
     pairs = {(str(r["rule_kind"]), str(r["rule_qtransform"])) for r in recordings}
     assert pairs == {("puct", kind) for kind in types.QTRANSFORM_KINDS} | {
-        ("gumbel", "completed_by_mix_value")
+        ("gumbel", "completed_by_mix_value"),
+        ("stochastic", "parent_and_siblings"),
+        ("stochastic", "completed_by_mix_value"),
     }
     assert max(r["root_logits"].shape[1] for r in recordings) > 2 * 32
     expanded = [(r["root_edges"][:, 1] > 0).sum(-1).max() for r in recordings]
@@ -136,7 +138,7 @@ def test_garbage_trees_end_in_a_fault_or_an_answer(device):
         forest.edges.write(rng.choice(pool, (8, 5, 6, 3)))
         forest.stats.write(rng.choice(pool, (8, 3)))
         rule = puct(types.QTRANSFORM_KINDS[trial % 4], 100)
-        rule.kind = trial % 2
+        rule.kind, rule.first_outcome = trial % 3, 2
         forest.simulate(rule, noise)
         parent, action = forest.parent.read(), forest.action.read()
         assert ((parent >= -10) & (parent < 5) & (action >= 0) & (action < 3)).all()

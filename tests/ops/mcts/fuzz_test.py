@@ -27,6 +27,7 @@ SHAPES = {
     "value": (B,),
     "embeddings": (B, M, 2),
     "updates": (B, 2),
+    "parameters": (B, 9),
 }
 INTEGERS = ("parent", "action", "leaf")
 TREE = ("nodes", "edges", "stats")
@@ -41,13 +42,17 @@ RULES = (
         gumbel=np.zeros((B, A), np.float32),
         considered=np.zeros((2, 4), np.float32),
     ),
+    SelectionRule("stochastic", mcts.qtransform_by_parent_and_siblings(), first_outcome=2),
+    SelectionRule("puct", mcts.qtransform_by_min_max(0.0, 1.0), tf.constant([1, 2])),
 )
 
 
 def call(op, values, rule):
     """One of the ops of cc/ops/mcts_ops.cc on arrays by name."""
     given = values | {key: [values[key]] for key in ("embeddings", "updates")}
-    settings = native._rule_arguments(None, rule)
+    settings = native._rule_arguments(rule)
+    if settings["parameters"]:
+        settings["parameters"] = [values["parameters"]]
     ops = loader.load("mcts")
     if op == "root":
         inputs = {key: given[key] for key in ("prior_logits", "value")}
@@ -92,10 +97,10 @@ def test_a_wrong_shape_names_an_argument(op):
     rng = np.random.default_rng(seed)
     used = {
         "root": ("prior_logits", "value", "updates"),
-        "simulate": TREE,
+        "simulate": (*TREE, "parameters"),
         "expand": (*TREE, *SAID),
         "backward": (*TREE, "leaf"),
-        "step": (*TREE, *SAID),
+        "step": (*TREE, *SAID, "parameters"),
     }[op]
     for trial in range(80):
         values, name = garbage(rng), used[trial % len(used)]
@@ -109,7 +114,7 @@ def test_a_wrong_shape_names_an_argument(op):
         try:
             call(op, values, RULES[trial % len(RULES)])
         except InvalidArgument as error:
-            named = (*used, "rows", "gumbel", "element", "room", "Shape must be rank")
+            named = (*used, "rows", "gumbel", "parameters", "element", "room", "Shape must be rank")
             assert any(word in error.message for word in named), error.message
 
 
@@ -127,7 +132,7 @@ def test_a_root_that_is_not_finite_is_named(backend, field, poison):
 @pytest.mark.parametrize("policy", [mcts.muzero_policy, mcts.alphazero_policy,
                                     mcts.gumbel_muzero_policy])  # fmt: skip
 @pytest.mark.parametrize("backend", BACKENDS)
-def test_no_legal_action_and_no_simulation_are_named(backend, policy):
+def test_no_legal_action_and_fewer_simulations_than_none_are_named(backend, policy):
     model = TableModel(random_tables(seed=0, num_states=20, num_actions=3))
     root = model.root(tf.constant([0, 1]))
     with pytest.raises(InvalidArgument, match="legal"):
@@ -135,9 +140,8 @@ def test_no_legal_action_and_no_simulation_are_named(backend, policy):
     none = root._replace(prior_logits=tf.fill([2, 3], -np.inf))
     with pytest.raises(InvalidArgument, match="legal"):
         policy(none, model.step, 4, backend=backend)
-    for number in (0, -3):
-        with pytest.raises(InvalidArgument, match="num_simulations"):
-            policy(root, model.step, number, backend=backend)
+    with pytest.raises(InvalidArgument, match="num_simulations"):
+        policy(root, model.step, -3, backend=backend)
 
 
 def searched(backend, num_simulations=16):

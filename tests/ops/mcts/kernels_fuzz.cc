@@ -74,7 +74,9 @@ struct Model {
 
 Rule RandomRule(Random* random) {
   Rule rule = {};
-  rule.kind = Below(random, 3) == 0 ? kGumbel : kPuct;
+  const RuleKind kinds[] = {kPuct, kGumbel, kStochastic};
+  rule.kind = kinds[Below(random, 3)];
+  rule.first_outcome = Below(random, 20);
   rule.qtransform = Below(random, 4);
   if (rule.kind == kGumbel) rule.qtransform = kCompletedByMixValue;
   rule.max_depth = Below(random, 2) == 0 ? 1 + Below(random, 5) : INT32_MAX;

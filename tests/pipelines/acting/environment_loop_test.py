@@ -13,6 +13,7 @@ from agents.actor import Actor
 from pipelines.acting.environment_loop import EnvironmentLoop, undone_when_interrupted
 from pipelines.acting.row import FILM_SIZE
 from pipelines.environments import BatchedEnvironment, board_game
+from pipelines.system import errors
 from pipelines.system.errors import Interrupted, UserError
 from tests.agents import board
 
@@ -216,6 +217,27 @@ def test_a_rollout_gives_each_environment_as_many_rows_and_goes_on():
     assert actor.flushed
 
 
+@pytest.mark.parametrize("row", [0, 1])
+def test_an_episode_whose_last_step_a_stop_kept_from_being_written_is_over_at_the_resume(row):
+    environments, actor = make([[2], [2]])
+    loop, observe = EnvironmentLoop(BatchedEnvironment(environments)), actor.observe
+
+    def blocked(i, step):
+        if i == row and step.timestep.last():
+            raise Interrupted
+        observe(i, step)
+
+    actor.observe = blocked
+    with pytest.raises(Interrupted):
+        loop.run(actor, 4)
+    state = copy.deepcopy(loop.state())
+    environments, resumed = make([[2], [2]])
+    loop = EnvironmentLoop(BatchedEnvironment(environments))
+    loop.restore(state, resumed)
+    assert [episode.length for episode in loop.run(resumed, 4)] == [2, 2, 2, 2]
+    assert len(resumed.rehearsed[row]) == 2
+
+
 def test_a_rollout_that_is_resumed_goes_on_within_its_episodes():
     whole, reference = make([[4, 2], [5]])
     loop = EnvironmentLoop(BatchedEnvironment(whole))
@@ -258,6 +280,24 @@ def test_an_episode_that_cannot_be_drawn_is_played_all_the_same(monkeypatch):
     environments, actor = make([[2]])
     (episode,) = EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 1, record=1)
     assert episode.length == 2 and episode.frames is None and len(episode.observations) == 3
+
+
+def test_a_renderer_that_fails_in_mid_episode_is_not_asked_again(monkeypatch, capfd):
+    monkeypatch.setattr(errors, "_warned", set())
+    asked = []
+
+    def fail_at_the_second(environment, height, width):
+        asked.append(environment._at)
+        if len(asked) == 2:
+            raise RuntimeError("the context is lost")
+        return np.zeros([height, width, 3], np.uint8)
+
+    monkeypatch.setattr(Counting, "render", fail_at_the_second)
+    environments, actor = make([[4]])
+    (episode,) = EnvironmentLoop(BatchedEnvironment(environments)).run(actor, 1, record=1)
+    assert episode.length == 4 and len(episode.observations) == 5 and asked == [0, 1]
+    line = "warning: no films: the context is lost; everything else goes on\n"
+    assert capfd.readouterr().err == line
 
 
 def test_nests_of_observations_are_recorded_leaf_by_leaf_and_filmed():

@@ -7,6 +7,7 @@ import pathlib
 
 import pytest
 
+from ops import loader
 from pipelines import bench
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
@@ -79,6 +80,22 @@ def test_an_agent_of_whole_tables_has_no_batches_to_read(monkeypatch, capfd):
     assert bench.main(["bench.py", "replay", "--agent=pets_small"]) == 2
     line = "error: pets reads whole tables; expected one that reads batches\n"
     assert capfd.readouterr().err.endswith(line)
+
+
+@pytest.mark.parametrize("name", ["cem", "mcts"])
+def test_the_native_backend_without_its_library_ends_in_one_line(
+    monkeypatch, capfd, tmp_path, name
+):
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(loader, "path_of", lambda name: tmp_path / name)
+    loader._load.cache_clear()
+    try:
+        assert bench.main(["bench.py", name, "--backend=native", "--shapes=2,3,4"]) == 2
+    finally:
+        loader._load.cache_clear()
+    said = capfd.readouterr().err
+    assert said.startswith("error: ") and said.count("\n") == 1
+    assert f"the native ops of ops/{name} are not built; `make setup` builds them" in said
 
 
 @pytest.mark.parametrize(

@@ -70,6 +70,30 @@ def test_nothing_is_left_of_what_was_parsed_before():
         ),
         ("Experiment.num_episodes = 0", "Experiment.num_episodes = 0; expected at least 1"),
         (
+            "Experiment.replay_port = 0",
+            "Experiment.replay_port = 0; expected at least 1 and at most 65535 or None",
+        ),
+        (
+            "Experiment.replay_port = 99999",
+            "Experiment.replay_port = 99999; expected at least 1 and at most 65535 or None",
+        ),
+        (
+            "Experiment.replay_timeout = 0.5",
+            "Experiment.replay_timeout = 0.5; expected at least 1 and at most 86400",
+        ),
+        (
+            "Experiment.replay_timeout = 1e999",
+            "Experiment.replay_timeout = inf; expected a finite number that float32 holds",
+        ),
+        (
+            "Experiment.checkpoint_minutes = 1e999",
+            "Experiment.checkpoint_minutes = inf; expected a finite number that float32 holds",
+        ),
+        (
+            "Experiment.checkpoint_minutes = -1e999",
+            "Experiment.checkpoint_minutes = -inf; expected a finite number that float32 holds",
+        ),
+        (
             "Experiment.builder = @PlaNetBuildr()",
             "--gin_bindings, line 1: no configurable named 'PlaNetBuildr'"
             "; did you mean 'PlaNetBuilder'?",
@@ -152,7 +176,7 @@ def test_the_second_of_two_bindings_is_named():
             "FILE, line 1: no module named 'agents.planett'; did you mean 'agents.planet'?",
         ),
         ("import agent.planet\n", "FILE, line 1: no module named 'agent'; did you mean 'agents'?"),
-        ("include 'nothing.gin'\n", "FILE, line 1: Unable to open file: nothing.gin"),
+        ("include 'nothing.gin'\n", "FILE, line 1: gin file 'nothing.gin' does not exist"),
         (
             "import agents.planet\n",
             "Experiment.builder is None; expected a builder, as in @PlaNetBuilder()",

@@ -6,7 +6,11 @@ import os
 import subprocess
 import sys
 
+import mujoco
 import pytest
+
+from pipelines.environments import control_suite, rendering
+from pipelines.system.errors import UserError
 
 # Plays in a fresh process, for dm_control chooses its renderer once, when it is imported.
 SCRIPT = """
@@ -23,17 +27,31 @@ except UserError as error:
     print(str(error).splitlines()[0])
 """
 
+AGAIN = """
+from pipelines.environments import control_suite
+from pipelines.system.errors import UserError
+for seed in range(2):
+    environment = control_suite(seed=seed, observation="state")
+    environment.reset()
+    for _ in range(2):
+        try:
+            environment.render(16, 16)
+        except UserError as error:
+            print(error)
+"""
+
 
 def run(observation: str, hide: bool = False, **variables: str) -> list[str]:
-    inherited = {k: v for k, v in os.environ.items() if k not in ("MUJOCO_GL", "PYOPENGL_PLATFORM")}
-    finished = subprocess.run(
-        [sys.executable, "-c", SCRIPT.format(hide=hide, observation=observation)],
-        env=inherited | variables,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return finished.stdout.splitlines()
+    return printed(SCRIPT.format(hide=hide, observation=observation), **variables)
+
+
+def printed(script: str, **variables: str) -> list[str]:
+    unset = ("MUJOCO_GL", "PYOPENGL_PLATFORM", "DISPLAY", "WAYLAND_DISPLAY")
+    inherited = {name: value for name, value in os.environ.items() if name not in unset}
+    command, environment = [sys.executable, "-c", script], inherited | variables
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 def test_a_working_renderer_is_found_when_none_is_named():
@@ -52,3 +70,30 @@ def test_a_renderer_that_cannot_be_loaded_is_named():
     (line,) = run("pixels", MUJOCO_GL="glide")
     assert line.startswith("the renderer MUJOCO_GL=glide cannot be loaded")
     assert "libegl1" in line
+
+
+def test_without_a_display_glfw_is_refused_however_often_and_state_works():
+    lines = printed(AGAIN, MUJOCO_GL="glfw")
+    assert len(lines) == 4 and len(set(lines)) == 1
+    assert lines[0].startswith("the renderer MUJOCO_GL=glfw finds no display, expected egl or osm")
+
+
+def test_a_renderer_that_has_failed_once_is_not_tried_again(monkeypatch):
+    """After a context that could not be made, the next one ends the process inside MuJoCo."""
+    tries = []
+
+    def fail(*arguments, **options):
+        tries.append(arguments)
+        raise mujoco.FatalError("no context\nand more")
+
+    monkeypatch.setattr(rendering, "_failures", [])
+    rendering.import_suite()
+    from dm_control.mujoco import engine
+
+    monkeypatch.setattr(engine, "Camera", fail)
+    environment = control_suite(seed=0, observation="state")
+    environment.reset()
+    for _ in range(2):
+        with pytest.raises(UserError, match=r"^the renderer draws no frame \(no context\), expec"):
+            environment.render(16, 16)
+    assert len(tries) == 1

@@ -46,6 +46,15 @@ def test_colours_of_smooth_frames_come_close(tmp_path):
     assert np.abs(shown - frame).mean() < 6
 
 
+def test_frames_of_any_channels_can_be_shown():
+    frames = np.random.RandomState(0).randint(0, 256, [2, 4, 4, 4]).astype(np.uint8)
+    np.testing.assert_array_equal(video.as_rgb(frames), frames[..., :3])
+    np.testing.assert_array_equal(video.as_rgb(frames[..., :3]), frames[..., :3])
+    for channels in (1, 2):
+        grey = video.as_rgb(frames[..., :channels])
+        np.testing.assert_array_equal(grey, np.stack([frames[..., 0]] * 3, axis=-1))
+
+
 def test_videos_stand_side_by_side_and_the_shorter_holds_its_end():
     joined = video.side_by_side([_frames(5), _frames(3, width=4)])
     assert joined.shape == (5, 8, 16, 3)

@@ -6,6 +6,7 @@ import math
 import os
 import pathlib
 import shutil
+import socket
 from collections.abc import Callable
 
 import gin
@@ -15,6 +16,7 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.plugin_event_accumulator import EventAccumulator
 
 from agents.builder import Schedule
+from agents.planet.adder import SequenceAdder
 from agents.planet.learning import PlaNetLearner
 from pipelines.configuration import experiment
 from pipelines.launch.local import LocalRun
@@ -101,6 +103,15 @@ def test_pictures_and_scalars_reach_tensorboard(uninterrupted):
     [
         ("PlaNetConfig.deterministic_size = 9", ""),
         ("Experiment.num_environments = 2", "got 1 random states, expected 2"),
+        ("PlaNetConfig.sequence_length = 7", "table 'sequences' had the signature .*5.*, now .*7"),
+        (
+            "PlaNetConfig.replay_sampler = 'return'",
+            "table 'sequences' had the sampler fifo: true, now prioritized .*",
+        ),
+        (
+            "PlaNetConfig.replay_capacity = 9",
+            r"table 'sequences' holds \d+ items, its capacity is now 9",
+        ),
     ],
 )
 def test_a_checkpoint_of_another_configuration_is_one_line(uninterrupted, tmp_path, binding, why):
@@ -111,9 +122,57 @@ def test_a_checkpoint_of_another_configuration_is_one_line(uninterrupted, tmp_pa
     assert rows(logdir) == rows(uninterrupted[0]), "nothing is written before all of it fits"
 
 
+def test_a_larger_capacity_is_applied_at_the_next_start(uninterrupted, tmp_path):
+    logdir = shutil.copytree(uninterrupted[0], tmp_path / "log")
+    run = make(logdir, "PlaNetConfig.replay_capacity = 70", "Experiment.num_episodes = 5")
+    (info,) = run._replay.client.server_info().values()
+    assert (info.max_size, info.current_size) == (70, 4 * (20 + 1 - 5 + 1))
+    assert run.run()
+    assert run._replay is not None and rows(logdir)[-1]["episodes"] == "5"
+
+
+@pytest.mark.parametrize("lost", ["policy", "policy/last", "policy/last/assets.extra"])
+def test_a_last_policy_that_was_not_exported_is_exported_at_the_next_start(
+    uninterrupted, tmp_path, lost
+):
+    """The run ended between its last checkpoint and the export: a full disk, a kill."""
+    logdir = shutil.copytree(uninterrupted[0], tmp_path / "log")
+    shutil.rmtree(logdir / lost)
+    run = make(logdir)
+    assert not run.finished
+    assert run.run()
+    assert (logdir / "policy" / "last" / "saved_model.pb").exists()
+    assert rows(logdir) == rows(uninterrupted[0])
+    run = make(logdir)
+    assert run.finished
+    run.close()
+
+
+def test_a_log_directory_that_is_removed_ends_the_run_in_one_line_and_stays_removed(tmp_path):
+    asked = []
+
+    def remove() -> bool:
+        asked.append(True)
+        if len(asked) == 50:  # While it is evaluated: it is about to write a film.
+            shutil.rmtree(tmp_path / "runs")
+        return False
+
+    run = make(tmp_path / "runs" / "log", stop=remove)
+    with pytest.raises(UserError, match=rf" {tmp_path}/runs(/log)? is gone"):
+        run.run()
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_run_that_is_made_and_closed_leaves_nothing(tmp_path):
+    make(tmp_path / "runs" / "log").close()
+    assert os.listdir(tmp_path) == []
+
+
 def test_a_start_that_fails_leaves_no_directory(tmp_path):
-    with pytest.raises(UserError, match=r"^replay port is 99999"):
-        make(tmp_path / "runs" / "log", "Experiment.replay_port = 99999")
+    with socket.socket() as taken, pytest.raises(UserError, match=r"^replay port \d+ is in use"):
+        taken.bind(("", 0))
+        port = taken.getsockname()[1]
+        make(tmp_path / "runs" / "log", f"Experiment.replay_port = {port}")
     assert os.listdir(tmp_path) == []
 
 
@@ -125,8 +184,10 @@ def test_observations_of_several_arrays_are_one_line_where_one_is_needed(tmp_pat
         LocalRun(described, tmp_path / "log", SEED, gin.operative_config_str)
 
 
-def test_episodes_too_short_for_a_sequence_are_named(tmp_path):
-    run = make(tmp_path / "log", "PlaNetConfig.sequence_length = 50")
+def test_a_table_that_nothing_came_to_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr(SequenceAdder, "_write", lambda self: None)
+    monkeypatch.setattr(SequenceAdder, "_write_last", lambda self: None)
+    run = make(tmp_path / "log")
     with pytest.raises(UserError, match=r"^replay table .sequences. is empty after 2 "):
         run.run()
 

@@ -13,7 +13,9 @@ import numpy as np
 import pytest
 
 from pipelines.configuration import experiment
+from pipelines.environments.control_suite import ControlSuite
 from pipelines.launch.local import LocalRun
+from pipelines.system import errors
 from pipelines.system.errors import UserError
 
 TINY = str(pathlib.Path(__file__).parents[1] / "tiny_simulator_cem.gin")
@@ -34,6 +36,19 @@ def uninterrupted(tmp_path_factory):
     run = make(logdir)
     assert run.run() and run.finished
     return logdir
+
+
+def test_what_cannot_be_drawn_costs_no_run(uninterrupted, tmp_path, monkeypatch, capfd):
+    def fail(environment, height, width):
+        raise RuntimeError("no context")
+
+    monkeypatch.setattr(errors, "_warned", set())
+    monkeypatch.setattr(ControlSuite, "render", fail)
+    assert make(tmp_path).run()
+    assert returns(tmp_path) == returns(uninterrupted)
+    assert not (tmp_path / "videos").exists()
+    line = "warning: no films: no context; everything else goes on"
+    assert [text for text in capfd.readouterr().err.splitlines() if "warning" in text] == [line]
 
 
 def test_a_run_leaves_its_episodes_behind(uninterrupted):

@@ -50,7 +50,7 @@ def save_without_pause(logdir: str, out: TextIO) -> None:
 
 def main(logdir: str, seed: int) -> None:
     random = np.random.RandomState(seed)
-    returned = 0
+    returned, seconds = 0, 0.0
     for _ in range(ROUNDS):
         read, write = os.pipe()
         child = os.fork()
@@ -60,12 +60,16 @@ def main(logdir: str, seed: int) -> None:
         os.close(write)
         with os.fdopen(read) as lines:
             assert lines.readline() == "ready\n", "a run starts from what the kill before left"
-            time.sleep(random.uniform(0.0, 0.5))
+            # As many saves as chance wants, and a part of another, of the length they have here.
+            for _ in range(random.randint(0, 4) if seconds else 4):
+                start = time.monotonic()
+                returned = int(lines.readline())
+                seconds = time.monotonic() - start
+            time.sleep(random.uniform() * seconds)
             os.kill(child, signal.SIGKILL)
             os.waitpid(child, 0)
-            steps = lines.read().split()
+            returned = int([returned, *lines.read().split()][-1])
         newest = find_latest(logdir)
-        returned = int(steps[-1]) if steps else returned
         print(returned, newest.step if newest else 0)
         returned = newest.step if newest else 0
 

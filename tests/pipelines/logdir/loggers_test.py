@@ -85,6 +85,45 @@ def test_a_run_that_starts_anew_keeps_no_earlier_row(tmp_path):
     assert _rows(tmp_path) == []
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (b"step,loss\n1,\xff\n", "'utf-8' codec can't decode byte 0xff"),
+        (b"time,loss\n1,2\n", "it has no column 'step'"),
+        (b"1,2\n", "it has no column 'step'"),
+        (b"step,loss\none,2\n", "could not convert string to float: 'one'"),
+        (b"step,loss\n,2\n", "could not convert string to float: ''"),
+        (b"step,loss\nnan,2\n", "a step is no finite number"),
+        (b"step,loss\n1,2,3\n", "a row has more cells than there are columns"),
+        (b"step,loss\n1," + b"x" * 200_000 + b"\n", "field larger than field limit"),
+    ],
+)
+def test_a_table_that_is_none_is_kept_aside_and_begun_anew(tmp_path, capsys, text, why):
+    (tmp_path / "metrics.csv.damaged-1").write_text("an earlier one")
+    (tmp_path / "metrics.csv").write_bytes(text)
+    logger = MetricsLogger(tmp_path, resume_step=5)
+    error = capsys.readouterr().err
+    assert error.startswith(f"warning: {tmp_path}/metrics.csv is damaged ({why}")
+    assert error.endswith("): kept as metrics.csv.damaged-2, and begun anew\n")
+    assert error.count("\n") == 1
+    logger.write(_counters(6), {"loss": 1.0})
+    assert [(r["step"], r["loss"]) for r in _rows(tmp_path)] == [("6", "1")]
+    assert (tmp_path / "metrics.csv.damaged-1").read_text() == "an earlier one"
+    assert (tmp_path / "metrics.csv.damaged-2").read_bytes() == text
+
+
+def test_a_table_that_is_removed_or_damaged_in_mid_run_is_begun_anew(tmp_path, capsys):
+    logger = MetricsLogger(tmp_path)
+    logger.write(_counters(1), {"loss": 1.0})
+    (tmp_path / "metrics.csv").unlink()
+    logger.write(_counters(2), {"loss": 2.0})
+    assert [(r["step"], r["loss"]) for r in _rows(tmp_path)] == [("2", "2")]
+    (tmp_path / "metrics.csv").write_text("nonsense\n")
+    logger.write(_counters(3), {"loss": 3.0, "new": 4.0})
+    assert [(r["step"], r["loss"], r["new"]) for r in _rows(tmp_path)] == [("3", "3", "4")]
+    assert "kept as metrics.csv.damaged-1" in capsys.readouterr().err
+
+
 def test_images_reach_tensorboard(tmp_path):
     logger = MetricsLogger(tmp_path)
     picture = np.zeros((4, 6, 3), np.uint8)

@@ -7,10 +7,12 @@ import sys
 import numpy as np
 import pytest
 import tensorflow as tf
+from dm_env import specs
 
 from agents.builder import Role
 from agents.policy import RandomPolicy
 from pipelines.serving.export import Exporter, SavedPolicy
+from pipelines.system.errors import UserError
 from tests.agents import board
 from tests.agents.planet import tiny
 from tests.agents.policy_contract import observe
@@ -135,7 +137,7 @@ def test_an_older_export_is_replaced_whole(served):
 
 def test_a_policy_without_state_can_be_exported(tmp_path):
     spec = tf.TensorSpec([2], tf.float32)
-    policy = RandomPolicy(spec, spec, [-1.0, -1.0], [1.0, 1.0])
+    policy = RandomPolicy(spec, specs.BoundedArray([2], np.float32, -1.0, 1.0))
     Exporter(policy).save(tmp_path / "policy")
     loaded = tf.saved_model.load(str(tmp_path / "policy"))
     observation, seed = tf.zeros([3, 2]), tf.constant([1, 2])
@@ -165,3 +167,153 @@ def test_a_policy_of_nests_is_served_by_nest_and_by_flat_names(tmp_path):
     outputs = served(**flat, seed=seed, state_moves=tf.zeros([4], tf.int32))
     np.testing.assert_array_equal(outputs["action"], expected)
     np.testing.assert_array_equal(outputs["state_moves"], [1] * 4)
+
+
+@pytest.fixture(scope="module")
+def saved_board(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("board") / "policy"
+    Exporter(board.BoardPolicy()).save(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def loaded_board(saved_board):
+    return tf.saved_model.load(str(saved_board))
+
+
+def board_inputs(rows: int = 2) -> dict[str, tf.Tensor]:
+    """What the board's signature takes, and what it answers."""
+    return {
+        "observation_board": tf.zeros([rows, 3, 3, 3]),
+        "observation_legal_actions": tf.ones([rows, 9], tf.bool),
+        "state_moves": tf.zeros([rows], tf.int32),
+        "seed": tf.constant([1, 2]),
+    }
+
+
+def in_row_1(bad: float | bool, good: tf.Tensor) -> tf.Tensor:
+    values = np.array(good)
+    values[1] = bad
+    return tf.constant(values)
+
+
+NAN = in_row_1(np.nan, board_inputs()["observation_board"])
+WRONG = {
+    "one row for two boards": (
+        {"observation_legal_actions": tf.ones([1, 9], tf.bool)},
+        "observation_legal_actions is bool [1 9]; expected bool [B, 9], B = 2 as in "
+        "observation_board",
+    ),
+    "another rank": (
+        {"observation_board": tf.zeros([2, 27])},
+        "observation_board is float32 [2 27]; expected float32 [B, 3, 3, 3]",
+    ),
+    "another size": (
+        {"observation_board": tf.zeros([2, 4, 4, 3])},
+        "observation_board is float32 [2 4 4 3]; expected float32 [B, 3, 3, 3]",
+    ),
+    "a scalar": (
+        {"observation_board": tf.zeros([])},
+        "observation_board is float32 []; expected float32 [B, 3, 3, 3]",
+    ),
+    "sizes that would fit in a row, ranks that do not": (
+        {
+            "observation_board": tf.zeros([2, 3, 3]),
+            "observation_legal_actions": tf.ones([3, 2, 9], tf.bool),
+        },
+        "observation_board is float32 [2 3 3]; expected float32 [B, 3, 3, 3]",
+    ),
+    "a state of another rank": (
+        {"state_moves": tf.zeros([2, 1], tf.int32)},
+        "state_moves is int32 [2 1]; expected int32 [B], B = 2 as in observation_board",
+    ),
+    "a state of more rows": (
+        {"state_moves": tf.zeros([3], tf.int32)},
+        "state_moves is int32 [3]; expected int32 [B], B = 2 as in observation_board",
+    ),
+    "a longer seed": (
+        {"seed": tf.constant([1, 2, 3])},
+        "seed is int32 [3]; expected int32 [2]",
+    ),
+    "not a number": (
+        {"observation_board": NAN},
+        "observation_board is NaN or infinite; expected finite numbers in row [1]",
+    ),
+    "nothing legal": (
+        {"observation_legal_actions": in_row_1(False, board_inputs()["observation_legal_actions"])},
+        "observation_legal_actions is all false; expected a legal action in row [1]",
+    ),
+}
+
+
+@pytest.mark.parametrize("way", ["signature", "function"])
+@pytest.mark.parametrize("case", WRONG)
+def test_what_does_not_fit_is_refused_by_the_inputs_name(loaded_board, case, way):
+    change, complaint = WRONG[case]
+    inputs = {**board_inputs(), **change}
+    with pytest.raises(tf.errors.InvalidArgumentError) as caught:
+        if way == "signature":
+            loaded_board.signatures["serving_default"](**inputs)
+        else:
+            observation = {
+                name: inputs[f"observation_{name}"] for name in ("board", "legal_actions")
+            }
+            loaded_board.step(observation, {"moves": inputs["state_moves"]}, inputs["seed"])
+    assert f"[{complaint}]" in str(caught.value)
+
+
+def test_what_fits_is_answered_whatever_the_batch(loaded_board):
+    for rows in (1, 2, 5):
+        inputs = board_inputs(rows)
+        by_default = loaded_board.signatures["serving_default"](**inputs)
+        np.testing.assert_array_equal(
+            by_default["action"], loaded_board.signatures["step"](**inputs)["action"]
+        )
+        assert by_default["action"].shape == (rows,)
+
+
+@pytest.mark.parametrize("size", [7, 9])
+def test_frames_of_another_size_are_refused(served, size):
+    step = tf.saved_model.load(str(served[0] / "first")).signatures["step"]
+    specs = step.structured_input_signature[1]
+    inputs = {
+        name: tf.zeros([2 if n is None else n for n in spec.shape], spec.dtype)
+        for name, spec in specs.items()
+    }
+    step(**inputs)
+    inputs["observation"] = tf.zeros([2, size, size, 3], tf.uint8)
+    wanted = rf"observation is uint8 \[2 {size} {size} 3\]; expected uint8 \[B, 8, 8, 3\]"
+    with pytest.raises(tf.errors.InvalidArgumentError, match=wanted):
+        step(**inputs)
+
+
+def test_a_batch_has_a_row(loaded_board):
+    with pytest.raises(tf.errors.InvalidArgumentError, match="batch_size is 0; expected at least"):
+        loaded_board.initial_state(0)
+
+
+def test_rows_behind_a_games_end_are_played_with_here(saved_board):
+    policy = SavedPolicy(saved_board)
+    observation = {"board": tf.zeros([2, 3, 3, 3]), "legal_actions": np.zeros([2, 9], bool)}
+    observation["legal_actions"][0, 4] = True
+    action, _, _ = policy.step(observation, policy.initial_state(2), tf.constant([1, 2]))
+    assert action[0] == 4
+
+
+def test_an_observation_that_is_no_number_is_one_line(saved_board):
+    policy = SavedPolicy(saved_board)
+    observation = {"board": NAN, "legal_actions": tf.ones([2, 9], tf.bool)}
+    with pytest.raises(UserError, match=r"^the policy cannot act: .*board is NaN .* in row \[1\]$"):
+        policy.step(observation, policy.initial_state(2), tf.constant([1, 2]))
+
+
+def test_an_export_says_what_everything_means(saved_board, loaded_board):
+    text = loaded_board.describe().numpy().decode()
+    assert (saved_board / "assets.extra" / "README.md").read_text() == text
+    for name, signature in loaded_board.signatures.items():
+        assert name in text
+        inputs = signature.structured_input_signature[1]
+        for key in (*inputs, *signature.structured_outputs):
+            assert f"| `{key}` |" in text
+    assert "| in | `observation_board` | float32 [B, 3, 3, 3] |" in text
+    assert "| out | `info_scores` | float32 [B, 9] | how good each cell looks |" in text

@@ -12,6 +12,7 @@ import struct
 import termios
 import time
 
+import numpy as np
 import pytest
 
 from pipelines.system.progress import Progress
@@ -61,7 +62,55 @@ def test_time_left_goes_down_within_an_episode(monkeypatch):
     for now[0] in (2300.0, 5000.0, 6200.0):
         progress.update(counters(1), 1.0)
     left = [line.split("left ")[1] for line in stream.getvalue().splitlines()]
-    assert left == ["1:06:40", "1:01:40", "0:16:40", "0:00:00"]
+    assert left == ["1:06:40", "1:01:40", "0:33:20", "0:33:20"], "the last one is still to come"
+
+
+def test_time_left_is_told_by_what_is_learned_from_and_does_not_jump(monkeypatch):
+    now, updates = [0.0], 0
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = Progress(100, stream=stream)
+    for episodes in range(1, 101):
+        if episodes > 5:  # The first ones are random, and cost next to nothing.
+            updates += 10
+            progress.update({**counters(episodes - 1), "updates": updates}, 1.0)
+            now[0] += 300 if episodes == 6 else 30  # TensorFlow builds its graphs.
+            now[0] += 120 if episodes % 10 == 0 else 0  # An evaluation.
+        now[0] += 1
+        progress.report({**counters(episodes), "updates": updates}, 1.0)
+    left = [line.split("left ")[1] for line in stream.getvalue().splitlines()]
+    shown = np.array([_seconds(text) for text in left[6:]])  # From the second one learned from.
+    mean = 31 + 120 / 10
+    true = mean * (100 - np.arange(7, 101))
+    assert (shown <= 1.5 * true).all() and (shown >= 0.7 * true).all()
+    late = slice(20, None)
+    assert (np.abs(shown - true)[late] <= 0.1 * true[late] + mean).all()
+
+
+def test_time_left_of_a_run_told_in_steps_is_told_by_whole_rounds(monkeypatch):
+    now, shown = [0.0], []
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    stream = io.StringIO()
+    progress = Progress(128 * 100, unit="step", stream=stream)
+    for done in range(1, 101):
+        for row in range(128):  # 8 rows a second, then learning.
+            now[0] += 1 / 8
+            state = {"episodes": done, "step": 128 * (done - 1) + row + 1, "updates": done - 1}
+            progress.update(state, 1.0)
+        now[0] += 100 if done == 1 else 24
+        progress.update({**state, "updates": done}, 1.0)
+        progress.report({**state, "updates": done}, 1.0)
+    left = [
+        line.split("left ")[1] for line in stream.getvalue().splitlines() if "left ?" not in line
+    ]
+    shown = [_seconds(text) for text in left][-97:]
+    true = 40 * (100 - np.arange(4, 101))
+    assert (np.abs(shown - true) <= 0.1 * true + 40).all()
+
+
+def _seconds(text: str) -> int:
+    hours, minutes, seconds = map(int, text.split(":"))
+    return 3600 * hours + 60 * minutes + seconds
 
 
 def test_a_long_silence_is_broken(monkeypatch):
@@ -126,3 +175,17 @@ def test_a_terminal_without_a_width_gets_lines(terminal):
     stream, read = terminal
     Progress(10, stream=stream).report(counters(5), 12.34)
     assert read().startswith("episodes 5/10 ")
+
+
+def test_a_bar_moves_while_an_evaluation_goes_on_but_not_with_its_every_step(terminal, monkeypatch):
+    stream, read = terminal
+    progress = Progress(10, stream=stream)
+    now = [time.monotonic() + 1000.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    for step in range(1, 301):
+        now[0] += 0.01
+        progress.update(counters(5), 12.34, f"evaluating, step {step}")
+    shown = read()
+    assert 20 <= shown.count("evaluating, step ") <= 40
+    progress.report(counters(5), 12.34)
+    assert "evaluating" not in read(), "it is over"

@@ -49,15 +49,16 @@ int lookahead_mcts_cuda_plant(CUstream_st* stream, const lookahead::mcts::Forest
                               const LookaheadEmbeddings* embeddings);
 
 // Walks down: parent and action [B], and the parents' embeddings into
-// `gathered` where it is not null.
+// `gathered` where it is not null. `parameters`: each tree's own, [B, 9], or null.
 int lookahead_mcts_cuda_simulate(CUstream_st* stream, const lookahead::mcts::ConstForest* forest,
-                                 const lookahead::mcts::Rule* rule,
+                                 const lookahead::mcts::Rule* rule, const float* parameters,
                                  const lookahead::mcts::RootNoise* noise,
                                  const LookaheadEmbeddings* embeddings, int32_t* parent,
                                  int32_t* action);
 
 // Writes the answers and the embeddings' `update` into the leaves, whose
-// indices it gives, and with `backward` carries their values up.
+// indices it gives, and with `backward` carries their values up. Where a leaf
+// was there already, the row of the node that was not made becomes zeros.
 int lookahead_mcts_cuda_expand(CUstream_st* stream, const lookahead::mcts::Forest* forest,
                                const LookaheadAnswers* answers,
                                const LookaheadEmbeddings* embeddings, int32_t backward,

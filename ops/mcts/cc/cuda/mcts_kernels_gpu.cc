@@ -84,19 +84,20 @@ class GpuRootOp : public GpuOp {
 class GpuSimulateOp : public GpuOp {
  public:
   explicit GpuSimulateOp(OpKernelConstruction* ctx) : GpuOp(ctx) {
-    OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_));
+    OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_, &has_parameters_));
   }
 
  private:
   Status Run(OpKernelContext* ctx) override {
     SimulateArguments a;
     const LookaheadEmbeddings none = {};
-    TF_RETURN_IF_ERROR(Take(ctx, rule_, &a));
-    return Launched(lookahead_mcts_cuda_simulate(StreamOf(ctx), &a.forest, &rule_, &a.noise, &none,
-                                                 a.parent, a.action));
+    TF_RETURN_IF_ERROR(Take(ctx, rule_, has_parameters_, &a));
+    return Launched(lookahead_mcts_cuda_simulate(StreamOf(ctx), &a.forest, &rule_, a.parameters,
+                                                 &a.noise, &none, a.parent, a.action));
   }
 
   Rule rule_;
+  bool has_parameters_;
 };
 
 class GpuExpandOp : public GpuOp {
@@ -131,7 +132,7 @@ class GpuBackwardOp : public GpuOp {
 class GpuStepOp : public GpuOp {
  public:
   explicit GpuStepOp(OpKernelConstruction* ctx) : GpuOp(ctx) {
-    OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_));
+    OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_, &has_parameters_));
   }
 
  private:
@@ -139,7 +140,7 @@ class GpuStepOp : public GpuOp {
     StepArguments a;
     LookaheadEmbeddings embeddings;
     Tensor leaf;
-    TF_RETURN_IF_ERROR(Take(ctx, rule_, &a));
+    TF_RETURN_IF_ERROR(Take(ctx, rule_, has_parameters_, &a));
     TF_RETURN_IF_ERROR(ForLaunch(a.embeddings, &embeddings));
     TF_RETURN_IF_ERROR(
         ctx->allocate_temp(::tensorflow::DT_INT32, TensorShape({a.forest.batch}), &leaf));
@@ -149,11 +150,12 @@ class GpuStepOp : public GpuOp {
                                                            1, leaf.flat<int32_t>().data())));
     const ConstForest read = {a.forest.nodes, a.forest.edges,     a.forest.stats,
                               a.forest.batch, a.forest.num_nodes, a.forest.num_actions};
-    return Launched(lookahead_mcts_cuda_simulate(stream, &read, &rule_, &a.noise, &embeddings,
-                                                 a.parent, a.action));
+    return Launched(lookahead_mcts_cuda_simulate(stream, &read, &rule_, a.parameters, &a.noise,
+                                                 &embeddings, a.parent, a.action));
   }
 
   Rule rule_;
+  bool has_parameters_;
 };
 
 #define LOOKAHEAD_REGISTER_GPU(name) \

@@ -27,6 +27,15 @@ __device__ void StoreRows(const LookaheadEmbeddings& embeddings, int64_t b, int6
   }
 }
 
+// Zeros where a simulation made no node.
+__device__ void ClearRows(const LookaheadEmbeddings& embeddings, int64_t b, int64_t num_nodes,
+                          int64_t node) {
+  for (int i = 0; i < embeddings.count; ++i) {
+    const LookaheadRows& r = embeddings.rows[i];
+    ClearRow(r.whole + (b * num_nodes + node) * r.row_bytes, r.row_bytes);
+  }
+}
+
 __device__ void GatherRows(const LookaheadEmbeddings& embeddings, int64_t b, int64_t num_nodes,
                            int64_t node) {
   for (int i = 0; i < embeddings.count; ++i) {
@@ -58,11 +67,13 @@ __device__ Fault Walk(const ConstTree& tree, const Rule& rule, const RootNoise& 
   return *action < 0 ? kBrokenTree : kNoFault;
 }
 
-__global__ void SimulateKernel(ConstForest forest, Rule rule, RootNoise noise,
-                               LookaheadEmbeddings embeddings, int32_t* parent, int32_t* action) {
+__global__ void SimulateKernel(ConstForest forest, Rule rule, const float* parameters,
+                               RootNoise noise, LookaheadEmbeddings embeddings, int32_t* parent,
+                               int32_t* action) {
   const int64_t b = TreeIndex();
   if (b >= forest.batch) return;
   if (noise.gumbel != nullptr) noise.gumbel += b * forest.num_actions;
+  rule = RuleOfTree(rule, parameters, b);
   int64_t from = 0, by = 0;
   const Fault fault = Walk(forest.At(b), rule, noise, &from, &by);
   if (LaneIndex() == 0) {
@@ -94,7 +105,7 @@ __device__ Fault FindPlaceOfWarp(const Tree& tree, int64_t parent, int64_t actio
   if (place->slot < 0) return kBrokenTree;
   place->node = tree.Child(parent, place->slot);
   place->is_new = place->node < 0;
-  if (place->is_new) place->node = AsIndex(tree.stats[kNextNode], tree.num_nodes);
+  if (place->is_new) place->node = tree.NextNode();
   return place->node < 0 ? kTreeFull : kNoFault;
 }
 
@@ -183,9 +194,14 @@ __global__ void ExpandKernel(Forest forest, LookaheadAnswers said, LookaheadEmbe
   const Evaluation evaluation = {said.reward[b], said.discount[b], said.value[b],
                                  said.prior_logits + b * forest.num_actions};
   int64_t node = 0;
+  const int64_t next = tree.NextNode();
   Fault fault = EarlierFault(tree, said.parent[b]);
+  __syncwarp();  // before a lane changes what the others have read
   if (fault == kNoFault) fault = Expand(tree, said.parent[b], said.action[b], evaluation, &node);
   if (fault == kNoFault) StoreRows(embeddings, b, forest.num_nodes, node);
+  if (fault == kNoFault && next >= 0 && next != node) {
+    ClearRows(embeddings, b, forest.num_nodes, next);
+  }
   __syncwarp();
   if (LaneIndex() != 0) return;
   if (fault == kNoFault && backward) fault = BackUp(tree, node);
@@ -258,10 +274,11 @@ int lookahead_mcts_cuda_plant(CUstream_st* stream, const Forest* forest, const f
 }
 
 int lookahead_mcts_cuda_simulate(CUstream_st* stream, const ConstForest* forest, const Rule* rule,
-                                 const RootNoise* noise, const LookaheadEmbeddings* embeddings,
-                                 int32_t* parent, int32_t* action) {
-  return Launch(stream, forest->batch, lookahead::mcts::SimulateKernel, *forest, *rule, *noise,
-                *embeddings, parent, action);
+                                 const float* parameters, const RootNoise* noise,
+                                 const LookaheadEmbeddings* embeddings, int32_t* parent,
+                                 int32_t* action) {
+  return Launch(stream, forest->batch, lookahead::mcts::SimulateKernel, *forest, *rule, parameters,
+                *noise, *embeddings, parent, action);
 }
 
 int lookahead_mcts_cuda_expand(CUstream_st* stream, const Forest* forest,

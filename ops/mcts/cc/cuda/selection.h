@@ -34,7 +34,8 @@ __device__ inline EdgeSums RangeOfEdges(const ConstTree& tree, int64_t node, int
   return {WarpLeast(low), WarpGreatest(high), 0.0f, 0.0f, 0.0f, 0.0f, false};
 }
 
-__device__ inline EdgeSums SumEdges(const ConstTree& tree, int64_t node, int expanded) {
+__device__ inline EdgeSums SumEdges(const ConstTree& tree, int64_t node, const Rule& rule,
+                                    int expanded) {
   float low = kInfinity, high = -kInfinity;
   float visits = 0.0f, most = 0.0f, weight = 0.0f, weighted = 0.0f, known = 0.0f;
   for (int s = LaneIndex(); s < expanded; s += kWarpLanes) {
@@ -49,7 +50,8 @@ __device__ inline EdgeSums SumEdges(const ConstTree& tree, int64_t node, int exp
     weight += w;
     weighted += w * e.q;
   }
-  const bool unvisited = WarpSum(known) < static_cast<float>(tree.num_actions);
+  const int64_t all = NumPlayerEdges(rule, tree.num_actions);
+  const bool unvisited = WarpSum(known) < static_cast<float>(all);
   return {WarpLeast(low),  WarpGreatest(high), WarpSum(visits), WarpGreatest(most),
           WarpSum(weight), WarpSum(weighted),  unvisited};
 }
@@ -58,7 +60,7 @@ __device__ inline Scale ScaleOf(const ConstTree& tree, int64_t node, const Rule&
                                 EdgeSums* sums) {
   const int expanded = static_cast<int>(tree.Expanded(node));
   if (rule.kind == kGumbel || rule.qtransform == kCompletedByMixValue) {
-    *sums = SumEdges(tree, node, expanded);
+    *sums = SumEdges(tree, node, rule, expanded);
   } else if (rule.qtransform == kParentAndSiblings) {
     *sums = RangeOfEdges(tree, node, expanded);
   }
@@ -76,6 +78,25 @@ __device__ inline int SelectPuct(const ConstTree& tree, int64_t node, const Rule
   for (int s = LaneIndex(); s < end; s += kWarpLanes) {
     const LaneEdge e = LoadEdge(tree, node, s, expanded);
     best.Offer(PuctScore(QScore(scale, e.q, e.visits), rate, e.prob, e.visits), e.action, s);
+  }
+  return best.Slot();
+}
+
+// As SelectPuct, where chance moves.
+__device__ inline int SelectChance(const ConstTree& tree, int64_t node) {
+  const int expanded = static_cast<int>(tree.Expanded(node));
+  const int end = Min(expanded + 1, static_cast<int>(tree.num_actions));
+  float greatest = -kInfinity;
+  for (int s = LaneIndex(); s < end; s += kWarpLanes) {
+    const LaneEdge e = LoadEdge(tree, node, s, expanded);
+    greatest = Max(greatest, ChanceScore(e.prob, e.visits));
+  }
+  const float least = TiedChanceScore(WarpGreatest(greatest));
+  LaneBest best;
+  for (int s = LaneIndex(); s < end; s += kWarpLanes) {
+    const LaneEdge e = LoadEdge(tree, node, s, expanded);
+    const bool tied = ChanceScore(e.prob, e.visits) >= least;
+    best.Offer(tied ? 1.0f : -kInfinity, e.action, s);
   }
   return best.Slot();
 }
@@ -146,7 +167,8 @@ __device__ inline int SelectGumbelInterior(const ConstTree& tree, int64_t node, 
 // The slot that the rule takes, or -1 where no action is legal.
 __device__ inline int SelectSlot(const ConstTree& tree, int64_t node, const Rule& rule,
                                  const RootNoise& noise) {
-  if (rule.kind == kPuct) return SelectPuct(tree, node, rule);
+  if (IsChance(tree, node, rule)) return SelectChance(tree, node);
+  if (rule.kind != kGumbel) return SelectPuct(tree, node, rule);
   if (node == 0) return SelectGumbelRoot(tree, rule, noise);
   return SelectGumbelInterior(tree, node, rule);
 }

@@ -93,6 +93,19 @@ __device__ inline void CopyRow(char* to, const char* from, int64_t bytes) {
   }
 }
 
+// Makes a row zeros, a word at a time where its place in memory allows.
+__device__ inline void ClearRow(char* row, int64_t bytes) {
+  const bool words = (reinterpret_cast<uintptr_t>(row) | bytes) % sizeof(int32_t) == 0;
+  const int64_t count = words ? bytes / sizeof(int32_t) : bytes;
+  for (int64_t i = LaneIndex(); i < count; i += kWarpLanes) {
+    if (words) {
+      reinterpret_cast<int32_t*>(row)[i] = 0;
+    } else {
+      row[i] = 0;
+    }
+  }
+}
+
 }  // namespace mcts
 }  // namespace lookahead
 

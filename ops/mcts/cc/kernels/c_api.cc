@@ -27,11 +27,13 @@ int64_t ForEachTree(const Forest& forest, const OneTree& one_tree) {
 
 extern "C" {
 
-// A batch of trees with walks in flight; `through` is [B, M].
+// A batch of trees with walks in flight; `through` is [B, M], `parameters` [B, 9]
+// or null.
 struct LookaheadBusyForest {
   Forest forest;
   float* through;
   Rule rule;
+  const float* parameters;
   float virtual_loss;
 };
 
@@ -51,9 +53,10 @@ int64_t lookahead_mcts_depart(const LookaheadBusyForest* busy, int64_t walks, in
   const std::vector<float> nothing(forest.num_actions, -kInfinity);
   return ForEachTree(forest, [&](int64_t b, float* scratch) {
     const BusyTree tree = {forest.At(b), busy->through + b * forest.num_nodes, busy->virtual_loss};
+    const Rule rule = RuleOfTree(busy->rule, busy->parameters, b);
     Fault fault = kNoFault;
     for (int64_t i = b * walks; fault == kNoFault && i < (b + 1) * walks; ++i) {
-      fault = Depart(tree, busy->rule, nothing.data(), scratch, parent + i, action + i, leaf + i);
+      fault = Depart(tree, rule, nothing.data(), scratch, parent + i, action + i, leaf + i);
     }
     return fault;
   });

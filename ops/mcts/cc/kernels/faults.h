@@ -8,6 +8,14 @@
 namespace lookahead {
 namespace mcts {
 
+// The fault by the names that the model uses which answered for an edge.
+inline Fault NamedFault(Fault fault, const Rule& rule, int64_t action) {
+  if (rule.kind != kStochastic) return fault;
+  const bool to_chance = action < rule.first_outcome;
+  if (fault == kBadPriorLogits) return to_chance ? kBadChanceLogits : kBadActionLogits;
+  return fault == kBadValue && to_chance ? kBadAfterstateValue : fault;
+}
+
 inline const char* FaultText(int32_t fault) {
   switch (fault) {
     case kBadParent:
@@ -28,6 +36,12 @@ inline const char* FaultText(int32_t fault) {
       return "nodes has no room for another node";
     case kNoLegalAction:
       return "edges gives the root no legal action";
+    case kBadActionLogits:
+      return "action_logits holds NaN or +inf";
+    case kBadChanceLogits:
+      return "chance_logits holds NaN or +inf";
+    case kBadAfterstateValue:
+      return "afterstate_value is not finite";
     default:
       return "nodes and edges do not make a tree";
   }

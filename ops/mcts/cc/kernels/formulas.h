@@ -139,6 +139,32 @@ LOOKAHEAD_INLINE V GumbelInteriorScore(V improved_prob, V prob, V visits, float 
   return Where(prob >= 0.0f, score, V{} - kInfinity);
 }
 
+// A stochastic rule takes turns between a player, who moves as PUCT does, and
+// chance. Its actions are the players' and, from `first_outcome` on, the
+// outcomes of chance; a node's legal edges are all of one kind, and slot 0 is
+// one of them if there are any.
+LOOKAHEAD_INLINE bool IsChance(const ConstTree& tree, int64_t node, const Rule& rule) {
+  return rule.kind == kStochastic &&
+         tree.Edges(node, kActionOf)[0] >= static_cast<float>(rule.first_outcome);
+}
+
+// How many edges of a node are a player's, legal or not.
+LOOKAHEAD_INLINE int64_t NumPlayerEdges(const Rule& rule, int64_t num_actions) {
+  return rule.kind == kStochastic ? Min<int64_t>(rule.first_outcome, num_actions) : num_actions;
+}
+
+// Chance takes the greatest of these: visits grow as seats do for votes by
+// Jefferson's divisors, never below the whole part of prior · visits.
+template <typename V>
+LOOKAHEAD_INLINE V ChanceScore(V prob, V visits) {
+  return Where(prob >= 0.0f, prob / (visits + 1.0f), V{} - kInfinity);
+}
+
+// From which score on an outcome is tied with the greatest, illegal ones never.
+// Where priors are fractions, as those of dice, scores meet again and again; what
+// exp and division lose must not decide between them.
+LOOKAHEAD_INLINE float TiedChanceScore(float greatest) { return 0.99999f * Max(greatest, 0.0f); }
+
 // The visit count that Gumbel's root considers now, out of `noise.considered`.
 LOOKAHEAD_INLINE float ConsideredVisits(const RootNoise& noise, int64_t valid, float total_visits) {
   const int64_t row = Min(valid, noise.num_rows - 1);
@@ -183,7 +209,7 @@ LOOKAHEAD_INLINE Fault FindPlace(const Tree& tree, int64_t parent, int64_t actio
   place->node = tree.Child(parent, place->slot);
   place->is_new = place->node < 0;
   if (place->is_new) {
-    place->node = AsIndex(tree.stats[kNextNode], tree.num_nodes);
+    place->node = tree.NextNode();
   }
   return place->node < 0 ? kTreeFull : kNoFault;
 }

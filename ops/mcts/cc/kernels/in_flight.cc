@@ -97,7 +97,7 @@ Fault Depart(const BusyTree& busy, const Rule& rule, const float* nothing, float
   const Tree& tree = busy.tree;
   Fault fault = Simulate(ReadOnly(tree), rule, {}, scratch, parent, action);
   if (fault != kNoFault) return fault;
-  if (AsIndex(tree.stats[kNextNode], tree.num_nodes) < 0) return kTreeFull;
+  if (tree.NextNode() < 0) return kTreeFull;
   const int64_t slot = tree.SlotOf(*parent, *action);
   if (slot < 0) return kBrokenTree;
   const int64_t child = tree.Child(*parent, slot);

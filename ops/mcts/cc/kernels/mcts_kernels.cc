@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "ops/mcts/cc/kernels/faults.h"
 #include "ops/mcts/cc/kernels/op_arguments.h"
 #include "ops/mcts/cc/kernels/search_cpu.h"
 #include "ops/mcts/cc/kernels/share_trees.h"
@@ -63,6 +64,15 @@ void GatherRows(const std::vector<Embedding>& embeddings, int64_t b, int64_t num
   }
 }
 
+// Zeros where a simulation made no node: `next` is what NextNode() was before.
+void ClearUnmade(const std::vector<Embedding>& embeddings, int64_t b, int64_t num_nodes,
+                 int64_t next, int64_t leaf) {
+  if (next < 0 || next == leaf) return;
+  for (const Embedding& e : embeddings) {
+    std::memset(e.whole + (b * num_nodes + next) * e.row_bytes, 0, e.row_bytes);
+  }
+}
+
 class RootOp : public TreeOp {
  public:
   explicit RootOp(OpKernelConstruction* ctx) : TreeOp(ctx) {
@@ -86,21 +96,23 @@ class RootOp : public TreeOp {
 class SimulateOp : public TreeOp {
  public:
   explicit SimulateOp(OpKernelConstruction* ctx) : TreeOp(ctx) {
-    OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_));
+    OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_, &has_parameters_));
   }
 
  private:
   Status Run(OpKernelContext* ctx) override {
     SimulateArguments a;
-    TF_RETURN_IF_ERROR(Take(ctx, rule_, &a));
+    TF_RETURN_IF_ERROR(Take(ctx, rule_, has_parameters_, &a));
     const auto walk = [&](int64_t b, float* scratch) {
-      return Simulate(a.forest.At(b), rule_, NoiseOf(a.noise, b, a.forest.num_actions), scratch,
-                      a.parent + b, a.action + b);
+      return Simulate(a.forest.At(b), RuleOfTree(rule_, a.parameters, b),
+                      NoiseOf(a.noise, b, a.forest.num_actions), scratch, a.parent + b,
+                      a.action + b);
     };
     return ForEachTree(ctx, a.forest, walk);
   }
 
   Rule rule_;
+  bool has_parameters_;
 };
 
 class ExpandOp : public TreeOp {
@@ -112,10 +124,13 @@ class ExpandOp : public TreeOp {
     ExpandArguments a;
     TF_RETURN_IF_ERROR(Take(ctx, &a));
     const auto expand = [&](int64_t b, float* scratch) {
-      const Fault fault = Expand(a.forest.At(b), a.answers.parent[b], a.answers.action[b],
-                                 a.answers.At(b, a.forest.num_actions), scratch, a.leaf + b);
+      const Tree tree = a.forest.At(b);
+      const int64_t next = tree.NextNode();
+      const Fault fault = Expand(tree, a.answers.parent[b], a.answers.action[b],
+                                 a.answers.At(b, tree.num_actions), scratch, a.leaf + b);
       if (fault == kNoFault) {
-        StoreRows(a.embeddings, b, a.forest.num_nodes, a.leaf[b]);
+        StoreRows(a.embeddings, b, tree.num_nodes, a.leaf[b]);
+        ClearUnmade(a.embeddings, b, tree.num_nodes, next, a.leaf[b]);
       }
       return fault;
     };
@@ -139,8 +154,8 @@ class BackwardOp : public TreeOp {
 class StepOp : public TreeOp {
  public:
   explicit StepOp(OpKernelConstruction* ctx) : TreeOp(ctx) {
-    OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_));
-    if (rule_.kind == kPuct) rates_ = RatesOf(rule_, kRates);
+    OP_REQUIRES_OK(ctx, ReadRule(ctx, &rule_, &has_parameters_));
+    if (rule_.kind != kGumbel && !has_parameters_) rates_ = RatesOf(rule_, kRates);
   }
 
  private:
@@ -149,7 +164,7 @@ class StepOp : public TreeOp {
 
   Status Run(OpKernelContext* ctx) override {
     StepArguments a;
-    TF_RETURN_IF_ERROR(Take(ctx, rule_, &a));
+    TF_RETURN_IF_ERROR(Take(ctx, rule_, has_parameters_, &a));
     const auto step = [&](int64_t b, float* scratch) { return OneStep(a, b, scratch); };
     return ForEachTree(ctx, a.forest, step);
   }
@@ -169,11 +184,13 @@ class StepOp : public TreeOp {
 
   Fault StepTree(const StepArguments& a, int64_t b, const Tree& tree, float* scratch) const {
     int32_t leaf;
+    const int64_t next = tree.NextNode();
     Fault fault = Expand(tree, a.answers.parent[b], a.answers.action[b],
                          a.answers.At(b, tree.num_actions), scratch, &leaf);
-    if (fault != kNoFault) return fault;
+    if (fault != kNoFault) return NamedFault(fault, rule_, a.answers.action[b]);
     StoreRows(a.embeddings, b, tree.num_nodes, leaf);
-    const Search search = {rule_,
+    ClearUnmade(a.embeddings, b, tree.num_nodes, next, leaf);
+    const Search search = {RuleOfTree(rule_, a.parameters, b),
                            NoiseOf(a.noise, b, tree.num_actions),
                            {rates_.data(), static_cast<int64_t>(rates_.size())}};
     fault = Advance(tree, leaf, search, scratch, a.parent + b, a.action + b);
@@ -183,6 +200,7 @@ class StepOp : public TreeOp {
   }
 
   Rule rule_;
+  bool has_parameters_;
   std::vector<float> rates_;
 };
 

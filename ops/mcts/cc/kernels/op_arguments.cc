@@ -191,6 +191,19 @@ Status ReadNoise(OpKernelContext* ctx, const Rule& rule, int64_t batch, int64_t 
   return OkStatus();
 }
 
+Status ReadParameters(OpKernelContext* ctx, bool given, int64_t batch, const float** parameters) {
+  *parameters = nullptr;
+  if (!given) return OkStatus();
+  OpInputList list;
+  TF_RETURN_IF_ERROR(ctx->input_list("parameters", &list));
+  if (list.size() != 1) {
+    return InvalidArgument("parameters must be one tensor, got ", list.size());
+  }
+  TF_RETURN_IF_ERROR(CheckShape("parameters", list[0], {batch, kRuleParameters}));
+  *parameters = list[0].flat<float>().data();
+  return OkStatus();
+}
+
 // `first`: the place of the answer's first input.
 Status ReadAnswers(OpKernelContext* ctx, int first, const Forest& forest, Answers* said) {
   const std::initializer_list<int64_t> vector = {forest.batch};
@@ -242,6 +255,10 @@ Status NewEmbeddings(OpKernelContext* ctx, Allocator* memory, const Forest& fore
   return OkStatus();
 }
 
+int32_t PlaceOf(const std::string& name, const std::vector<std::string>& names) {
+  return static_cast<int32_t>(std::find(names.begin(), names.end(), name) - names.begin());
+}
+
 // How many embeddings an op that takes the model's answer has.
 Status CountEmbeddings(OpKernelContext* ctx, int* count) {
   int begin, end;
@@ -252,9 +269,12 @@ Status CountEmbeddings(OpKernelContext* ctx, int* count) {
 
 }  // namespace
 
-Status ReadRule(OpKernelConstruction* ctx, Rule* rule) {
+Status ReadRule(OpKernelConstruction* ctx, Rule* rule, bool* has_parameters) {
   std::string kind, qtransform;
   bool rescale, mixed;
+  int num_parameters;
+  TF_RETURN_IF_ERROR(ctx->GetAttr("num_parameters", &num_parameters));
+  *has_parameters = num_parameters > 0;
   TF_RETURN_IF_ERROR(ctx->GetAttr("rule", &kind));
   TF_RETURN_IF_ERROR(ctx->GetAttr("qtransform", &qtransform));
   TF_RETURN_IF_ERROR(ctx->GetAttr("max_depth", &rule->max_depth));
@@ -266,15 +286,15 @@ Status ReadRule(OpKernelConstruction* ctx, Rule* rule) {
   TF_RETURN_IF_ERROR(ctx->GetAttr("value_scale", &rule->value_scale));
   TF_RETURN_IF_ERROR(ctx->GetAttr("maxvisit_init", &rule->maxvisit_init));
   TF_RETURN_IF_ERROR(ctx->GetAttr("epsilon", &rule->epsilon));
+  TF_RETURN_IF_ERROR(ctx->GetAttr("first_outcome", &rule->first_outcome));
   TF_RETURN_IF_ERROR(ctx->GetAttr("rescale_values", &rescale));
   TF_RETURN_IF_ERROR(ctx->GetAttr("use_mixed_value", &mixed));
   rule->rescale_values = rescale;
   rule->use_mixed_value = mixed;
-  rule->kind = kind == "gumbel" ? kGumbel : kPuct;
-  // In the order of QTransformKind.
-  const std::vector<std::string> names = {"parent_and_siblings", "min_max", "tree_min_max",
-                                          "completed_by_mix_value"};
-  rule->qtransform = std::find(names.begin(), names.end(), qtransform) - names.begin();
+  // In the order of RuleKind and of QTransformKind.
+  rule->kind = PlaceOf(kind, {"puct", "gumbel", "stochastic"});
+  rule->qtransform = PlaceOf(
+      qtransform, {"parent_and_siblings", "min_max", "tree_min_max", "completed_by_mix_value"});
   return OkStatus();
 }
 
@@ -290,9 +310,10 @@ Status Take(OpKernelContext* ctx, int64_t num_nodes, Allocator* memory, RootArgu
   return NewEmbeddings(ctx, memory, taken->forest, &taken->embeddings);
 }
 
-Status Take(OpKernelContext* ctx, const Rule& rule, SimulateArguments* taken) {
+Status Take(OpKernelContext* ctx, const Rule& rule, bool has_parameters, SimulateArguments* taken) {
   TF_RETURN_IF_ERROR(ReadForest(ctx, &taken->forest));
   const ConstForest& forest = taken->forest;
+  TF_RETURN_IF_ERROR(ReadParameters(ctx, has_parameters, forest.batch, &taken->parameters));
   TF_RETURN_IF_ERROR(ReadNoise(ctx, rule, forest.batch, forest.num_actions, &taken->noise));
   TF_RETURN_IF_ERROR(AllocateVector(ctx, 0, forest.batch, &taken->parent));
   return AllocateVector(ctx, 1, forest.batch, &taken->action);
@@ -313,12 +334,13 @@ Status Take(OpKernelContext* ctx, BackwardArguments* taken) {
   return ReadInput(ctx, kTreeTensors, "leaf", {taken->forest.batch}, &taken->leaf);
 }
 
-Status Take(OpKernelContext* ctx, const Rule& rule, StepArguments* taken) {
+Status Take(OpKernelContext* ctx, const Rule& rule, bool has_parameters, StepArguments* taken) {
   int count;
   TF_RETURN_IF_ERROR(CountEmbeddings(ctx, &count));
   TF_RETURN_IF_ERROR(TakeForest(ctx, &taken->forest));
   const Forest& forest = taken->forest;
   const int outputs = kTreeTensors + count;  // that come before next_parent
+  TF_RETURN_IF_ERROR(ReadParameters(ctx, has_parameters, forest.batch, &taken->parameters));
   TF_RETURN_IF_ERROR(ReadNoise(ctx, rule, forest.batch, forest.num_actions, &taken->noise));
   TF_RETURN_IF_ERROR(ReadAnswers(ctx, kTreeTensors + count, forest, &taken->answers));
   TF_RETURN_IF_ERROR(TakeEmbeddings(ctx, forest, count, outputs + 2, &taken->embeddings));

@@ -13,8 +13,9 @@
 namespace lookahead {
 namespace mcts {
 
-// The rule that the attributes spell.
-tensorflow::Status ReadRule(tensorflow::OpKernelConstruction* ctx, Rule* rule);
+// The rule that the attributes spell, and whether `parameters` gives each tree its own.
+tensorflow::Status ReadRule(tensorflow::OpKernelConstruction* ctx, Rule* rule,
+                            bool* has_parameters);
 
 // The model's answer for a batch.
 struct Answers {
@@ -50,7 +51,8 @@ struct RootArguments {
 };
 struct SimulateArguments {
   ConstForest forest;
-  RootNoise noise;  // empty unless the rule is Gumbel's
+  RootNoise noise;          // empty unless the rule is Gumbel's
+  const float* parameters;  // [B, 9], or null
   int32_t* parent;
   int32_t* action;
 };
@@ -69,6 +71,7 @@ struct StepArguments {
   Answers answers;
   std::vector<Embedding> embeddings;
   RootNoise noise;
+  const float* parameters;
   int32_t* parent;
   int32_t* action;
 };
@@ -76,11 +79,12 @@ struct StepArguments {
 // New trees lie in `memory` or, if that is null, where the device keeps its tensors.
 tensorflow::Status Take(tensorflow::OpKernelContext* ctx, int64_t num_nodes,
                         tensorflow::Allocator* memory, RootArguments* taken);
-tensorflow::Status Take(tensorflow::OpKernelContext* ctx, const Rule& rule,
+tensorflow::Status Take(tensorflow::OpKernelContext* ctx, const Rule& rule, bool has_parameters,
                         SimulateArguments* taken);
 tensorflow::Status Take(tensorflow::OpKernelContext* ctx, ExpandArguments* taken);
 tensorflow::Status Take(tensorflow::OpKernelContext* ctx, BackwardArguments* taken);
-tensorflow::Status Take(tensorflow::OpKernelContext* ctx, const Rule& rule, StepArguments* taken);
+tensorflow::Status Take(tensorflow::OpKernelContext* ctx, const Rule& rule, bool has_parameters,
+                        StepArguments* taken);
 
 }  // namespace mcts
 }  // namespace lookahead

@@ -212,11 +212,20 @@ LOOKAHEAD_INLINE AdvanceFunction AdvanceByTransform(const Rule& rule) {
   }
 }
 
+LOOKAHEAD_INLINE AdvanceFunction AdvanceByRule(const Rule& rule) {
+  switch (rule.kind) {
+    case kPuct:
+      return AdvanceByTransform<kPuct>(rule);
+    case kStochastic:
+      return AdvanceByTransform<kStochastic>(rule);
+    default:
+      return AdvanceByTransform<kGumbel>(rule);
+  }
+}
+
 inline Fault AdvanceOne(const Tree& tree, int64_t leaf, const Search& search, float* scratch,
                         int32_t* parent, int32_t* action) {
-  const AdvanceFunction advance = search.rule.kind == kPuct
-                                      ? AdvanceByTransform<kPuct>(search.rule)
-                                      : AdvanceByTransform<kGumbel>(search.rule);
+  const AdvanceFunction advance = AdvanceByRule(search.rule);
   return advance(tree, leaf, search, scratch, parent, action);
 }
 

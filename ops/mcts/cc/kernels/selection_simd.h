@@ -47,7 +47,7 @@ LOOKAHEAD_INLINE EdgeBlock LoadEdges(const NodeEdges& e, int64_t first, int64_t 
           Where(FirstLanes(end - first), LoadRow(e, kProb, first), Floats{} + kIllegalProb)};
 }
 
-LOOKAHEAD_INLINE EdgeSums SumEdges(const NodeEdges& edges) {
+LOOKAHEAD_INLINE EdgeSums SumEdges(const NodeEdges& edges, const Rule& rule) {
   Floats low = Floats{} + kInfinity, high = Floats{} - kInfinity;
   Floats visits = {}, most = {}, weight = {}, weighted = {}, known = {};
   for (int64_t s = 0; s < edges.expanded; s += kLanes) {
@@ -62,7 +62,8 @@ LOOKAHEAD_INLINE EdgeSums SumEdges(const NodeEdges& edges) {
     weight += w;
     weighted += Where(visited, w * e.q, Floats{});
   }
-  const bool unvisited = Sum(known) < static_cast<float>(edges.num_actions);
+  const int64_t all = NumPlayerEdges(rule, edges.num_actions);
+  const bool unvisited = Sum(known) < static_cast<float>(all);
   return {Least(low),  Greatest(high), Sum(visits), Greatest(most),
           Sum(weight), Sum(weighted),  unvisited};
 }
@@ -81,7 +82,7 @@ LOOKAHEAD_INLINE EdgeSums RangeOfEdges(const NodeEdges& edges) {
 LOOKAHEAD_INLINE Scale ScaleOf(const ConstTree& tree, int64_t node, const Rule& rule,
                                const NodeEdges& edges, EdgeSums* sums) {
   if (rule.kind == kGumbel || rule.qtransform == kCompletedByMixValue) {
-    *sums = SumEdges(edges);
+    *sums = SumEdges(edges, rule);
   } else if (rule.qtransform == kParentAndSiblings) {
     *sums = RangeOfEdges(edges);
   }
@@ -135,7 +136,7 @@ LOOKAHEAD_INLINE int64_t SelectInBlock(const ConstTree& tree, int64_t node, cons
                        Where(FirstLanes(end), block.prob, Floats{} + kIllegalProb)};
   EdgeSums sums = {};
   if (rule.qtransform == kCompletedByMixValue) {
-    sums = SumEdges(edges);
+    sums = SumEdges(edges, rule);
   } else if (rule.qtransform == kParentAndSiblings) {
     const Ints visited = e.visits > 0.0f;
     sums.min_q = Least(Where(visited, e.q, Floats{} + kInfinity));
@@ -161,6 +162,32 @@ LOOKAHEAD_INLINE int64_t SelectPuct(const ConstTree& tree, int64_t node, const S
   EdgeSums sums = {};
   const Scale scale = ScaleOf(tree, node, search.rule, edges, &sums);
   return BestOf(edges, Min(edges.expanded + 1, edges.num_actions), PuctScores{scale, rate});
+}
+
+struct ChanceScores {
+  LOOKAHEAD_INLINE Floats operator()(const EdgeBlock& e, int64_t) const {
+    return ChanceScore(e.prob, e.visits);
+  }
+};
+
+// 1 for every outcome that is tied with the greatest.
+struct TiedChanceScores {
+  float least;
+
+  LOOKAHEAD_INLINE Floats operator()(const EdgeBlock& e, int64_t) const {
+    const Ints tied = ChanceScore(e.prob, e.visits) >= least;
+    return Where(tied, Floats{} + 1.0f, Floats{} - kInfinity);
+  }
+};
+
+// Of the unexpanded outcomes the first alone can win, as in PUCT.
+LOOKAHEAD_INLINE int64_t SelectChance(const NodeEdges& edges) {
+  const int64_t end = Min(edges.expanded + 1, edges.num_actions);
+  Floats most = Floats{} - kInfinity;
+  for (int64_t s = 0; s < end; s += kLanes) {
+    most = Greatest(most, ChanceScores()(LoadEdges(edges, s, end), s));
+  }
+  return BestOf(edges, end, TiedChanceScores{TiedChanceScore(Greatest(most))});
 }
 
 LOOKAHEAD_INLINE int64_t CountLegal(const float* probs, int64_t count) {
@@ -258,7 +285,8 @@ LOOKAHEAD_APART int64_t SelectGumbelInterior(ConstTree tree, int64_t node, const
 // The slot that the rule takes at a node, or kNowhere where no action is legal.
 LOOKAHEAD_INLINE int64_t SelectSlot(const ConstTree& tree, int64_t node, const Search& search,
                                     float* scratch) {
-  if (search.rule.kind == kPuct) return SelectPuct(tree, node, search);
+  if (IsChance(tree, node, search.rule)) return SelectChance(EdgesOf(tree, node));
+  if (search.rule.kind != kGumbel) return SelectPuct(tree, node, search);
   if (node == 0) return SelectGumbelRoot(tree, search, scratch);
   return SelectGumbelInterior(tree, node, search.rule, scratch);
 }

@@ -86,6 +86,10 @@ enum Fault : int32_t {
   kTreeFull,
   kNoLegalAction,
   kBrokenTree,
+  // For kBadPriorLogits and kBadValue, by the names that a stochastic model uses.
+  kBadActionLogits,
+  kBadChanceLogits,
+  kBadAfterstateValue,
 };
 
 // `x`, its fraction dropped, as an index below `limit`, which is at most 2^31;
@@ -144,6 +148,9 @@ struct TreeOf {
   LOOKAHEAD_INLINE void SetNext(int64_t node, int64_t next) const {
     WriteBits(Node(node) + kNext, next);
   }
+  // The node that the next simulation makes, or -1 where the tree is full. It
+  // stays unmade where that simulation ends at a node that is there already.
+  LOOKAHEAD_INLINE int64_t NextNode() const { return AsIndex(stats[kNextNode], num_nodes); }
   LOOKAHEAD_INLINE int64_t Child(int64_t node, int64_t slot) const {
     if (slot >= Expanded(node)) return -1;
     return AsIndex(Edges(node, kChild)[slot], num_nodes);
@@ -190,7 +197,7 @@ struct ForestOf {
 using Forest = ForestOf<float>;
 using ConstForest = ForestOf<const float>;
 
-enum RuleKind : int32_t { kPuct, kGumbel };
+enum RuleKind : int32_t { kPuct, kGumbel, kStochastic };
 enum QTransformKind : int32_t { kParentAndSiblings, kMinMax, kTreeMinMax, kCompletedByMixValue };
 
 // The rule of a walk; the fields are those of rules.py and qtransforms.py.
@@ -209,7 +216,41 @@ struct Rule {
   float value_scale;
   float maxvisit_init;
   float epsilon;
+  int32_t first_outcome;  // read by kStochastic: actions from here on are outcomes of chance
 };
+
+// A tree's own parameters, where the caller gives tensors: a row of `parameters`
+// [B, 9], in the order of rules.py.
+enum RuleParameter {
+  kPbCInit,
+  kPbCBase,
+  kMinValue,
+  kMaxValue,
+  kFpuReduction,
+  kValueScale,
+  kMaxvisitInit,
+  kEpsilon,
+  kMaxDepth,
+  kRuleParameters
+};
+
+// The rule of tree b; `parameters` is null where all trees have the rule's own.
+LOOKAHEAD_INLINE Rule RuleOfTree(const Rule& rule, const float* parameters, int64_t b) {
+  if (parameters == nullptr) return rule;
+  const float* own = parameters + b * kRuleParameters;
+  const int64_t depth = AsIndex(own[kMaxDepth], kMaxNodes + 1);
+  Rule it = rule;
+  it.max_depth = depth < 1 ? 1 : static_cast<int32_t>(depth);
+  it.pb_c_init = own[kPbCInit];
+  it.pb_c_base = own[kPbCBase];
+  it.min_value = own[kMinValue];
+  it.max_value = own[kMaxValue];
+  it.fpu_reduction = own[kFpuReduction];
+  it.value_scale = own[kValueScale];
+  it.maxvisit_init = own[kMaxvisitInit];
+  it.epsilon = own[kEpsilon];
+  return it;
+}
 
 // What Gumbel's root reads beside the tree: gumbel [B, A], considered
 // [num_rows, num_columns]. Unread by PUCT.

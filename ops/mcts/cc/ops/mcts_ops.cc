@@ -88,13 +88,18 @@ Status RootShapes(InferenceContext* c) {
       .Input("value: float")        \
       .Input("updates: E")
 
-// Gumbel's: one of each, or none where the rule is PUCT.
-#define LOOKAHEAD_RULE_INPUTS \
-  Input("gumbel: num_noise * float").Input("considered: num_noise * float")
+// Gumbel's: one of each, or none where the rule is another. `parameters` [B, 9], one
+// or none, takes the place of the attributes of these names, tree by tree.
+#define LOOKAHEAD_RULE_INPUTS                 \
+  Input("gumbel: num_noise * float")          \
+      .Input("considered: num_noise * float") \
+      .Input("parameters: num_parameters * float")
 
 #define LOOKAHEAD_RULE_ATTRS                                               \
-  Attr("rule: {'puct', 'gumbel'}")                                         \
+  Attr("rule: {'puct', 'gumbel', 'stochastic'}")                           \
+      .Attr("first_outcome: int >= 0 = 0")                                 \
       .Attr("num_noise: int >= 0")                                         \
+      .Attr("num_parameters: int >= 0 = 0")                                \
       .Attr("max_depth: int >= 1")                                         \
       .Attr("pb_c_init: float")                                            \
       .Attr("pb_c_base: float")                                            \

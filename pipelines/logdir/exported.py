@@ -1,0 +1,30 @@
+"""Of which weights a SavedModel of a run is, so that one that was not made is made later."""
+
+from __future__ import annotations
+
+import pathlib
+
+from pipelines.system import files
+
+# Where SavedModels have files that TensorFlow does not read.
+_UPDATES = "assets.extra/updates"
+
+
+def updates_of(directory: pathlib.Path) -> int | None:
+    """After how many updates it was saved, as `note_updates` has said; None: nobody knows."""
+    try:
+        return int((directory / _UPDATES).read_text())
+    except (OSError, ValueError):
+        return None
+
+
+def note_updates(directory: pathlib.Path, updates: int) -> None:
+    """Notes in a SavedModel, once all of it is written, after how many updates it was saved.
+
+    Raises:
+      UserError: the disk does not take it.
+    """
+    path = directory / _UPDATES
+    with files.writing(path):
+        path.parent.mkdir(exist_ok=True)
+        files.atomic_write(path, f"{updates}\n")

@@ -1,0 +1,44 @@
+"""Protects the optimisers' arithmetic, against the papers' formulas in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import tensorflow as tf
+
+from agents.optimizers import Adam, Momentum
+
+
+def steps(seed: int, count: int = 5) -> list[np.ndarray]:
+    print(f"seed {seed}")
+    return list(np.random.RandomState(seed).normal(size=[count, 2, 3]).astype(np.float32))
+
+
+def test_adam_is_the_papers_algorithm_its_epsilon_included():
+    variable = tf.Variable(tf.ones([2, 3]))
+    optimizer = Adam([variable], 0.1, beta1=0.8, beta2=0.9, epsilon=0.03)
+    expected, m, v = np.ones([2, 3]), 0.0, 0.0
+    for t, gradient in enumerate(steps(3), start=1):
+        rate = 0.1 if t % 2 else 0.05
+        optimizer.apply([tf.constant(gradient)], rate)
+        m, v = 0.8 * m + 0.2 * gradient, 0.9 * v + 0.1 * gradient**2
+        unbiased = m / (1 - 0.8**t), v / (1 - 0.9**t)
+        expected -= rate * unbiased[0] / (np.sqrt(unbiased[1]) + 0.03)
+        np.testing.assert_allclose(variable, expected, rtol=1e-5)
+
+
+def test_momentum_accumulates_gradients():
+    variable = tf.Variable(tf.ones([2, 3]))
+    optimizer = Momentum([variable], 0.1, momentum=0.7)
+    expected, velocity = np.ones([2, 3]), 0.0
+    for gradient in steps(4):
+        optimizer.apply([tf.constant(gradient)])
+        velocity = 0.7 * velocity + gradient
+        expected -= 0.1 * velocity
+        np.testing.assert_allclose(variable, expected, rtol=1e-5)
+
+
+def test_all_state_is_there_before_the_first_step():
+    variable = tf.Variable(tf.ones([2, 3]))
+    optimizer = Adam([variable], 0.1)
+    assert len(optimizer.variables) >= 3 and int(optimizer.updates) == 0
+    np.testing.assert_array_equal(variable, np.ones([2, 3]))
