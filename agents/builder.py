@@ -343,6 +343,6 @@ def single_state(spec: Any, agent: str) -> specs.Array:
         raise ValueError(
             f"{agent} needs states, float32 [n], got observations {observation.dtype} "
             f"{list(observation.shape)}; control_suite.observation = 'state' gives them, and "
-            "PlaNet and DQN learn from pixels"
+            "PlaNet learns from pixels"
         )
     return observation
