@@ -32,8 +32,9 @@ def harmless(loss: str) -> Iterator[None]:
     except Exception as error:
         if loss not in _warned:
             _warned.add(loss)
+            before = "\n" if sys.stderr.isatty() else ""  # A bar keeps its line.
             line = f"warning: {loss}: {first_line(error)}; everything else goes on"
-            print(line, file=sys.stderr, flush=True)
+            print(f"{before}{line}", file=sys.stderr, flush=True)
 
 
 def nearest(name: str, valid: Iterable[str]) -> str:
