@@ -14,7 +14,7 @@ from pipelines.system import files
 from pipelines.system.errors import UserError
 
 _MAX_ROWS = 400
-MAX_FILM_BYTES = 300_000
+MAX_FILM_BYTES = 320_000
 
 
 def keep(runs: Sequence[Run], folder: str | pathlib.Path) -> None:
