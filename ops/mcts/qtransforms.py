@@ -93,7 +93,8 @@ def below(min_value: Number, max_value: Number) -> Number:
     if tf.is_tensor(min_value) or tf.is_tensor(max_value):
         span = tf.cast(max_value, tf.float32) - tf.cast(min_value, tf.float32)
         good = tf.reduce_all((span > 0) & (span < arguments.INFINITY))
-        return arguments.when(good, "min_value is not below max_value", min_value)
+        low = tf.broadcast_to(tf.cast(min_value, tf.float32), tf.shape(span))
+        return arguments.when(good, "min_value is not below max_value", low)
     with np.errstate(over="ignore"):
         span = np.float32(max_value) - np.float32(min_value)
     good = 0 < span < arguments.INFINITY

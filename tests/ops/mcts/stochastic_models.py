@@ -48,20 +48,19 @@ class StochasticTable:
         return said, after
 
     def search(self, states, num_simulations, **kwargs):
-        """A search without noise, of the most visited action, traced and run."""
+        """A search without noise that takes the most visited action.
+
+        Not in a tf.function: a short search ends sooner than it is traced.
+        """
         kwargs = dict(dirichlet_fraction=0.0, temperature=0.0, seed=tf.constant([0, 1])) | kwargs
-        jit_compile = kwargs.pop("jit_compile", False)
-        search = tf.function(
-            lambda: mcts.stochastic_muzero_policy(
-                self.root(np.array(states, np.int32)),
-                self.decide,
-                self.happen,
-                num_simulations,
-                **kwargs,
-            ),
-            jit_compile=jit_compile,
+        root = self.root(tf.constant(np.array(states, np.int32)))
+        return mcts.stochastic_muzero_policy(
+            root, self.decide, self.happen, num_simulations, **kwargs
         )
-        return search()
+
+    def traced(self, *args, jit_compile=False, **kwargs):
+        """As `search`, in a tf.function."""
+        return tf.function(lambda: self.search(*args, **kwargs), jit_compile=jit_compile)()
 
 
 def random_tables(seed, num_states, num_actions, num_outcomes):

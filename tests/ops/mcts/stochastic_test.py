@@ -53,7 +53,7 @@ def test_both_backends_grow_the_tree_of_a_search_in_float64(
     illegal[:, 0] = False
     trees = []
     for backend in BACKENDS:
-        out = StochasticTable(tables).search(
+        out = StochasticTable(tables).traced(
             np.arange(4), num_simulations, qtransform=qtransform, max_depth=max_depth,
             invalid_actions=illegal, backend=backend,
         )  # fmt: skip
@@ -69,7 +69,7 @@ def test_both_backends_grow_the_tree_of_a_search_in_float64(
 def test_the_twin_compiles_under_xla():
     model = StochasticTable(random_tables(5, 24, 4, 3))
     compiled, native = (
-        model.search([0, 1, 2], 30, jit_compile=compiles, backend=backend).search_tree
+        model.traced([0, 1, 2], 30, jit_compile=compiles, backend=backend).search_tree
         for compiles, backend in ((True, "auto"), (False, "native"))
     )
     assert_same_tree(compiled.whole, native.whole)
@@ -100,7 +100,7 @@ def test_visits_of_outcomes_follow_their_prior(backend):
         logits = np.log(prior)[:, None]
     tables = random_tables(3, 4, 1, 6) | {"chance_logits": logits}
     tables["action_logits"][:] = 0.0
-    tree = StochasticTable(tables).search(range(4), visits + 1, max_depth=2, backend=backend)
+    tree = StochasticTable(tables).traced(range(4), visits + 1, max_depth=2, backend=backend)
     whole = tree.search_tree.whole
     found = whole.children_visits.numpy()[:, 1, 1:]  # node 1 is the one action's
     np.testing.assert_array_equal(found, [apportioned(row, visits) for row in CHANCES])
@@ -140,7 +140,7 @@ def test_a_search_converges_to_the_expectimax_value(backend, num_simulations, to
     seed = 11
     print("seed", seed)
     tables = layered_tables(seed, 2, width=6, num_actions=3, num_outcomes=4)
-    out = StochasticTable(tables).search(range(6), num_simulations, backend=backend)
+    out = StochasticTable(tables).traced(range(6), num_simulations, backend=backend)
     optimal, summary = expectimax(tables)[:6], out.search_tree.summary()
     taken = optimal[range(6), out.action]
     np.testing.assert_array_less(optimal.max(-1) - taken, tolerance)
@@ -180,7 +180,7 @@ def dice_tables():
 def test_it_plays_the_game_of_three_throws_and_knows_what_it_is_worth():
     """With two throws left a 4 is thrown again and a 5 kept; with one left, a 3 and a 4: 14/3."""
     faces = {18: 0, 12 + 3: 0, 12 + 4: 1, 6 + 2: 0, 6 + 3: 1}
-    out = StochasticTable(dice_tables()).search(
+    out = StochasticTable(dice_tables()).traced(
         list(faces), 6000, qtransform=mcts.qtransform_by_min_max(1, 6), pb_c_init=0.4,
         backend="native",
     )  # fmt: skip
@@ -193,7 +193,7 @@ def test_it_plays_the_game_of_three_throws_and_knows_what_it_is_worth():
 def test_the_tree_shows_actions_and_the_action_is_one_of_them(backend):
     model = StochasticTable(random_tables(7, 24, 3, 8))
     illegal = np.array([[0, 1, 0], [1, 0, 0]])
-    out = model.search([0, 1], 25, invalid_actions=illegal, temperature=1.0, backend=backend)
+    out = model.traced([0, 1], 25, invalid_actions=illegal, temperature=1.0, backend=backend)
     tree, summary = out.search_tree, out.search_tree.summary()
     assert tree.children_visits.shape == tree.children_index.shape == (2, 26, 3)
     assert tree.whole.children_visits.shape == (2, 26, 11)
@@ -264,8 +264,8 @@ def test_a_batch_of_one_asks_one_function_a_simulation(backend):
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_fewer_simulations_are_the_shorter_search(backend):
     model = StochasticTable(random_tables(10, 24, 3, 4))
-    bounded = model.search([0, 1], 30, simulations=tf.constant(12), backend=backend)
-    shorter = model.search([0, 1], 12, backend=backend)
+    bounded = model.traced([0, 1], 30, simulations=tf.constant(12), backend=backend)
+    shorter = model.traced([0, 1], 12, backend=backend)
     np.testing.assert_array_equal(bounded.action_weights, shorter.action_weights)
     np.testing.assert_array_equal(bounded.search_tree.node_visits[:, 13:], 0)
 
