@@ -17,6 +17,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -94,12 +95,12 @@ def say(text: str) -> None:
 
 def side_by_side(compile_one: Callable[[str], list[str]], sources: list[str]) -> list[str]:
     """Compiles one file a core at a time, and tells of each; returns all object files."""
-    cores, done = len(os.sched_getaffinity(0)), []
+    cores, done, telling = len(os.sched_getaffinity(0)), itertools.count(1), threading.Lock()
 
     def compile_and_tell(source: str) -> list[str]:
         objects = compile_one(source)
-        done.append(source)
-        say(f"compiled {source}, {len(done)} of {len(sources)}")
+        with telling:
+            say(f"compiled {source}, {next(done)} of {len(sources)}")
         return objects
 
     with ThreadPoolExecutor(cores) as pool:

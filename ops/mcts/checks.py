@@ -88,7 +88,12 @@ def root_of_model(root: RootFnOutput) -> RootFnOutput:
 
 
 def search_tree(tree: SearchTree) -> SearchTree:
-    """A caller's tree as tensors whose types and shapes belong together."""
+    """A caller's tree as tensors whose types and shapes belong together.
+
+    Below a chance node another player, or none, is to move: its tree has no root to go on from.
+    """
+    kind = type(tree).__name__
+    require(isinstance(tree, SearchTree), f"search_tree is a {kind}, expected a SearchTree")
     try:
         parts = [tf.convert_to_tensor(part) for part in (tree.nodes, tree.edges, tree.stats)]
         embeddings = tf.nest.map_structure(tf.convert_to_tensor, tree.embeddings)

@@ -6,7 +6,6 @@ import tensorflow as tf
 
 from ops.mcts import arguments, checks
 from ops.mcts import tree as t
-from ops.mcts.errors import require
 from ops.mcts.tree import SearchTree
 
 
@@ -33,7 +32,6 @@ def reroot(
       tf.errors.InvalidArgumentError: where the action was not visited, or names the argument that
         is wrong.
     """
-    _require_plain(tree)
     tree = checks.search_tree(tree)
     num_simulations = checks.room_for(num_simulations)
     max_kept = num_simulations + 1 if max_kept is None else max_kept
@@ -71,7 +69,6 @@ def _by_action(tree: SearchTree) -> SearchTree:
 
 def with_root_prior(tree: SearchTree, prior_logits: tf.Tensor) -> SearchTree:
     """The tree with another prior at its root: prior_logits [B, A], illegal actions masked."""
-    _require_plain(tree)
     rows, slot = tree.edges[:, t.ROOT_INDEX], tf.range(tree.num_actions)
     action = tf.cast(rows[:, t.EDGE_ACTION], tf.int32)
     rows = t.with_prior(rows, tf.gather(prior_logits, action, axis=1, batch_dims=1))
@@ -83,12 +80,6 @@ def with_root_prior(tree: SearchTree, prior_logits: tf.Tensor) -> SearchTree:
         rows = tf.gather(rows, tf.tile(order[:, None], [1, t.EDGE_ROWS, 1]), axis=2, batch_dims=2)
     edges = tf.concat([rows[:, None], tree.edges[:, 1:]], axis=1)
     return tree._replace(nodes=_without_plans(tree.nodes), edges=edges)
-
-
-def _require_plain(tree: SearchTree) -> None:
-    """Below a chance node another player, or none, is to move: its tree has no root to go on."""
-    kind = type(tree).__name__
-    require(isinstance(tree, SearchTree), f"search_tree is a {kind}, expected a SearchTree")
 
 
 def _without_plans(nodes: tf.Tensor) -> tf.Tensor:
