@@ -32,7 +32,7 @@ run: setup  ## train PlaNet on cartpole, the size that learns on two CPU cores
 	$(python) pipelines/run.py --gin_file=gin/planet_small.gin $(ARGS)
 
 test: setup  ## run the tests
-	$(python) -m pytest $(ARGS)
+	$(python) -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile $(ARGS)
 
 lint: $(stamps)/packages  ## check style and format, Python and C++
 	$(python) -m ruff check .

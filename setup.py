@@ -62,6 +62,7 @@ EXTRAS = {
     "dev": [
         "pytest",
         "pytest-timeout",  # A test that hangs fails, and names itself.
+        "pytest-xdist",  # Files of tests side by side, one a core.
         "ruff",
         "clang-format",
     ],
