@@ -26,6 +26,7 @@ TINY = (
     "DQNConfig.frame_stack = 2",
     "DQNConfig.n_step = 2",
     "DQNConfig.batch_size = 8",
+    "DQNConfig.updates_per_step = 0.5",
     "DQNConfig.seed_steps = 60",
     "DQNConfig.target_period = 7",
     # What TensorFlow draws is repeated bit for bit, what Reverb draws is not.
