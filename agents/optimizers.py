@@ -102,6 +102,42 @@ class Momentum(Optimizer):
             )
 
 
+class RMSProp(Optimizer):
+    """Centred RMSProp with momentum (Graves 2013, equations 38 to 41; Mnih et al. 2015).
+
+    m ← ρm + (1 − ρ)g, s ← ρs + (1 − ρ)g², v ← μv + αg / √(s − m² + ε), θ ← θ − v.
+    """
+
+    def __init__(
+        self,
+        variables: Sequence[tf.Variable],
+        learning_rate: float,
+        decay: float = 0.95,
+        momentum: float = 0.95,
+        epsilon: float = 0.01,
+    ) -> None:
+        super().__init__(variables, learning_rate, name="rmsprop")
+        self._decay, self._momentum, self._epsilon = decay, momentum, epsilon
+        self.means, self.squares, self.velocities = self._zeros(), self._zeros(), self._zeros()
+
+    def _apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor | float) -> None:
+        state = zip(self.means, self.squares, self.velocities, strict=True)
+        for variable, gradient, (mean, square, velocity) in zip(
+            self._variables, gradients, state, strict=True
+        ):
+            tf.raw_ops.ResourceApplyCenteredRMSProp(
+                var=variable.handle,
+                mg=mean.handle,
+                ms=square.handle,
+                mom=velocity.handle,
+                lr=learning_rate,
+                rho=self._decay,
+                momentum=self._momentum,
+                epsilon=self._epsilon,
+                grad=gradient,
+            )
+
+
 def mean_over_replicas(tensors: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
     """In a replica: each tensor's mean over all of them; elsewhere the tensors themselves."""
     context = tf.distribute.get_replica_context()

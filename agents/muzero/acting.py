@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from agents import visits
 from agents.boards.observations import split
+from agents.frame_stacking import empty_stack, push
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import MuZeroNetwork
 from agents.policy import SearchingPolicy
@@ -135,8 +136,7 @@ class MuZeroPolicy(SearchingPolicy):
         """`moves` int32 [B]; with a stack `observations` [B, S, …] and `actions` int32 [B, S]."""
         state = {"moves": tf.zeros([batch_size], tf.int32)}
         if (size := self._config.frame_stack) > 1:
-            shape = [batch_size, size, *self._seen.shape]
-            state["observations"] = tf.zeros(shape, self._seen.dtype)
+            state["observations"] = empty_stack(batch_size, size, self._seen)
             # One more than there are frames in between: the action to come takes the last place.
             state["actions"] = tf.zeros([batch_size, size], tf.int32)
         return state
@@ -209,8 +209,7 @@ class MuZeroPolicy(SearchingPolicy):
     ) -> tuple[tf.Tensor, tf.Tensor]:
         if self._config.frame_stack == 1:
             return seen[:, None], tf.zeros_like(state["moves"])[:, None]
-        newest = tf.concat([state["observations"][:, 1:], seen[:, None]], axis=1)
-        return newest, state["actions"]
+        return push(state["observations"], seen), state["actions"]
 
     def _choose(self, found: mcts.PolicyOutput, moves: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Draws by visits and temperature; an evaluation takes the most visited."""

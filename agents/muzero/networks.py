@@ -14,6 +14,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from agents.boards.planes import action_planes
+from agents.frame_stacking import into_channels
 from agents.muzero.config import MuZeroConfig
 from agents.networks.residual import (
     DenseStack,
@@ -237,11 +238,10 @@ def _downsampling(config: MuZeroConfig) -> list[snt.Module]:
 
 def _stacked(observations: tf.Tensor, actions: tf.Tensor, num_actions: int) -> tf.Tensor:
     """[B, S, H, W, P] → [B, H, W, S · P], with a plane for each past action where S > 1."""
-    stack, height, width, planes = observations.shape[1:]
+    stack, height, width, _ = observations.shape[1:]
     is_image = observations.dtype == tf.uint8
     frames = tf.cast(observations, tf.float32) / (255.0 if is_image else 1.0)
-    frames = tf.transpose(frames, [0, 2, 3, 1, 4])
-    frames = tf.reshape(frames, [-1, height, width, stack * planes])
+    frames = into_channels(frames)
     if stack == 1:
         return frames
     past = tf.cast(actions, tf.float32)[:, None, None, :] / num_actions

@@ -92,6 +92,11 @@ class StepAdder:
             for step in steps:
                 self.add(step.action, step.timestep, step.extras or ())
 
+    def flush(self) -> None:
+        """Returns when the steps' items are in the table, where the adder it wraps can say so."""
+        if hasattr(self._adder, "flush"):
+            self._adder.flush()
+
     def reset(self) -> None:
         """Discards the episode in progress: Acme's adders keep its last observation at a reset."""
         self._adder = self._make()

@@ -210,7 +210,8 @@ def gated() -> Builder:
 
 
 CASES = {
-    "by steps": (by_steps, {"num_steps": 120}),
+    # Of two environments, whose items reach the table first is a race.
+    "by steps": (by_steps, {"num_steps": 120, "num_environments": 1}),
     "in cycles": (in_cycles, {"num_steps": 10_000}),
     "from files": (from_files, {"num_episodes": 1000}),
     "gated": (gated, {"environment": tictactoe, "num_episodes": 12}),
