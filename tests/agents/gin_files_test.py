@@ -47,9 +47,11 @@ TINY = {
 
 def tiny(builder: Builder) -> list[str]:
     """Bindings that make one step of the builder's agent quick."""
-    names = [field.name for field in dataclasses.fields(builder.config)]
-    name = type(builder.config).__name__
-    return [f"{name}.{field} = {TINY[field]}" for field in names if field in TINY]
+    config, name = builder.config, type(builder.config).__name__
+    names = [field.name for field in dataclasses.fields(config)]
+    # Of one agent a number is what another one has a list of.
+    fit = [f for f in names if f in TINY and isinstance(getattr(config, f), type(TINY[f]))]
+    return [f"{name}.{field} = {TINY[field]}" for field in fit]
 
 
 @pytest.fixture(autouse=True)
