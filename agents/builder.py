@@ -125,8 +125,9 @@ class DatasetOptions(NamedTuple):
 
     Attributes:
       table: name of the replay table.
-      batch_size: B, items a batch; None: each element is the whole table, its items one behind the
-        other in the order they were written. Such a table's sampler is `ring`, or it is a queue.
+      batch_size: B, items a batch; None: each element is the whole table in the order it was
+        written, items of one length as a batch, of others one behind the other. Such a table's
+        sampler is `ring`, or it is a queue.
       prioritized: batches are `Sample`s: items with their keys and probabilities. Not for whole
         tables.
       sample_type: the named tuple that an item is, with the fields of the table's signature.

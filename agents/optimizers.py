@@ -138,6 +138,23 @@ class RMSProp(Optimizer):
             )
 
 
+def clipped(
+    gradients: Sequence[tf.Tensor], most: float | None
+) -> tuple[Sequence[tf.Tensor], tf.Tensor]:
+    """Gradients whose global norm is at most that (None: any), and the norm that they had."""
+    norm = tf.linalg.global_norm(gradients)
+    if most is not None:
+        gradients, _ = tf.clip_by_global_norm(gradients, most, norm)
+    return gradients, norm
+
+
+def decayed(learning_rate: float, updates: int | None, done: tf.Tensor) -> tf.Tensor | float:
+    """The rate behind so many updates: it falls to 0 linearly over `updates`; None: never."""
+    if updates is None:
+        return learning_rate
+    return learning_rate * tf.maximum(1.0 - tf.cast(done, tf.float32) / updates, 0.0)
+
+
 def mean_over_replicas(tensors: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
     """In a replica: each tensor's mean over all of them; elsewhere the tensors themselves."""
     context = tf.distribute.get_replica_context()

@@ -77,6 +77,38 @@ def episode_returns(
     return discounted_sums(tf.where(last, values, rewards), tf.where(last, 0.0, discounts))
 
 
+def generalised_advantages(
+    rewards: tf.Tensor,
+    discounts: tf.Tensor,
+    values: tf.Tensor,
+    final: tf.Tensor,
+    trace: float,
+) -> tf.Tensor:
+    """A_t = δ_t + γ_t λ A_{t+1}, where δ_t = r_t + γ_t v_{t+1} − v_t (Schulman et al. 2016, GAE).
+
+    With λ = 1 it is the return of the rest of the rollout and its bootstrap, less v_t. Rows that
+    hold a final observation alone take no action: their A is 0, so that what came before them
+    bootstraps from their value.
+
+    Args:
+      rewards: r [B, T]; those of final rows have no meaning.
+      discounts: γ [B, T]; likewise.
+      values: v [B, T + 1].
+      final: bool [B, T], which rows are those.
+      trace: λ.
+
+    Returns:
+      A [B, T]. Nothing is differentiated.
+
+    Raises:
+      ValueError: the shapes do not fit.
+    """
+    check_same_shape(rewards=rewards, discounts=discounts, final=final, values_behind=values[:, 1:])
+    errors = tf.where(final, 0.0, rewards + discounts * values[:, 1:] - values[:, :-1])
+    decays = tf.where(final, 0.0, trace * discounts)
+    return tf.transpose(discounted_sums(tf.transpose(errors), tf.transpose(decays)))
+
+
 def discounted_sums(terms: tf.Tensor, discounts: tf.Tensor) -> tf.Tensor:
     """y_t = x_t + γ_t y_{t+1} along the first axis; behind the last term stands 0.
 

@@ -8,7 +8,7 @@ import trfl
 from agents.dqn.config import DQNConfig
 from agents.dqn.networks import DQNNetworks
 from agents.learner import Learner, Update
-from agents.optimizers import Adam, RMSProp
+from agents.optimizers import Adam, RMSProp, clipped, decayed
 from agents.transitions import Transitions
 
 
@@ -28,12 +28,14 @@ class DQNLearner(Learner):
 
     def update(self, batch: Transitions, seed: tf.Tensor) -> Update:
         """See `Learner.update`; the target network is renewed behind it."""
+        config = self._config
         with tf.GradientTape() as tape:
             error, value = self.temporal_difference(batch)
             loss = tf.reduce_mean(self.loss(error))
-        gradients, norm = self._clipped(tape.gradient(loss, self._variables))
-        self._optimizer.apply(gradients, self._learning_rate(seed[1]))
-        self.networks.renew_target((seed[1] + 1) % self._config.target_period == 0)
+        gradients, norm = clipped(tape.gradient(loss, self._variables), config.gradient_clip)
+        rate = decayed(config.learning_rate, config.decay_updates, seed[1])
+        self._optimizer.apply(gradients, rate)
+        self.networks.renew_target((seed[1] + 1) % config.target_period == 0)
         metrics = {
             "loss/q": loss,
             "q/value": tf.reduce_mean(value),
@@ -61,19 +63,6 @@ class DQNLearner(Learner):
         if self._config.loss == "huber":
             return trfl.huber_loss(error, 1.0)
         return 0.5 * tf.square(error)
-
-    def _clipped(self, gradients: list[tf.Tensor]) -> tuple[list[tf.Tensor], tf.Tensor]:
-        norm = tf.linalg.global_norm(gradients)
-        if (most := self._config.gradient_clip) is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, most, norm)
-        return gradients, norm
-
-    def _learning_rate(self, update: tf.Tensor) -> tf.Tensor | float:
-        config = self._config
-        if config.decay_updates is None:
-            return config.learning_rate
-        share = tf.cast(update, tf.float32) / config.decay_updates
-        return config.learning_rate * tf.maximum(1.0 - share, 0.0)
 
 
 def n_step_transition(batch: Transitions, config: DQNConfig) -> tuple[tf.Tensor, tf.Tensor]:

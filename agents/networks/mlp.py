@@ -11,6 +11,7 @@ ACTIVATIONS: dict[str, Callable[[tf.Tensor], tf.Tensor]] = {
     "relu": tf.nn.relu,
     "elu": tf.nn.elu,
     "swish": tf.nn.swish,
+    "tanh": tf.tanh,
 }
 
 

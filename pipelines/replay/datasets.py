@@ -77,8 +77,9 @@ def make_waiting_dataset(
     """Makes a dataset whose elements are read when they are asked for, and not before.
 
     For queues, whose items nobody may take who does not learn from them, and for whole tables
-    (`batch_size` None), of which an element is all there is: rows `[R, ...]` of all items, one
-    behind the other in the order they were written.
+    (`batch_size` None), of which an element is all there is, in the order it was written: items of
+    one length as a batch `[B, T, ...]`, and of others the rows `[R, ...]`, one item behind the
+    other.
 
     Args:
       client: of the table's server; nobody else reads the table.
@@ -91,7 +92,7 @@ def make_waiting_dataset(
     """
     signature = _named(options.sample_type, _table_info(client, options).signature)
     join = np.concatenate
-    if options.batch_size is not None:
+    if all(spec.shape.is_fully_defined() for spec in tree.flatten(signature)):
         join = np.stack
         signature = tree.map_structure(
             lambda spec: tf.TensorSpec([options.batch_size, *spec.shape], spec.dtype), signature

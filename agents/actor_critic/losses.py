@@ -1,0 +1,96 @@
+"""Advantages and losses over the rows of a batch of rollouts; pure functions.
+
+Rows that hold a final observation alone have weight 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import tensorflow as tf
+import trfl
+
+from agents.actor_critic.config import ActorCriticConfig
+from agents.returns import generalised_advantages
+from agents.rollouts import Rollouts, final_rows
+
+
+class Rows(NamedTuple):
+    """Rows of rollouts, one behind the other, and what is to be learned of each.
+
+    Attributes:
+      observation: [R, D].
+      action: [R, …].
+      log_prob: [R], of the action when it was drawn.
+      value: [R], the critic's before the update.
+      advantage, target: [R], for the policy and for the critic.
+      weight: [R], 1 where an action was taken.
+    """
+
+    observation: Any
+    action: Any
+    log_prob: Any
+    value: Any
+    advantage: Any
+    target: Any
+    weight: Any
+
+
+def rows_of(
+    rollouts: Rollouts, values: tf.Tensor, rewards: tf.Tensor, config: ActorCriticConfig
+) -> Rows:
+    """The rows of a batch [B, T] with their advantages, of values [B, T + 1]."""
+    final = final_rows(rollouts)
+    discounts = config.discount * rollouts.discount
+    advantages = generalised_advantages(rewards, discounts, values, final, config.trace)
+    flat = lambda x: tf.reshape(x, [-1, *x.shape[2:]])  # noqa: E731
+    return Rows(
+        flat(rollouts.observation[:, :-1]),
+        flat(rollouts.action),
+        flat(rollouts.extras["log_prob"]),
+        flat(values[:, :-1]),
+        flat(advantages),
+        flat(advantages + values[:, :-1]),
+        tf.cast(flat(tf.logical_not(final)), tf.float32),
+    )
+
+
+def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Over rows [R] of weight 1."""
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * values), tf.reduce_sum(weights))
+
+
+def normalised(advantages: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Advantages [R] of mean 0 and deviation 1 over the rows of weight 1."""
+    mean = weighted_mean(advantages, weights)
+    variance = weighted_mean(tf.square(advantages - mean), weights)
+    return (advantages - mean) / (tf.sqrt(variance) + 1e-8)
+
+
+def policy_gradient(policy: Any, rows: Rows, advantages: tf.Tensor) -> tf.Tensor:
+    """−log π(a | s) A, a row's mean; no gradient through A (trfl)."""
+    return weighted_mean(trfl.policy_gradient(policy, rows.action, advantages), rows.weight)
+
+
+def mean_entropy(policy: Any, rows: Rows) -> tf.Tensor:
+    """Of the policy, nats a step."""
+    return weighted_mean(trfl.policy_entropy_loss(policy).extra.entropy, rows.weight)
+
+
+def value_loss(values: tf.Tensor, rows: Rows) -> tf.Tensor:
+    """½ (target − V)², a row's mean."""
+    return weighted_mean(0.5 * tf.square(rows.target - values), rows.weight)
+
+
+def unexplained(rows: Rows) -> tf.Tensor:
+    """Variance of target − V over that of the target: 1 is no better than a constant."""
+    variance = lambda x: weighted_mean(  # noqa: E731
+        tf.square(x - weighted_mean(x, rows.weight)), rows.weight
+    )
+    return tf.math.divide_no_nan(variance(rows.target - rows.value), variance(rows.target))
+
+
+def data_metrics(rows: Rows) -> Mapping[str, tf.Tensor]:
+    """What the batch itself shows."""
+    return {"critic/unexplained": unexplained(rows), "learner/steps": tf.reduce_sum(rows.weight)}
