@@ -33,7 +33,7 @@ class A2CLearner(ActorCriticLearner):
             return metrics["loss/policy"] + config.value_scale * metrics["loss/critic"] - bonus
 
         metrics["learner/gradient_norm"] = self.descend(loss, seed[1])
-        self.take_in(batch)
+        self.take_in(batch, rows)
         return Update({**metrics, **losses.data_metrics(rows)})
 
     def corrected(self, batch: Rollouts, rows: Rows) -> Rows:
@@ -41,17 +41,15 @@ class A2CLearner(ActorCriticLearner):
         if self._config.correction == "none":
             return rows
         policy = self.networks.acting(rows.observation)
-        shape = tf.shape(batch.reward)
-        timewise = lambda x: tf.transpose(tf.reshape(x, shape))  # noqa: E731
-        # A row without an action has ratio 0: its target is its value.
-        final = tf.reshape(final_rows(batch), [-1])
-        ratios = tf.where(final, -1e9, policy.log_prob(rows.action) - rows.log_prob)
+        change = tf.reshape(policy.log_prob(rows.action) - rows.log_prob, tf.shape(batch.reward))
+        values = self.networks.value(batch.observation)  # [B, T + 1]
         found = trfl.vtrace_from_importance_weights(
-            timewise(ratios),
+            # A row without an action has ratio 0: its target is its value.
+            tf.transpose(tf.where(final_rows(batch), -1e9, change)),
             tf.transpose(self._config.discount * batch.discount),
             tf.transpose(self._rewards(batch)),
-            timewise(rows.value),
-            self.networks.value(batch.observation[:, -1]),
+            tf.transpose(values[:, :-1]),
+            values[:, -1],
         )
         flat = lambda x: tf.reshape(tf.transpose(x), [-1])  # noqa: E731
         return rows._replace(advantage=flat(found.pg_advantages), target=flat(found.vs))

@@ -19,7 +19,8 @@ class ActorCriticConfig:
         1 from the middle.
       normalise_observations: by mean and deviation of all that was learned from, cut to [−10, 10];
         the statistics are saved and served with the policy.
-      normalise_rewards: by the deviation of the discounted return over all that was learned from.
+      normalise_rewards: by the deviation of the critic's targets over all that was learned from, so
+        that these have deviation 1 whatever the task's scale.
 
       rollout: T, rows of each environment between updates.
       discount: γ a step, beside the environment's own.

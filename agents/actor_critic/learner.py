@@ -11,7 +11,6 @@ from agents.actor_critic.losses import Rows, rows_of
 from agents.actor_critic.networks import ActorCriticNetworks
 from agents.learner import Learner
 from agents.optimizers import Adam, clipped, decayed
-from agents.returns import discounted_sums
 from agents.rollouts import Rollouts, final_rows
 
 
@@ -27,8 +26,6 @@ class ActorCriticLearner(Learner):
         self._config = config
         self._variables = networks.trainable_variables
         self._optimizer = Adam(self._variables, config.learning_rate, epsilon=config.epsilon)
-        # Discounted sums of rewards so far, one an environment; how many these are is not known.
-        self._sums = tf.Variable(tf.zeros([0]), trainable=False, shape=[None], name="sums")
 
     def rows(self, batch: Rollouts) -> Rows:
         """The batch's rows with their advantages."""
@@ -46,32 +43,17 @@ class ActorCriticLearner(Learner):
         self._optimizer.apply(gradients, rate)
         return norm
 
-    def take_in(self, batch: Rollouts) -> None:
+    def take_in(self, batch: Rollouts, rows: Rows) -> None:
         """What the batch says of the moments."""
         config, networks = self._config, self.networks
-        acted = tf.logical_not(final_rows(batch))
         if config.normalise_observations:
+            acted = tf.logical_not(final_rows(batch))
             seen = batch.observation[:, :-1]
-            rows = tf.reshape(seen, [-1, seen.shape[-1]])
-            networks.observation_moments.add(rows, tf.reshape(acted, [-1]))
+            seen = tf.reshape(seen, [-1, seen.shape[-1]])
+            networks.observation_moments.add(seen, tf.reshape(acted, [-1]))
         if config.normalise_rewards:
-            sums = self._discounted_rewards(batch)
-            networks.return_moments.add(tf.reshape(sums, [-1]), tf.reshape(acted, [-1]))
-            self._sums.assign(sums[:, -1])
-
-    def _discounted_rewards(self, batch: Rollouts) -> tf.Tensor:
-        """Σ γ^i r_{t−i} of each row [B, T], over its episode so far."""
-        before = tf.cond(
-            tf.size(self._sums) == 0,
-            lambda: tf.zeros_like(batch.reward[:, 0]),
-            lambda: tf.identity(self._sums),
-        )
-        decays = tf.where(final_rows(batch), 0.0, self._config.discount)
-        rewards = tf.where(final_rows(batch), 0.0, batch.reward)
-        first = rewards[:, :1] + decays[:, :1] * before[:, None]
-        terms = tf.concat([first, rewards[:, 1:]], axis=1)
-        backwards = lambda x: tf.reverse(tf.transpose(x), axis=[0])  # noqa: E731
-        return tf.transpose(tf.reverse(discounted_sums(backwards(terms), backwards(decays)), [0]))
+            moments = networks.return_moments
+            moments.add(rows.target * moments.stddev, rows.weight)
 
     def _rewards(self, batch: Rollouts) -> tf.Tensor:
         if not self._config.normalise_rewards:

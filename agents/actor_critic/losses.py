@@ -44,15 +44,19 @@ def rows_of(
     final = final_rows(rollouts)
     discounts = config.discount * rollouts.discount
     advantages = generalised_advantages(rewards, discounts, values, final, config.trace)
-    flat = lambda x: tf.reshape(x, [-1, *x.shape[2:]])  # noqa: E731
+    acted = tf.reshape(tf.logical_not(final), [-1])
+    # In the place of a row without an action stands the first one that has one: the policy may
+    # give nothing's zeros no density at all, and no weight makes that a number.
+    source = tf.where(acted, tf.range(tf.size(acted)), tf.argmax(acted, output_type=tf.int32))
+    rows = lambda x: tf.gather(tf.reshape(x, [-1, *x.shape[2:]]), source)  # noqa: E731
     return Rows(
-        flat(rollouts.observation[:, :-1]),
-        flat(rollouts.action),
-        flat(rollouts.extras["log_prob"]),
-        flat(values[:, :-1]),
-        flat(advantages),
-        flat(advantages + values[:, :-1]),
-        tf.cast(flat(tf.logical_not(final)), tf.float32),
+        rows(rollouts.observation[:, :-1]),
+        rows(rollouts.action),
+        rows(rollouts.extras["log_prob"]),
+        rows(values[:, :-1]),
+        rows(advantages),
+        rows(advantages + values[:, :-1]),
+        tf.cast(acted, tf.float32),
     )
 
 

@@ -21,7 +21,7 @@ class ActorCriticNetworks(snt.Module):
     Attributes:
       acting: observations [B, D] → a distribution over actions, normalisation included.
       critic: V, in units of `return_moments`' deviation.
-      return_moments: of discounted returns, by whose deviation rewards are divided.
+      return_moments: of the critic's targets, by whose deviation rewards are divided.
     """
 
     def __init__(

@@ -46,7 +46,7 @@ class PPOLearner(ActorCriticLearner):
         metrics = dict(zip(_METRICS, tf.unstack(totals / steps), strict=True))
         if config.surrogate == "penalty":
             metrics["policy/penalty"] = self._adapt(rows)
-        self.take_in(batch)
+        self.take_in(batch, rows)
         return Update({**metrics, **losses.data_metrics(rows)})
 
     def surrogate(self, log_prob: tf.Tensor, rows: Rows) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

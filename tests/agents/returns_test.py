@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.returns import episode_returns, last_rows, n_step_returns
+from agents.returns import (
+    episode_returns,
+    generalised_advantages,
+    last_rows,
+    n_step_returns,
+)
 
 
 def written_out(rewards, discounts, values, n):
@@ -69,3 +75,20 @@ def test_returns_over_whole_episodes_equal_the_sums():
     actual = episode_returns(*floats[:2], tf.constant(start), floats[2])
     np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(np.flatnonzero(last_rows(tf.constant(start))), ends - 1)
+
+
+@pytest.mark.parametrize("trace", [0.0, 0.7, 1.0])
+def test_generalised_advantages_equal_those_written_out(trace):
+    seed = int.from_bytes(os.urandom(4), "little")
+    print(f"seed {seed}")
+    rng = np.random.RandomState(seed)
+    rewards, discounts = rng.normal(size=[3, 9]), rng.uniform(0, 1, [3, 9])
+    values, final = rng.normal(size=[3, 10]), rng.uniform(size=[3, 9]) < 0.3
+    expected = np.zeros([3, 10])
+    for b, t in itertools.product(range(3), reversed(range(9))):
+        if not final[b, t]:
+            error = rewards[b, t] + discounts[b, t] * values[b, t + 1] - values[b, t]
+            expected[b, t] = error + trace * discounts[b, t] * expected[b, t + 1]
+    inputs = [tf.constant(x, tf.float32) for x in (rewards, discounts, values)]
+    found = generalised_advantages(*inputs, tf.constant(final), trace)
+    np.testing.assert_allclose(found, expected[:, :-1], rtol=1e-4, atol=1e-5)
