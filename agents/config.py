@@ -59,6 +59,7 @@ class LessThan(Bound):
     words, holds = "less than", operator.lt
 
 
+Number = Annotated[float, AtLeast(-10_000), AtMost(10_000)]
 Count = Annotated[int, AtLeast(1)]
 Natural = Annotated[int, AtLeast(0)]
 Scale = Annotated[float, AtLeast(0)]

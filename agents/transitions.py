@@ -104,3 +104,10 @@ class TransitionAdder(base.Adder):
             observations, actions, rewards, discounts = self._writer.history
             item = [observations[-size:], actions[-n], rewards[-n:], discounts[-n:]]
             self._writer.create_item(self._table, 1.0, item)
+
+
+def n_step_transition(batch: Transitions, discount: float) -> tuple[tf.Tensor, tf.Tensor]:
+    """Σ_i (Π_{j<i} γ d_j) r_i and Π_j γ d_j, both [B], of γ = `discount`."""
+    discounts = discount * batch.discounts
+    weights = tf.math.cumprod(discounts, axis=1, exclusive=True)
+    return tf.reduce_sum(weights * batch.rewards, axis=1), tf.reduce_prod(discounts, axis=1)

@@ -9,7 +9,7 @@ from agents.dqn.config import DQNConfig
 from agents.dqn.networks import DQNNetworks
 from agents.learner import Learner, Update
 from agents.optimizers import Adam, RMSProp, clipped, decayed
-from agents.transitions import Transitions
+from agents.transitions import Transitions, n_step_transition
 
 
 class DQNLearner(Learner):
@@ -48,7 +48,9 @@ class DQNLearner(Learner):
         """R + D Q'(s_{t+n}, a*) − Q(s_t, a_t), and Q(s_t, a_t), both [B]."""
         size, networks = self._config.frame_stack, self.networks
         before, behind = batch.observations[:, :size], batch.observations[:, -size:]
-        rewards, discounts = n_step_transition(batch, self._config)
+        if self._config.clip_rewards:
+            batch = batch._replace(rewards=tf.clip_by_value(batch.rewards, -1.0, 1.0))
+        rewards, discounts = n_step_transition(batch, self._config.discount)
         values, next_values = networks.online(before), networks.target(behind)
         if self._config.double:
             selector = networks.online(behind)
@@ -63,11 +65,3 @@ class DQNLearner(Learner):
         if self._config.loss == "huber":
             return trfl.huber_loss(error, 1.0)
         return 0.5 * tf.square(error)
-
-
-def n_step_transition(batch: Transitions, config: DQNConfig) -> tuple[tf.Tensor, tf.Tensor]:
-    """Σ_i (Π_{j<i} γ d_j) r_i and Π_j γ d_j, both [B]."""
-    rewards, discounts = batch.rewards, config.discount * batch.discounts
-    rewards = tf.clip_by_value(rewards, -1.0, 1.0) if config.clip_rewards else rewards
-    weights = tf.math.cumprod(discounts, axis=1, exclusive=True)
-    return tf.reduce_sum(weights * rewards, axis=1), tf.reduce_prod(discounts, axis=1)

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.dqn.learning import n_step_transition
-from agents.transitions import Transitions
+from agents.transitions import Transitions, n_step_transition
 from tests.agents.dqn import tiny
 
 
@@ -101,7 +100,7 @@ def test_nothing_behind_an_end_counts():
         rewards=tf.constant([[1.0, 1.0, 1.0], [1.0, 1.0, 1.0]]),
         discounts=tf.constant([[1.0, 0.0, 1.0], [1.0, 1.0, 1.0]]),
     )
-    rewards, discounts = n_step_transition(batch, tiny.config(discount=0.5, n_step=3))
+    rewards, discounts = n_step_transition(batch, 0.5)
     np.testing.assert_allclose(rewards, [1.5, 1.75])
     np.testing.assert_allclose(discounts, [0.0, 0.125])
 
