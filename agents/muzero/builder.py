@@ -10,13 +10,15 @@ from acme import specs
 
 from agents.boards.observations import split
 from agents.builder import DatasetOptions, Role, Schedule, SingleStageBuilder, tensor_spec
-from agents.muzero.acting import MuZeroPolicy, random_search
+from agents.muzero.acting import MuZeroPolicy
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.learning import MuZeroLearner
-from agents.muzero.networks import MuZeroNetworks
+from agents.muzero.networks import MuZeroNetwork
 from agents.muzero.reanalyze import Reanalyzer
-from agents.muzero.trajectories import PositionAdder, signature
 from agents.policy import RandomPolicy
+from agents.searching.descent import OnlineAndActing
+from agents.searching.policy import random_search
+from agents.searching.positions import PositionAdder, recorded, signature
 from agents.tables import make_table
 
 _TABLE = "positions"
@@ -40,11 +42,12 @@ class MuZeroBuilder(SingleStageBuilder):
             _TABLE, config.batch_size, prioritized=config.replay_sampler == "prioritized"
         )
 
-    def build_networks(self, spec: specs.EnvironmentSpec) -> MuZeroNetworks:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> OnlineAndActing:
         """Makes representation, dynamics and prediction for an environment of discrete actions."""
         self._check(spec)
         seen, _ = split(spec.observations)
-        return MuZeroNetworks(self.config, spec.actions.num_values, tensor_spec(seen))
+        network = MuZeroNetwork(self.config, spec.actions.num_values, tensor_spec(seen))
+        return OnlineAndActing(network, self.config.average_decay)
 
     def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
         """One table; an item is a position with what followed."""
@@ -52,7 +55,7 @@ class MuZeroBuilder(SingleStageBuilder):
         return [
             make_table(
                 _TABLE,
-                signature(spec, config),
+                signature(spec, config.length, recorded(spec.actions.num_values)),
                 config.replay_capacity,
                 sampler=config.replay_sampler,
                 priority_exponent=config.priority_exponent,
@@ -61,20 +64,29 @@ class MuZeroBuilder(SingleStageBuilder):
 
     def make_adder(self, client: reverb.Client) -> PositionAdder:
         """See `PositionAdder`."""
-        return PositionAdder(client, _TABLE, self.config)
+        config = self.config
+        return PositionAdder(
+            client,
+            _TABLE,
+            length=config.length,
+            context=config.context,
+            discount=config.discount,
+            n_step=config.n_step,
+            min_priority=config.min_priority,
+        )
 
-    def make_learner(self, networks: MuZeroNetworks, seed: int) -> MuZeroLearner:
+    def make_learner(self, networks: OnlineAndActing, seed: int) -> MuZeroLearner:
         """See `MuZeroLearner`."""
         return MuZeroLearner(self.config, networks, seed)
 
-    def make_transform(self, networks: MuZeroNetworks, seed: int) -> Reanalyzer | None:
+    def make_transform(self, networks: OnlineAndActing, seed: int) -> Reanalyzer | None:
         """Reanalyze, where the configuration asks for it."""
         if self.config.reanalyze_fraction == 0:
             return None
         return Reanalyzer(self.config, networks.online, seed)
 
     def make_policy(
-        self, networks: MuZeroNetworks, spec: specs.EnvironmentSpec, role: Role
+        self, networks: OnlineAndActing, spec: specs.EnvironmentSpec, role: Role
     ) -> MuZeroPolicy:
         """See `MuZeroPolicy`; evaluation takes the best move, and adds no noise."""
         observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)
