@@ -85,7 +85,7 @@ class RulesGame(TwoPlayerGame):
         return self._result if player == 0 else -self._result
 
     def _legal_actions(self) -> list[int]:
-        return self.position.legal
+        return np.flatnonzero(self.position.legal).tolist()
 
     def _seen(self, viewer: int) -> Observation:
         if self._planes:

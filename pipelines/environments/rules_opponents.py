@@ -68,7 +68,7 @@ class UctPlayer:
         while not node.position.over and node.visits > 0:
             node = self._child(node)
             path.append(node)
-        outcome = self._outcome(node.position)
+        outcome = self._outcome(node.position)  # Of who is to move there.
         for node in reversed(path):
             # A node's value is that of the move that led there, so its mover's.
             outcome = -outcome
@@ -77,7 +77,7 @@ class UctPlayer:
 
     def _child(self, node: _Node) -> _Node:
         if node.untried is None:
-            node.untried = list(self._generator.permutation(node.position.legal))
+            node.untried = list(self._generator.permutation(np.flatnonzero(node.position.legal)))
         if node.untried:
             action = int(node.untried.pop())
             child = node.children[action] = _Node(self._host.step(node.position.state, action))
@@ -89,14 +89,10 @@ class UctPlayer:
         )
 
     def _outcome(self, position: Position) -> float:
-        """What a random game from there gives whoever is to move there."""
-        # At an end the reward is that of who moved last, whose opponent is "to move".
-        sign = -1.0
-        while not position.over:
-            action = position.legal[int(self._generator.integers(len(position.legal)))]
-            position = self._host.step(position.state, action)
-            sign = -sign
-        return sign * position.reward
+        # At an end the reward is that of who moved last.
+        if position.over:
+            return -position.reward
+        return self._host.rollout(position.state, self._generator)
 
 
 class _Node:
