@@ -34,7 +34,7 @@ def spec(game: str = "tic_tac_toe", **arguments) -> specs.EnvironmentSpec:
 def policy(
     config: AlphaZeroConfig,
     evaluation: bool = False,
-    shake: float = 0.3,
+    shake: float = 0.05,
     environment: specs.EnvironmentSpec | None = None,
     role: Role = Role(),  # noqa: B008
 ) -> Policy:
