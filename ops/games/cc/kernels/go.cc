@@ -69,14 +69,24 @@ bool Go::IsLegal(int action) const {
 void Go::Legal(bool* legal) const {
   const Past past(hashes_, NumPast(rules_, header_.moves));
   const GoBoard::Colour colour = mover();
-  for (int row = 0, cell = 0; row < rules_.size; ++row) {
-    int point = board_.PointOf(cell);
-    for (int column = 0; column < rules_.size; ++column, ++cell, ++point) {
-      legal[cell] = false;
-      if (board_.ColourAt(point) != GoBoard::kEmpty) continue;
+  uint8_t sides[GoBoard::kMaxPoints];
+  board_.SidesOf(colour, sides);
+  bool at[GoBoard::kMaxPoints] = {};
+  uint16_t empty[GoBoard::kMaxPoints];
+  const int num_empty = board_.ListEmpty(empty);
+  for (int i = 0; i < num_empty; ++i) {
+    const int point = empty[i];
+    bool stays = sides[point] & GoBoard::kHelps;
+    uint64_t hash = board_.HashWith(point, colour);
+    if (sides[point] & GoBoard::kIsTaken || (rules_.suicide && !stays)) {
       const GoBoard::Try found = board_.TryAt(point, colour);
-      legal[cell] = Stays(found) && !past.Has(found.hash);
+      stays = Stays(found);
+      hash = found.hash;
     }
+    at[point] = stays && !past.Has(hash);
+  }
+  for (int cell = 0; cell < rules_.Cells(); cell += rules_.size) {
+    std::copy_n(at + board_.PointOf(cell), rules_.size, legal + cell);
   }
   legal[rules_.Cells()] = true;
 }
@@ -105,11 +115,7 @@ void Go::Store(const Rules& rules, uint8_t* state) {
 
 void Go::PlayOut(Random* random) {
   uint16_t empty[GoBoard::kMaxPoints];
-  int num_empty = 0;
-  for (int cell = 0; cell < rules_.Cells(); ++cell) {
-    const int point = board_.PointOf(cell);
-    if (board_.ColourAt(point) == GoBoard::kEmpty) empty[num_empty++] = point;
-  }
+  int num_empty = board_.ListEmpty(empty);
   const int past = NumPast(rules_, header_.moves);
   if (past > 0) std::memcpy(&last_hash_, hashes_ + 8 * (past - 1), 8);
   while (!header_.over()) {

@@ -20,7 +20,9 @@ constexpr std::array<uint64_t, 2 * kPoints> MakeKeys() {
 }
 constexpr std::array<uint64_t, 2 * kPoints> kKeys = MakeKeys();
 
-uint64_t KeyOf(int point, int colour) { return kKeys[(colour - GoBoard::kFirst) * kPoints + point]; }
+uint64_t KeyOf(int point, int colour) {
+  return kKeys[(colour - GoBoard::kFirst) * kPoints + point];
+}
 
 GoBoard::Colour Other(GoBoard::Colour colour) {
   return colour == GoBoard::kFirst ? GoBoard::kSecond : GoBoard::kFirst;
@@ -30,39 +32,60 @@ GoBoard::Colour Other(GoBoard::Colour colour) {
 
 GoBoard::GoBoard(int size, const uint8_t* first, const uint8_t* second)
     : size_(size), stride_(size + 1), ways_{-stride_, -1, 1, stride_} {
-  const int points = (size + 2) * stride_ + 1;
+  const int points = NumPoints();
   std::memset(colour_, kWall, points);
   std::memset(chain_, 0, points * sizeof(chain_[0]));
+  for (int cell = 0; cell < size * size; cell += size) {
+    uint8_t* colour = colour_ + PointOf(cell);
+    for (int column = 0; column < size; ++column) {
+      const int first_stone = first[cell + column] & 1, second_stone = second[cell + column] & 1;
+      colour[column] = static_cast<uint8_t>(first_stone | second_stone << 1);
+    }
+  }
+  MakeChains();
+}
+
+void GoBoard::MakeChains() {
+  const int begin = stride_ + 1, end = NumPoints() - stride_;
+  Liberties free[kMaxPoints];
+  for (int point = 0; point < NumPoints(); ++point) {
+    free[point] = LibertyAt(point) & -static_cast<uint64_t>(colour_[point] == kEmpty);
+  }
+  // A list first: a branch on what stands where is mispredicted too often.
+  uint16_t stones[kMaxPoints];
+  int num_stones = 0;
+  for (int point = begin; point < end; ++point) {
+    stones[num_stones] = static_cast<uint16_t>(point);
+    num_stones += IsStone(point);
+  }
   chains_[0] = {};
-  for (int row = 0, cell = 0; row < size; ++row) {
-    const int begin = (row + 1) * stride_ + 1;
-    for (int point = begin; point < begin + size; ++point, ++cell) {
-      colour_[point] = static_cast<uint8_t>((first[cell] & 1) | (second[cell] & 1) << 1);
-    }
-  }
-  for (int row = 1; row <= size; ++row) {
-    for (int point = row * stride_ + 1; point < (row + 1) * stride_; ++point) {
-      const uint8_t colour = colour_[point];
-      if (colour == kEmpty) continue;
-      StartChain(point, static_cast<Colour>(colour));
-      if (colour_[point - 1] == colour) Join(chain_[point - 1], chain_[point]);
-      if (colour_[point - stride_] == colour) Join(chain_[point - stride_], chain_[point]);
-    }
-  }
-  for (int row = 1; row <= size; ++row) {
-    for (int point = row * stride_ + 1; point < (row + 1) * stride_; ++point) {
-      if (colour_[point] != kEmpty) continue;
-      for (int way : ways_) chains_[chain_[point + way]].AddLiberty(point);
-    }
+  for (int i = 0; i < num_stones; ++i) {
+    const int point = stones[i];
+    AddStone(point,
+             free[point - 1] + free[point + 1] + free[point - stride_] + free[point + stride_]);
   }
 }
 
-// Liberties are counted in by the caller.
-void GoBoard::StartChain(int point, Colour colour) {
+// Adds a stone to the chains of those left of it and above it, which it may join.
+void GoBoard::AddStone(int point, Liberties liberties) {
+  const uint8_t colour = colour_[point];
+  const int left = point - 1, above = point - stride_;
+  const bool joins_left = colour_[left] == colour, joins_above = colour_[above] == colour;
   const uint64_t key = KeyOf(point, colour);
   hash_ ^= key;
+  if (!joins_left && !joins_above) return StartChain(point, key, liberties);
+  const int chain = chain_[joins_left ? left : above];
+  chain_[point] = static_cast<uint16_t>(chain);
+  next_[point] = next_[chain];
+  next_[chain] = static_cast<uint16_t>(point);
+  Chain& joined = chains_[chain];
+  joined = {joined.hash ^ key, joined.liberties + liberties, joined.stones + 1};
+  if (joins_left && joins_above) Join(chain_[above], chain);
+}
+
+void GoBoard::StartChain(int point, uint64_t key, Liberties liberties) {
   chain_[point] = next_[point] = static_cast<uint16_t>(point);
-  chains_[point] = {key, 0, 0, 0, 1};
+  chains_[point] = {key, liberties, 1};
 }
 
 void GoBoard::Join(int one, int other) {
@@ -70,8 +93,7 @@ void GoBoard::Join(int one, int other) {
   if (chains_[one].stones < chains_[other].stones) std::swap(one, other);
   Chain& kept = chains_[one];
   const Chain& gone = chains_[other];
-  kept = {kept.hash ^ gone.hash, kept.liberties + gone.liberties, kept.sum + gone.sum,
-          kept.squares + gone.squares, kept.stones + gone.stones};
+  kept = {kept.hash ^ gone.hash, kept.liberties + gone.liberties, kept.stones + gone.stones};
   int stone = other;
   do {
     chain_[stone] = static_cast<uint16_t>(one);
@@ -91,19 +113,22 @@ void GoBoard::Take(int chain) {
     stone = next_[stone];
   } while (stone != chain);
   for (int i = begin; i < num_taken_; ++i) {
-    for (int way : ways_) chains_[chain_[taken_[i] + way]].AddLiberty(taken_[i]);
+    for (int way : ways_) chains_[chain_[taken_[i] + way]].liberties += LibertyAt(taken_[i]);
   }
 }
 
 void GoBoard::Play(int point, Colour colour) {
   num_taken_ = 0;
   colour_[point] = colour;
-  StartChain(point, colour);
+  Liberties liberties = 0;
   for (int way : ways_) {
     const int next = point + way;
-    chains_[chain_[next]].DropLiberty(point);
-    if (colour_[next] == kEmpty) chains_[chain_[point]].AddLiberty(next);
+    chains_[chain_[next]].liberties -= LibertyAt(point);
+    if (colour_[next] == kEmpty) liberties += LibertyAt(next);
   }
+  const uint64_t key = KeyOf(point, colour);
+  hash_ ^= key;
+  StartChain(point, key, liberties);
   for (int way : ways_) {
     if (colour_[point + way] == colour) Join(chain_[point + way], chain_[point]);
   }
@@ -112,6 +137,15 @@ void GoBoard::Play(int point, Colour colour) {
     if (colour_[next] == Other(colour) && chains_[chain_[next]].liberties == 0) Take(chain_[next]);
   }
   if (chains_[chain_[point]].liberties == 0) Take(chain_[point]);
+}
+
+int GoBoard::ListEmpty(uint16_t* points) const {
+  int count = 0;
+  for (int point = stride_ + 1; point < NumPoints() - stride_; ++point) {
+    points[count] = static_cast<uint16_t>(point);
+    count += colour_[point] == kEmpty;
+  }
+  return count;
 }
 
 GoBoard::Try GoBoard::TryAt(int point, Colour colour) const {
@@ -123,7 +157,7 @@ GoBoard::Try GoBoard::TryAt(int point, Colour colour) const {
     seen[way] = chain;
     if (colour_[next] == kEmpty) found.stands = true;
     if (chain == 0) continue;
-    const bool is_own = colour_[next] == colour, in_atari = chains_[chain].InAtari();
+    const bool is_own = colour_[next] == colour, in_atari = AreOne(chains_[chain].liberties);
     found.connected |= is_own;
     found.stands |= is_own != in_atari;
     if (!in_atari) continue;
@@ -135,6 +169,30 @@ GoBoard::Try GoBoard::TryAt(int point, Colour colour) const {
   if (!found.stands) found.hash = hash_ ^ own;
   return found;
 }
+
+void GoBoard::SidesOf(Colour colour, uint8_t* sides) const {
+  const int points = NumPoints();
+  uint8_t gives[kMaxPoints];
+  for (int point = 0; point < points; ++point) {
+    gives[point] = (colour_[point] == colour) | (colour_[point] == kEmpty);
+  }
+  for (int chain = stride_ + 1; chain < points; ++chain) {
+    if (chain_[chain] != chain || !AreOne(chains_[chain].liberties)) continue;
+    const Side side = colour_[chain] == colour ? kConnects : kIsTaken;
+    int stone = chain;
+    do {
+      gives[stone] = side;
+      stone = next_[stone];
+    } while (stone != chain);
+  }
+  // Where bytes are written, members may be; copies of them leave loops that vectorise.
+  for (int point = stride_ + 1, stride = stride_; point < points - stride; ++point) {
+    sides[point] =
+        gives[point - stride] | gives[point - 1] | gives[point + 1] | gives[point + stride];
+  }
+}
+
+uint64_t GoBoard::HashWith(int point, Colour colour) const { return hash_ ^ KeyOf(point, colour); }
 
 bool GoBoard::IsEye(int point, Colour colour) const {
   for (int way : ways_) {
@@ -179,11 +237,12 @@ int GoBoard::AreaAhead() const {
 }
 
 void GoBoard::Store(uint8_t* first, uint8_t* second) const {
-  for (int row = 0, cell = 0; row < size_; ++row) {
-    const uint8_t* colour = colour_ + (row + 1) * stride_ + 1;
-    for (int column = 0; column < size_; ++column, ++cell) {
-      first[cell] |= colour[column] == kFirst;
-      second[cell] |= colour[column] == kSecond;
+  const int size = size_;
+  for (int cell = 0; cell < size * size; cell += size) {
+    const uint8_t* colour = colour_ + PointOf(cell);
+    for (int column = 0; column < size; ++column) {
+      first[cell + column] |= colour[column] & 1;
+      second[cell + column] |= colour[column] >> 1;
     }
   }
 }

@@ -30,8 +30,10 @@ class GoBoard {
   uint64_t hash() const { return hash_; }
 
   int PointOf(int cell) const { return (cell / size_ + 1) * stride_ + cell % size_ + 1; }
-  int CellOf(int point) const { return (point / stride_ - 1) * size_ + point % stride_ - 1; }
   Colour ColourAt(int point) const { return static_cast<Colour>(colour_[point]); }
+
+  // Writes the empty points, at most kMaxPoints; gives how many.
+  int ListEmpty(uint16_t* points) const;
 
   // What a stone on an empty point would do.
   struct Try {
@@ -40,6 +42,12 @@ class GoBoard {
     uint64_t hash;   // of the board afterwards, all without a liberty taken
   };
   Try TryAt(int point, Colour colour) const;
+
+  // The same for all points at once, but for the hash where something is taken: what
+  // neighbours do for a stone of that colour, in bits.
+  enum Side : uint8_t { kHelps = 1, kIsTaken = 2, kConnects = 4 };
+  void SidesOf(Colour colour, uint8_t* sides) const;
+  uint64_t HashWith(int point, Colour colour) const;
 
   // Puts a stone on an empty point, and takes what has no liberty: the other's
   // chains, then its own. The points that were taken are `taken(0)` and so on.
@@ -59,25 +67,29 @@ class GoBoard {
   void Store(uint8_t* first, uint8_t* second) const;
 
  private:
+  // Of liberties: their number, their sum and that of their squares, in 11, 20 and 28
+  // bits of one number, so that one addition does for all three.
+  using Liberties = uint64_t;
+  static Liberties LibertyAt(uint64_t point) {
+    return uint64_t{1} << 48 | point << 28 | point * point;
+  }
+  // Whether there is one point of them at most.
+  static bool AreOne(Liberties liberties) {
+    const uint64_t count = liberties >> 48, sum = liberties >> 28 & 0xfffff;
+    return count * (liberties & 0xfffffff) == sum * sum;
+  }
+
   struct Chain {
     uint64_t hash;
-    uint32_t liberties, sum, squares, stones;
-
-    void AddLiberty(uint32_t point) {
-      ++liberties;
-      sum += point;
-      squares += point * point;
-    }
-    void DropLiberty(uint32_t point) {
-      --liberties;
-      sum -= point;
-      squares -= point * point;
-    }
-    // Whether it has one liberty at most.
-    bool InAtari() const { return uint64_t{liberties} * squares == uint64_t{sum} * sum; }
+    Liberties liberties;
+    uint32_t stones;
   };
 
-  void StartChain(int point, Colour colour);
+  int NumPoints() const { return (size_ + 2) * stride_ + 1; }
+  bool IsStone(int point) const { return colour_[point] == kFirst || colour_[point] == kSecond; }
+  void MakeChains();
+  void AddStone(int point, Liberties liberties);
+  void StartChain(int point, uint64_t key, Liberties liberties);
   void Join(int one, int other);
   void Take(int chain);
 
