@@ -12,12 +12,13 @@ from acme import specs
 
 from agents.alphazero.acting import AlphaZeroPolicy
 from agents.alphazero.config import AlphaZeroConfig
+from agents.alphazero.host_acting import HostAlphaZeroPolicy
 from agents.alphazero.learning import AlphaZeroLearner
 from agents.alphazero.networks import AlphaZeroNetwork
 from agents.boards import symmetries
 from agents.boards.observations import rules_of, split
 from agents.builder import DatasetOptions, Role, Schedule, SingleStageBuilder, tensor_spec
-from agents.policy import Policy, RandomPolicy
+from agents.policy import RandomPolicy
 from agents.searching.descent import OnlineAndActing
 from agents.searching.policy import random_search
 from agents.searching.positions import PositionAdder, recorded, signature
@@ -71,10 +72,26 @@ class AlphaZeroBuilder(SingleStageBuilder):
 
     def make_policy(
         self, networks: OnlineAndActing, spec: specs.EnvironmentSpec, role: Role
-    ) -> Policy:
-        """See `AlphaZeroPolicy`; evaluation takes the best move, and adds no noise."""
+    ) -> AlphaZeroPolicy:
+        """See `AlphaZeroPolicy`; where the rules are no ops, `HostAlphaZeroPolicy`."""
         observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)
-        return AlphaZeroPolicy(self.config, networks.acting, observations, actions, role.evaluation)
+        parts = self.config, networks.acting, observations, actions, role.evaluation
+        if rules_of(spec.observations) is not None:
+            return AlphaZeroPolicy(*parts)
+        if not role.simulators:
+            raise ValueError(
+                "AlphaZero needs the rules: those of rules_game, or an environment with a "
+                "simulator, such as board_game"
+            )
+        return HostAlphaZeroPolicy(*parts, simulators=role.simulators)
+
+    def make_served(
+        self, networks: OnlineAndActing, spec: specs.EnvironmentSpec
+    ) -> AlphaZeroPolicy | None:
+        """The policy with the rules in its graph; None: only this process knows them."""
+        if rules_of(spec.observations) is None:
+            return None
+        return self.make_policy(networks, spec, Role(evaluation=True))
 
     def make_seed_policy(self, spec: specs.EnvironmentSpec) -> RandomPolicy:
         """Plays at random among the legal actions, and records what a search would."""
@@ -104,6 +121,11 @@ class AlphaZeroBuilder(SingleStageBuilder):
             raise ValueError(
                 f"AlphaZeroConfig.resign_threshold = {self.config.resign_threshold} and the "
                 "environment's `resignation` do not fit; expected both or neither"
+            )
+        if rules_of(spec.observations) is None and self.config.search == "gumbel":
+            raise ValueError(
+                "AlphaZeroConfig.search = 'gumbel' needs rules that are ops, those of rules_game; "
+                "'alphazero' searches on the host too"
             )
         kind, count = self.config.symmetries, num_actions(spec)
         if why := symmetries.misfit(kind, planes_shape(spec), count):

@@ -77,13 +77,7 @@ class TreePolicy(SearchingPolicy):
         seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
         room = self.num_simulations if num_simulations is None else self._room
         found = self.search(observation, state, seeds[0], room, num_simulations)
-        action = self._choose(found, state["moves"], seeds[1])
-        info = {
-            "search_policy": found.action_weights,
-            "search_value": found.search_tree.summary().value,
-            "searched_at": tf.zeros_like(action) + self._training_step,
-        }
-        return self.conclude(observation, state, found, action, info, seeds[1])
+        return self.moved(observation, state, found, seeds[1])
 
     def search(
         self,
@@ -108,6 +102,22 @@ class TreePolicy(SearchingPolicy):
             simulations=simulations,
         )
 
+    def moved(
+        self,
+        observation: Any,
+        state: dict[str, tf.Tensor],
+        found: mcts.PolicyOutput,
+        seed: tf.Tensor,
+    ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
+        """What `step` returns after a search."""
+        action = self._choose(found, state["moves"], seed)
+        info = {
+            "search_policy": found.action_weights,
+            "search_value": tf.convert_to_tensor(found.search_tree.summary().value),
+            "searched_at": tf.zeros_like(action) + self._training_step,
+        }
+        return self.conclude(observation, state, found, action, info, seed)
+
     def conclude(
         self,
         observation: Any,
@@ -117,7 +127,7 @@ class TreePolicy(SearchingPolicy):
         info: dict[str, tf.Tensor],
         seed: tf.Tensor,
     ) -> tuple[tf.Tensor, dict[str, tf.Tensor], dict[str, tf.Tensor]]:
-        """What `step` returns, after a search that chose `action` [B]."""
+        """What `step` returns where the move is `action` [B]: whatever a subclass adds to that."""
         return action, {"moves": state["moves"] + 1}, info
 
     def bare_search(self, observation: Any, state: dict[str, tf.Tensor]) -> tf.Tensor:

@@ -16,6 +16,7 @@ from dm_env import specs
 from pipelines.environments import board_drawing
 from pipelines.environments.arguments import check_choice, check_flag, check_integer
 from pipelines.environments.board_layouts import LAYOUTS, num_planes, view
+from pipelines.environments.board_simulator import BoardPosition, GameRules
 from pipelines.environments.opponents import Opponent, make_opponent
 from pipelines.environments.two_players import Observation, TwoPlayerGame, check_opening
 from pipelines.system.errors import UserError, first_line
@@ -42,11 +43,10 @@ class BoardGame(TwoPlayerGame):
         resignation: bool,
     ) -> None:
         """Wraps `game` (pyspiel.Game, one of `LAYOUTS`); see `board_game`."""
-        self._game = game
-        self._history, self._max_moves = history, max_moves
-        self._layout = LAYOUTS[game.get_type().short_name]
-        # OpenSpiel's number of who moves first, which is not 0 in chess.
-        self._first = game.new_initial_state().current_player()
+        # OpenSpiel's number of who moves first is not 0 in chess.
+        first = game.new_initial_state().current_player()
+        layout = LAYOUTS[game.get_type().short_name]
+        self._rules = GameRules(game, layout, history, max_moves, first)
         super().__init__(
             f"open_spiel/{_short(str(game))}",
             game.num_distinct_actions(),
@@ -59,47 +59,50 @@ class BoardGame(TwoPlayerGame):
     def render(self, height: int = 240, width: int = 240) -> np.ndarray:
         """See `TwoPlayerGame.render`."""
         previous = self._positions[-2] if len(self._positions) > 1 else self._positions[-1]
-        return board_drawing.draw(self._layout, self._positions[-1], previous, height, width)
+        layout = self._rules.layout
+        return board_drawing.draw(layout, self._positions[-1], previous, height, width)
+
+    def simulator(self) -> BoardGame:
+        """Itself: a search on the host asks for `position` (`agents/boards/simulators.py`)."""
+        return self
+
+    def position(self) -> BoardPosition:
+        """The position of the game in progress, which the search may play on from."""
+        return BoardPosition(self._rules, self.state, self._positions[-self._rules.history :])
 
     def _begin(self) -> None:
-        self.state = self._game.new_initial_state()
-        self._positions = [self._planes()]
+        self.state = self._rules.game.new_initial_state()
+        self._positions = [self._rules.planes(self.state)]
 
     def _move(self, action: int) -> None:
         self.state.apply_action(action)
         # Two are kept for drawing.
-        self._positions = [*self._positions, self._planes()][-max(2, self._history) :]
+        kept = max(2, self._rules.history)
+        self._positions = [*self._positions, self._rules.planes(self.state)][-kept:]
 
     def _turn(self) -> int:
         return self.state.move_number() % 2
 
     def _over(self) -> bool:
-        return self.state.is_terminal() or self.state.move_number() >= self._max_moves
+        return self._rules.over(self.state)
 
     def _outcome(self, player: int) -> float:
-        """A game that was cut off is a draw."""
-        if not self.state.is_terminal():
-            return 0.0
-        return self.state.returns()[self._first if player == 0 else 1 - self._first]
+        return self._rules.outcome(self.state, player)
 
     def _legal_actions(self) -> list[int]:
         return self.state.legal_actions()
 
     def _seen(self, viewer: int) -> Observation:
-        return {"board": view(self._layout, self._positions, bool(viewer), self._history)}
+        rules = self._rules
+        return {"board": view(rules.layout, self._positions, bool(viewer), rules.history)}
 
     def _seen_spec(self) -> dict[str, specs.Array]:
-        _, height, width = self._game.observation_tensor_shape()
-        shape = (height, width, num_planes(self._layout, self._history))
+        _, height, width = self._rules.game.observation_tensor_shape()
+        shape = (height, width, num_planes(self._rules.layout, self._rules.history))
         return {"board": specs.BoundedArray(shape, np.float32, 0.0, 1.0, name="board")}
 
     def _for_opponent(self) -> Any:
         return self.state
-
-    def _planes(self) -> np.ndarray:
-        """Returns OpenSpiel's planes [P, H, W] as player 0 sees them, whoever is to move."""
-        planes = np.array(self.state.observation_tensor(0), np.float32)
-        return planes.reshape(self._game.observation_tensor_shape())
 
 
 @gin.configurable(module="pipelines.environments")

@@ -14,7 +14,7 @@ from ops import games
 from pipelines.environments import board_drawing
 from pipelines.environments.arguments import check_choice, check_flag, check_integer
 from pipelines.environments.board_layouts import LAYOUTS
-from pipelines.environments.host_rules import HostRules
+from pipelines.environments.host_rules import PositionRules
 from pipelines.environments.opponents import Opponent
 from pipelines.environments.rules_opponents import make_opponent
 from pipelines.environments.two_players import Observation, TwoPlayerGame, check_opening
@@ -45,7 +45,7 @@ class RulesGame(TwoPlayerGame):
     ) -> None:
         """Makes a game by these rules; see `rules_game`."""
         self.rules, self._planes = rules, planes
-        self._host = HostRules.of(rules)
+        self._host = PositionRules.of(rules)
         self._layout = LAYOUTS[rules.name]
         super().__init__(
             f"rules/{described(rules)}",

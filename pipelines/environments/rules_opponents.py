@@ -11,7 +11,7 @@ import numpy as np
 from ops.games import Rules
 from pipelines.environments import opponents
 from pipelines.environments.arguments import check_choice
-from pipelines.environments.host_rules import HostRules, Position
+from pipelines.environments.host_rules import Position, PositionRules
 from pipelines.environments.opponents import Opponent
 
 OPPONENTS = (*opponents.OPPONENTS, "uct")
@@ -47,7 +47,7 @@ class UctPlayer:
     """
 
     def __init__(self, rules: Rules, simulations: int) -> None:
-        self._host, self._simulations = HostRules.of(rules), simulations
+        self._host, self._simulations = PositionRules.of(rules), simulations
 
     def begin(self, generator: np.random.Generator) -> None:
         """See `Opponent.begin`."""
@@ -68,7 +68,7 @@ class UctPlayer:
         while not node.position.over and node.visits > 0:
             node = self._child(node)
             path.append(node)
-        outcome = self._outcome(node.position)  # Of who is to move there.
+        outcome = self._host.rollout(node.position, self._generator)  # Of who is to move.
         for node in reversed(path):
             # A node's value is that of the move that led there, so its mover's.
             outcome = -outcome
@@ -87,12 +87,6 @@ class UctPlayer:
             node.children.values(),
             key=lambda child: child.total / child.visits + _UCT_C * math.sqrt(log / child.visits),
         )
-
-    def _outcome(self, position: Position) -> float:
-        # At an end the reward is that of who moved last.
-        if position.over:
-            return -position.reward
-        return self._host.rollout(position.state, self._generator)
 
 
 class _Node:
