@@ -6,10 +6,12 @@ from typing import Any
 
 import tensorflow as tf
 
+from agents.alphazero import reuse
 from agents.alphazero.config import AlphaZeroConfig
 from agents.alphazero.networks import AlphaZeroNetwork
 from agents.boards.observations import split
 from agents.searching.policy import TreePolicy
+from agents.searching.search import search
 from ops import mcts
 from ops.mcts.search import RecurrentFn
 
@@ -40,8 +42,8 @@ def masked(logits: tf.Tensor, legal: tf.Tensor) -> tf.Tensor:
 class AlphaZeroPolicy(TreePolicy):
     """Searches in the graph, by rules that are ops.
 
-    The state carries the number of moves made and, where games are resigned, whether this one is
-    played on and whether anybody would have given it up.
+    The state carries the number of moves made; where games are resigned, whether this one is played
+    on and whether anybody would have given it up; where subtrees are reused, the tree.
     """
 
     def __init__(
@@ -62,6 +64,8 @@ class AlphaZeroPolicy(TreePolicy):
         )
         self._network = network
         self._resigns = config.resign_threshold is not None and not evaluation
+        # Where an opponent answers, the next root is no child of the last one.
+        self._reuses = config.reuse_subtree and not evaluation
         self.meanings = {
             **self.meanings,
             "observation_state": "the packed position (ops/games/layout.py), the mover's to play",
@@ -69,8 +73,11 @@ class AlphaZeroPolicy(TreePolicy):
         }
 
     def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:
-        """`moves` int32 [B]; with resignation `plays_on` and `gave_up`, bool [B]."""
+        """`moves` int32 [B]; `plays_on`, `gave_up`, bool [B]; `tree`, see `reuse.nothing`."""
         state = super().initial_state(batch_size)
+        if self._reuses:
+            sizes = self._network.num_actions, self._network.rules.state_size
+            state["tree"] = reuse.nothing(batch_size, *sizes, self._room)
         if self._resigns:
             state["plays_on"] = state["gave_up"] = tf.zeros([batch_size], tf.bool)
         return state
@@ -82,9 +89,29 @@ class AlphaZeroPolicy(TreePolicy):
         states, _ = split(observation)
         return root_of(self._network, states), recurrent_fn(self._network)
 
+    def search(self, observation, state, seed, room, simulations=None, explore=None):
+        """See `TreePolicy.search`; goes on in the carried tree where there is one."""
+        if not self._reuses:
+            return super().search(observation, state, seed, room, simulations, explore)
+        config = self._config
+        root, model = self.searched(observation, state)
+        return search(
+            config,
+            None,
+            model,
+            split(observation)[1],
+            seed,
+            num_simulations=room,
+            explore=explore is not False,
+            simulations=simulations,
+            search_tree=reuse.taken_up(state["tree"], root, self._room, config.search_backend),
+        )
+
     def conclude(self, observation, state, found, action, info, seed):
         """See `TreePolicy.conclude`."""
         action, following, info = super().conclude(observation, state, found, action, info, seed)
+        if self._reuses:
+            following["tree"] = reuse.carried(found.search_tree, action, self._room)
         if self._resigns:
             action, info = self._resign(state, found, action, info, following, seed)
         return action, following, info

@@ -15,21 +15,7 @@ from pipelines.environments import board_game, rules_game
 from pipelines.environments.opponents import best_actions
 from tests.agents import policy_contract
 from tests.agents.alphazero import tiny
-
-
-def positions(size: int, seed: int, game: str = "tic_tac_toe") -> dict[str, tf.Tensor]:
-    """Observations [B, …] of positions that random moves have led to, none of them over."""
-    rng, rows = np.random.RandomState(seed), []
-    environment = rules_game(seed=0, game=game)
-    while len(rows) < size:
-        timestep = environment.reset()
-        for _ in range(rng.randint(0, 6)):
-            if not timestep.last():
-                legal = np.flatnonzero(timestep.observation["legal_actions"])
-                timestep = environment.step(rng.choice(legal))
-        if not timestep.last():
-            rows.append(timestep.observation)
-    return {name: tf.constant(np.stack([row[name] for row in rows])) for name in rows[0]}
+from tests.agents.alphazero.tiny import positions
 
 
 class AlphaZeroContract(policy_contract.PolicyContract):
@@ -144,3 +130,24 @@ def test_nobody_gives_up_an_evaluation():
     observation = positions(20, seed=2)
     action, state, _ = policy.step(observation, policy.initial_state(20), [0, 0])
     assert np.all(action.numpy() < 9) and set(state) == {"moves"}
+
+
+def test_a_reused_subtree_keeps_its_visits_where_the_game_went_and_nowhere_else():
+    config = dataclasses.replace(tiny.CONFIG, reuse_subtree=True, num_simulations=30)
+    policy, environment = tiny.policy(config), rules_game(seed=0, game="tic_tac_toe")
+    first, other = environment.reset().observation, environment.step(0).observation
+    rows = [{k: tf.constant(v[None]) for k, v in seen.items()} for seen in (first, other)]
+    observation = tf.nest.map_structure(lambda a, b: tf.concat([a, b], 0), *rows)
+    found = policy.search(observation, policy.initial_state(2), tf.constant([0, 0]), 30)
+    np.testing.assert_array_equal(found.search_tree.node_visits[:, 0], [31, 31])
+    action, state, info = policy.step(observation, policy.initial_state(2), [0, 0])
+    visits = np.round(30 * info["search_policy"].numpy()[np.arange(2), action])
+    # The first row goes where its tree went; the second is somewhere else.
+    rules = games.make("tic_tac_toe")
+    states = rules.step(observation["state"], action).state
+    states = tf.stack([states[0], observation["state"][0]])
+    following = {"state": states, "legal_actions": rules.legal(states)}
+    found = policy.search(following, state, tf.constant([0, 1]), 30)
+    np.testing.assert_array_equal(found.search_tree.node_visits[:, 0], [visits[0] + 30, 31])
+    np.testing.assert_array_equal(found.search_tree.embeddings[:, 0], states)
+    assert set(tiny.policy(config, evaluation=True).initial_state(1)) == {"moves"}

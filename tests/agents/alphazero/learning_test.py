@@ -14,7 +14,7 @@ from agents.types import Trajectory
 from pipelines.environments import rules_game
 from pipelines.replay.server import Replay
 from tests.agents.alphazero import tiny
-from tests.agents.alphazero.acting_test import positions
+from tests.agents.alphazero.tiny import positions
 
 
 def batch_of(size: int, seed: int = 0) -> Trajectory:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 import numpy as np
+import tensorflow as tf
 from acme import specs
 
 from agents.alphazero import AlphaZeroBuilder, AlphaZeroConfig
@@ -46,3 +47,18 @@ def policy(
     for variable in networks.trainable_variables:
         variable.assign_add(shake * rng.normal(size=variable.shape).astype(np.float32))
     return builder.make_policy(networks, environment, role._replace(evaluation=evaluation))
+
+
+def positions(size: int, seed: int, game: str = "tic_tac_toe") -> dict[str, tf.Tensor]:
+    """Observations [B, …] of positions that random moves have led to, none of them over."""
+    rng, rows = np.random.RandomState(seed), []
+    environment = rules_game(seed=0, game=game)
+    while len(rows) < size:
+        timestep = environment.reset()
+        for _ in range(rng.randint(0, 6)):
+            if not timestep.last():
+                legal = np.flatnonzero(timestep.observation["legal_actions"])
+                timestep = environment.step(rng.choice(legal))
+        if not timestep.last():
+            rows.append(timestep.observation)
+    return {name: tf.constant(np.stack([row[name] for row in rows])) for name in rows[0]}
