@@ -11,6 +11,8 @@ from pipelines.environments.arguments import check_choice
 from pipelines.system.errors import UserError
 
 OPPONENTS = ("random", "mcts", "perfect")
+# Games of ours have a tree search of ours too (`rules_opponents`).
+OPPONENTS_BY_RULES = (*OPPONENTS, "uct")
 
 # The only game that is solved here at sight; it has 5478 positions.
 SOLVED_GAME = "tic_tac_toe"

@@ -14,8 +14,6 @@ from pipelines.environments.arguments import check_choice
 from pipelines.environments.host_rules import Position, PositionRules
 from pipelines.environments.opponents import Opponent
 
-OPPONENTS = (*opponents.OPPONENTS, "uct")
-
 # As OpenSpiel's player has it.
 _UCT_C = 2.0
 
@@ -98,12 +96,12 @@ class _Node:
 
 
 def make_opponent(kind: str, rules: Rules, simulations: int) -> Opponent:
-    """Makes one of `OPPONENTS` for a game.
+    """Makes one of `OPPONENTS_BY_RULES` for a game.
 
     Raises:
       UserError: there is none of that kind, or not for this game.
     """
-    check_choice("opponent", kind, OPPONENTS)
+    check_choice("opponent", kind, opponents.OPPONENTS_BY_RULES)
     if kind == "uct":
         return UctPlayer(rules, simulations)
     if kind == "random":
