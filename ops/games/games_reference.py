@@ -72,12 +72,10 @@ def _legal_action(action, before, options):
     most = options.num_actions
     known = (action >= 0) & (action < most)
     inside = tf.clip_by_value(action, 0, most - 1)
-    good = known & tf.gather(_legal(before, options), inside, batch_dims=1)
-    row = _first_row(good | before.over)
-    check = tf.debugging.Assert(
-        tf.reduce_all(good | before.over),
-        ["action is illegal (row, action)", row, tf.gather(action, row)],
-    )
+    good = before.over | (known & tf.gather(_legal(before, options), inside, batch_dims=1))
+    row, rows = _first_row(good), tf.range(tf.size(action))
+    told = ["action is illegal (action, row)", tf.reduce_sum(tf.where(rows == row, action, 0)), row]
+    check = tf.debugging.Assert(tf.reduce_all(good), told)
     with tf.control_dependencies([check] if check is not None else []):
         return tf.where(before.over, 0, inside)
 
@@ -118,5 +116,6 @@ def _valid(state: tf.Tensor, options: Options) -> Unpacked:
 
 
 def _first_row(good: tf.Tensor) -> tf.Tensor:
-    """The first that is not good; 0 where all are."""
-    return tf.argmin(tf.cast(good, tf.int32), output_type=tf.int32)
+    """The first that is not good; the number of rows where all are."""
+    rows = tf.range(tf.size(good))
+    return tf.reduce_min(tf.where(good, tf.size(good), rows))

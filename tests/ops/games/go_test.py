@@ -184,7 +184,7 @@ def test_random_games_on_small_boards_go_as_the_rules_are_worded(suicide, superk
         for game, one in zip(naive, action, strict=True):
             if not game.over:
                 game.play(one)
-        state, reward, _, legal = host.step(state, action)
+        state, _, _, legal = host.step(state, action)
         assert (board_of(state, host) == [game.board for game in naive]).all()
     scores = games.make("go", **options).score(state).numpy()
     assert scores.tolist() == [game.outcome() for game in naive]
