@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gin
 import numpy as np
-import reverb
 import tensorflow as tf
 from acme import specs
 
@@ -17,31 +16,23 @@ from agents.alphazero.learning import AlphaZeroLearner
 from agents.alphazero.networks import AlphaZeroNetwork
 from agents.boards import symmetries
 from agents.boards.observations import rules_of, split
-from agents.builder import DatasetOptions, Role, Schedule, SingleStageBuilder, tensor_spec
-from agents.policy import RandomPolicy
+from agents.builder import Role, tensor_spec
+from agents.searching.builder import SearchingBuilder, num_actions
 from agents.searching.descent import OnlineAndActing
-from agents.searching.policy import random_search
-from agents.searching.positions import PositionAdder, recorded, signature
-from agents.tables import make_table
-
-_TABLE = "positions"
 
 
 @gin.configurable
-class AlphaZeroBuilder(SingleStageBuilder):
+class AlphaZeroBuilder(SearchingBuilder):
     """Silver et al. 2018; every setting is in `AlphaZeroConfig`."""
 
     name = "alphazero"
+    item_length = 1
+    table_options: ClassVar[dict[str, Any]] = {}
+    # A value target is the game's outcome, as its mover sees it.
+    adder_options: ClassVar[dict[str, Any]] = {"discount": -1.0, "n_step": None}
 
     def __init__(self, config: AlphaZeroConfig | None = None) -> None:
-        self.config = config = config or AlphaZeroConfig()
-        self.schedule = Schedule(
-            seed_episodes=config.seed_episodes,
-            updates_per_episode=config.updates_per_episode,
-            updates_per_step=config.updates_per_step,
-        )
-        self.dataset_options = DatasetOptions(_TABLE, config.batch_size)
-        self.extras = tuple(self._recorded(1))
+        super().__init__(config or AlphaZeroConfig())
 
     def build_networks(self, spec: specs.EnvironmentSpec) -> OnlineAndActing:
         """Makes the network for a board game, whose rules may come with the observations."""
@@ -49,22 +40,6 @@ class AlphaZeroBuilder(SingleStageBuilder):
         rules = rules_of(spec.observations)
         network = AlphaZeroNetwork(self.config, num_actions(spec), planes_shape(spec), rules)
         return OnlineAndActing(network, self.config.average_decay)
-
-    def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
-        """One table; an item is a position."""
-        config = self.config
-        return [
-            make_table(
-                _TABLE,
-                signature(spec, 1, self._recorded(num_actions(spec))),
-                config.replay_capacity,
-                sampler=config.replay_sampler,
-            )
-        ]
-
-    def make_adder(self, client: reverb.Client) -> PositionAdder:
-        """See `PositionAdder`; a value target is the game's outcome, as its mover sees it."""
-        return PositionAdder(client, _TABLE, length=1, discount=-1.0, n_step=None)
 
     def make_learner(self, networks: OnlineAndActing, seed: int) -> AlphaZeroLearner:
         """See `AlphaZeroLearner`."""
@@ -93,20 +68,17 @@ class AlphaZeroBuilder(SingleStageBuilder):
             return None
         return self.make_policy(networks, spec, Role(evaluation=True))
 
-    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> RandomPolicy:
-        """Plays at random among the legal actions, and records what a search would."""
-        return RandomPolicy(tensor_spec(spec.observations), spec.actions, self._random_search)
+    def recorded(self, count: int) -> dict[str, Any]:
+        """With resignation also `gave_up`."""
+        resigns = self.config.resign_threshold is not None
+        return {**super().recorded(count), **({"gave_up": np.bool_(False)} if resigns else {})}
 
-    def _random_search(self, legal: tf.Tensor) -> dict[str, tf.Tensor]:
-        found = random_search(legal)
+    def random_search(self, legal: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Nobody gives up a game of random moves."""
+        found = super().random_search(legal)
         if self.config.resign_threshold is not None:
             found["gave_up"] = tf.zeros_like(found["search_value"], tf.bool)
         return found
-
-    def _recorded(self, count: int) -> dict[str, Any]:
-        """Zeros of what is recorded of a move, for games of so many actions."""
-        resigns = self.config.resign_threshold is not None
-        return {**recorded(count), **({"gave_up": np.bool_(False)} if resigns else {})}
 
     def _check(self, spec: specs.EnvironmentSpec) -> None:
         seen, legal = split(spec.observations)
@@ -131,12 +103,6 @@ class AlphaZeroBuilder(SingleStageBuilder):
         kind, count = self.config.symmetries, num_actions(spec)
         if why := symmetries.misfit(kind, planes_shape(spec), count):
             raise ValueError(f"AlphaZeroConfig.symmetries = {kind!r} does not fit: {why}")
-
-
-def num_actions(spec: specs.EnvironmentSpec) -> int:
-    """A: the game's own actions, without the one to resign."""
-    _, legal = split(spec.observations)
-    return legal.shape[0]
 
 
 def planes_shape(spec: specs.EnvironmentSpec) -> tuple[int, ...]:
