@@ -7,7 +7,7 @@ import numpy as np
 import tree
 from acme import specs
 
-from agents.boards.observations import split
+from agents.boards.observations import rules_of, split
 from agents.builder import Role, tensor_spec
 from agents.muzero.acting import MuZeroPolicy
 from agents.muzero.config import MuZeroConfig
@@ -63,6 +63,11 @@ class MuZeroBuilder(SearchingBuilder):
     def _check(self, spec: specs.EnvironmentSpec) -> None:
         if not isinstance(spec.actions, specs.DiscreteArray):
             raise ValueError(f"MuZero needs discrete actions, got {spec.actions}")
+        if rules_of(spec.observations) is not None:
+            raise ValueError(
+                "MuZero learns the rules and sees planes, got packed positions; "
+                "rules_game.planes = True shows planes"
+            )
         seen, _ = split(spec.observations)
         if not isinstance(seen, specs.Array):
             names = sorted(map(str, tree.flatten(spec.observations)))
