@@ -13,6 +13,7 @@ from agents.boards.observations import split
 from agents.boards.simulators import GamePosition, GameSimulator
 from agents.searching.search import q_transform
 from ops import mcts
+from ops.mcts.policies import sampled_action
 
 
 class Nodes:
@@ -111,7 +112,7 @@ class HostAlphaZeroPolicy(AlphaZeroPolicy):
         while left > 0:
             left -= self._grow(tree, nodes, min(left, config.walks))
         weights = tf.constant(nodes.by_action(tree.summary().visit_probs))
-        return mcts.PolicyOutput(tf.argmax(weights, 1, tf.int32), weights, tree)
+        return mcts.PolicyOutput(sampled_action(weights, 0.0, seed), weights, tree)
 
     def _root(
         self, nodes: Nodes, positions: Sequence[GamePosition], planes: np.ndarray

@@ -143,6 +143,7 @@ def test_games_of_different_rules_make_no_batch():
         ({"game": "conect_four"}, "'conect_four', expected one of .* mean 'connect_four'"),
         ({"game": "chess"}, "rules_game.game is 'chess', expected one of tic_tac_toe"),
         ({"game": "go", "size": 30}, "rules_game: size is 30, expected an integer, 5 to 19"),
+        ({"game": "go", "size": [5]}, "rules_game: size is .*, expected an integer, 5 to 19"),
         ({"komi": 3}, "rules_game: komi is an option of go, not of connect_four"),
         ({"opponent": "mtcs"}, "opponent is 'mtcs', expected one of .* mean 'mcts'"),
         (
