@@ -102,7 +102,10 @@ def test_the_native_backend_without_its_library_ends_in_one_line(
     ("arguments", "message"),
     [
         ([], "got ''; expected one of learn, act, cem, replay, mcts, games"),
-        (["mct"], "got 'mct'; expected one of learn, act, cem, replay, mcts, games; did you mean 'mcts'?"),
+        (
+            ["mct"],
+            "got 'mct'; expected one of learn, act, cem, replay, mcts, games; did you mean 'mcts'?",
+        ),
         (["act", "learn"], "got 'act learn'; expected one of"),
         (["act", "--batch=0"], "--batch is '0'; expected a positive integer"),
         (["act", "--agent=planett"], "gin file 'gin/planett.gin' does not exist"),
