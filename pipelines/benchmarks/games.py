@@ -1,8 +1,8 @@
 """`bench.py games`: the rules of board games, on positions of random games.
 
-`microseconds` is what a search asks of a position: a step, what is legal after it, and the planes. It
-is CPU time of one core, without TensorFlow (`ops.games.host`); `graph_microseconds` is the time that
-passes for the same as ops of a graph, on the device's threads.
+`microseconds` is what a search asks of a position: a step, what is legal after it, and the planes.
+It is CPU time of one core, without TensorFlow (`ops.games.host`); `graph_microseconds` is the time
+that passes for the same as ops of a graph, on the device's threads.
 """
 
 from __future__ import annotations

@@ -74,9 +74,15 @@ class GoBoard {
   // Of liberties: their number, their sum and that of their squares, in 11, 20 and 28
   // bits of one number, so that one addition does for all three.
   using Liberties = uint64_t;
-  static Liberties LibertyAt(uint64_t point) {
-    return uint64_t{1} << 48 | point << 28 | point * point;
+  using LibertyTable = std::array<Liberties, kMaxPoints>;
+  static constexpr LibertyTable MakeLiberties() {
+    LibertyTable table{};
+    for (uint64_t point = 0; point < table.size(); ++point) {
+      table[point] = uint64_t{1} << 48 | point << 28 | point * point;
+    }
+    return table;
   }
+  static const LibertyTable kLiberties;  // a point as the only liberty
   // Whether there is one point of them at most.
   static bool AreOne(Liberties liberties) {
     const uint64_t count = liberties >> 48, sum = liberties >> 28 & 0xfffff;
@@ -94,7 +100,10 @@ class GoBoard {
   int NumPoints() const { return (size_ + 2) * stride_ + 1; }
   bool IsStone(int point) const { return colour_[point] == kFirst || colour_[point] == kSecond; }
   void MakeChains();
-  void AddStone(int point, Liberties liberties);
+  void AddStone(int point);
+  Liberties LibertiesOf(int point) const;
+  template <typename Holds>
+  int List(const Holds& holds, uint16_t* points) const;
   void StartChain(int point, uint64_t key, Liberties liberties);
   void Join(int one, int other);
   void Take(int chain);
@@ -109,6 +118,8 @@ class GoBoard {
   uint16_t taken_[kMaxPoints];
   Chain chains_[kMaxPoints];
 };
+
+inline constexpr GoBoard::LibertyTable GoBoard::kLiberties = GoBoard::MakeLiberties();
 
 // A key for each stone; a board's hash is those of its stones, combined by xor.
 using GoKeys = std::array<uint64_t, 2 * GoBoard::kMaxPoints>;
@@ -138,29 +149,36 @@ inline GoBoard::GoBoard(int size, const uint8_t* first, const uint8_t* second)
   MakeChains();
 }
 
+// A list of the stones first: a branch on what stands where is mispredicted too often.
 inline void GoBoard::MakeChains() {
-  const int begin = stride_ + 1, end = NumPoints() - stride_;
-  Liberties free[kMaxPoints];
-  for (int point = 0; point < NumPoints(); ++point) {
-    free[point] = LibertyAt(point) & -static_cast<uint64_t>(colour_[point] == kEmpty);
-  }
-  // A list first: a branch on what stands where is mispredicted too often.
   uint16_t stones[kMaxPoints];
-  int num_stones = 0;
-  for (int point = begin; point < end; ++point) {
-    stones[num_stones] = static_cast<uint16_t>(point);
-    num_stones += IsStone(point);
-  }
+  const int count = List([this](int point) { return IsStone(point); }, stones);
   chains_[0] = {};
-  for (int i = 0; i < num_stones; ++i) {
-    const int point = stones[i];
-    AddStone(point,
-             free[point - 1] + free[point + 1] + free[point - stride_] + free[point + stride_]);
+  for (int i = 0; i < count; ++i) AddStone(stones[i]);
+}
+
+template <typename Holds>
+int GoBoard::List(const Holds& holds, uint16_t* points) const {
+  int count = 0;
+  for (int point = stride_ + 1, end = NumPoints() - stride_; point < end; ++point) {
+    points[count] = static_cast<uint16_t>(point);
+    count += holds(point);
   }
+  return count;
+}
+
+inline GoBoard::Liberties GoBoard::LibertiesOf(int point) const {
+  Liberties liberties = 0;
+  for (int way : {-stride_, -1, 1, stride_}) {
+    const uint64_t is_empty = colour_[point + way] == kEmpty;
+    liberties += kLiberties[point + way] & -is_empty;
+  }
+  return liberties;
 }
 
 // Adds a stone to the chains of those left of it and above it, which it may join.
-inline void GoBoard::AddStone(int point, Liberties liberties) {
+inline void GoBoard::AddStone(int point) {
+  const Liberties liberties = LibertiesOf(point);
   const uint8_t colour = colour_[point];
   const int left = point - 1, above = point - stride_;
   const bool joins_left = colour_[left] == colour, joins_above = colour_[above] == colour;
@@ -206,22 +224,17 @@ inline void GoBoard::Take(int chain) {
     stone = next_[stone];
   } while (stone != chain);
   for (int i = begin; i < num_taken_; ++i) {
-    for (int way : ways_) chains_[chain_[taken_[i] + way]].liberties += LibertyAt(taken_[i]);
+    for (int way : ways_) chains_[chain_[taken_[i] + way]].liberties += kLiberties[taken_[i]];
   }
 }
 
 inline void GoBoard::Play(int point, Colour colour) {
   num_taken_ = 0;
   colour_[point] = colour;
-  Liberties liberties = 0;
-  for (int way : ways_) {
-    const int next = point + way;
-    chains_[chain_[next]].liberties -= LibertyAt(point);
-    if (colour_[next] == kEmpty) liberties += LibertyAt(next);
-  }
+  for (int way : ways_) chains_[chain_[point + way]].liberties -= kLiberties[point];
   const uint64_t key = KeyOf(point, colour);
   hash_ ^= key;
-  StartChain(point, key, liberties);
+  StartChain(point, key, LibertiesOf(point));
   for (int way : ways_) {
     if (colour_[point + way] == colour) Join(chain_[point + way], chain_[point]);
   }
@@ -233,12 +246,7 @@ inline void GoBoard::Play(int point, Colour colour) {
 }
 
 inline int GoBoard::ListEmpty(uint16_t* points) const {
-  int count = 0;
-  for (int point = stride_ + 1; point < NumPoints() - stride_; ++point) {
-    points[count] = static_cast<uint16_t>(point);
-    count += colour_[point] == kEmpty;
-  }
-  return count;
+  return List([this](int point) { return colour_[point] == kEmpty; }, points);
 }
 
 inline GoBoard::Try GoBoard::TryAt(int point, Colour colour) const {
@@ -269,8 +277,11 @@ inline void GoBoard::SidesOf(Colour colour, uint8_t* sides) const {
   for (int point = 0; point < points; ++point) {
     gives[point] = (colour_[point] == colour) | (colour_[point] == kEmpty);
   }
-  for (int chain = stride_ + 1; chain < points; ++chain) {
-    if (chain_[chain] != chain || !AreOne(chains_[chain].liberties)) continue;
+  uint16_t chains[kMaxPoints];
+  const int count = List([this](int point) { return chain_[point] == point; }, chains);
+  for (int i = 0; i < count; ++i) {
+    const int chain = chains[i];
+    if (!AreOne(chains_[chain].liberties)) continue;
     const Side side = colour_[chain] == colour ? kConnects : kIsTaken;
     int stone = chain;
     do {
