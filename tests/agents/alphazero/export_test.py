@@ -30,7 +30,7 @@ def test_the_saved_search_is_the_policys_own(tmp_path):
         **observation,
         "state": tf.fill(observation["state"].shape, tf.constant(255, tf.uint8)),
     }
-    with pytest.raises(UserError, match="state is not one of connect_four's"):
+    with pytest.raises(UserError, match="state is not one of connect_four"):
         saved.step(garbage, state, tf.constant([1, 2]))
 
 
