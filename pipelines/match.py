@@ -1,6 +1,6 @@
-"""Plays a board game with a policy that a run has saved, against a player from OpenSpiel.
+"""Plays a board game with a policy that a run has saved, against another player.
 
-python pipelines/match.py --logdir=DIR --opponent=random|mcts|perfect [--simulations=100]
+python pipelines/match.py --logdir=DIR --opponent=random|mcts|perfect|uct [--simulations=100]
     [--policy=best|last] [--num_simulations=N] [--games=100] [--seed=N]
 
 Prints one line of JSON and one in words: wins, draws and losses from each seat and in all, the
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from pipelines.environments.opponents import OPPONENTS
+from pipelines.environments.opponents import OPPONENTS_BY_RULES as OPPONENTS
 from pipelines.serving import saved_run
 from pipelines.system import command_line
 from pipelines.system.errors import UserError
@@ -28,7 +28,7 @@ from pipelines.system.paths import PathParser
 
 if TYPE_CHECKING:
     from agents.actor import Actor
-    from pipelines.environments.board_game import BoardGame
+    from pipelines.environments.two_players import TwoPlayerGame
 
 # Games that are played side by side, so that a batch of searches costs little more than one.
 MAX_SIDE_BY_SIDE = 64
@@ -51,7 +51,7 @@ _NUM_SIMULATIONS = flags.DEFINE_integer(
 )
 _OPPONENT = flags.DEFINE_enum("opponent", None, OPPONENTS, "The other player.", flag_values=_FLAGS)
 _SIMULATIONS = flags.DEFINE_integer(
-    "simulations", 100, "Of each move of mcts.", lower_bound=1, flag_values=_FLAGS
+    "simulations", 100, "Of each move of mcts and uct.", lower_bound=1, flag_values=_FLAGS
 )
 _GAMES = flags.DEFINE_integer(
     "games", 100, "Games to play, an even number.", lower_bound=2, flag_values=_FLAGS
@@ -67,7 +67,7 @@ def main(argv: list[str]) -> int:
 
 
 def play_match(
-    make_game: Callable[[int], BoardGame],
+    make_game: Callable[[int], TwoPlayerGame],
     make_actor: Callable[[int, int], Actor],
     games: int,
     seed: int,
@@ -134,7 +134,7 @@ def _match() -> None:
             f"--games is '{_GAMES.value}'; expected an even number, half from each seat"
         )
     outcomes, environment = _play(directory)
-    simulations = _SIMULATIONS.value if _OPPONENT.value == "mcts" else None
+    simulations = _SIMULATIONS.value if _OPPONENT.value in ("mcts", "uct") else None
     result = {
         "environment": environment,
         "opponent": _OPPONENT.value,
@@ -152,15 +152,15 @@ def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:
     """Returns what `play_match` does, and the environment's name."""
     from agents.actor import Actor
     from pipelines.configuration import experiment
-    from pipelines.environments.board_game import BoardGame
+    from pipelines.environments.two_players import TwoPlayerGame
     from pipelines.serving.export import SavedPolicy
 
     described = experiment.parse_saved(_LOGDIR.value)
     environment = described.environment(seed=0)
-    if not isinstance(environment, BoardGame):
+    if not isinstance(environment, TwoPlayerGame):
         raise UserError(f"the run's environment is {environment.name}; expected a board game")
 
-    def make_game(seed: int) -> BoardGame:
+    def make_game(seed: int) -> TwoPlayerGame:
         return described.environment(
             seed=seed,
             opponent=_OPPONENT.value,
