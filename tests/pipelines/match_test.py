@@ -203,10 +203,10 @@ def test_what_the_run_bound_for_its_opponent_is_overridden(logdir, tmp_path, cap
     ("arguments", "line"),
     [
         (["--opponent=random"], "--logdir is missing; expected the log directory of a run"),
-        (["--logdir=DIR"], "--opponent is missing; expected one of random, mcts, perfect"),
+        (["--logdir=DIR"], "--opponent is missing; expected one of random, mcts, perfect, uct"),
         (
             ["--logdir=DIR", "--opponent=stockfish"],
-            "--opponent is 'stockfish'; expected one of random, mcts, perfect",
+            "--opponent is 'stockfish'; expected one of random, mcts, perfect, uct",
         ),
         (
             ["--logdir=DIR", "--opponent=perfect"],
