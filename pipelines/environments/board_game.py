@@ -39,6 +39,7 @@ class BoardGame(dm_env.Environment):
 
     Attributes:
       name: 'open_spiel/' and the game.
+      game_name: one of `LAYOUTS`.
       players: who move in turns through `step`: 2 in self-play, else 1.
       seat: the learner's in the present game: 0, it moves first, or 1. Self-play: no meaning.
       state: OpenSpiel's, of the game in progress; not to be changed.
@@ -62,9 +63,11 @@ class BoardGame(dm_env.Environment):
         self.players = 2 if opponent is None else 1
         self._history, self._max_moves = history, max_moves
         self._random_opening = random_opening
-        self._layout = LAYOUTS[game.get_type().short_name]
+        self.game_name = game.get_type().short_name
+        self._layout = LAYOUTS[self.game_name]
         # OpenSpiel's number of who moves first, which is not 0 in chess.
         self._first = self.state.current_player()
+        self._second_begins = False
         self._generator = np.random.Generator(np.random.PCG64(seed))
         self._next_seat = seed % 2
         self._reset_next_step = True
@@ -101,6 +104,17 @@ class BoardGame(dm_env.Environment):
         self._reset_next_step = True
         reward = np.float32(self._outcome(mover))
         return dm_env.TimeStep(dm_env.StepType.LAST, reward, np.float32(0), self._observe())
+
+    def set_up(self, text: str) -> dm_env.TimeStep:
+        """Starts a game of self-play from a position in OpenSpiel's words, such as chess's FEN.
+
+        The text is to be right: what OpenSpiel does with another is its own affair.
+        """
+        self._reset_next_step = False
+        self.state = self._game.new_initial_state(text)
+        self._second_begins = self.state.current_player() != self._first
+        self._positions = [self._planes()]
+        return dm_env.restart(self._observe())
 
     def observation_spec(self) -> dict[str, specs.Array]:
         """`board`, float32 [H, W, planes] in [0, 1], and `legal_actions`, bool [A]."""
@@ -147,6 +161,7 @@ class BoardGame(dm_env.Environment):
         """Sets up the board and plays the random opening; one that ends the game is played anew."""
         while True:
             self.state = self._game.new_initial_state()
+            self._second_begins = False
             self._positions = [self._planes()]
             for _ in range(self._generator.integers(self._random_opening + 1)):
                 if self._over():
@@ -157,7 +172,7 @@ class BoardGame(dm_env.Environment):
 
     def _turn(self) -> int:
         """Whose turn it is, or would be if the game were not over: 0, the first player, or 1."""
-        return self.state.move_number() % 2
+        return (self.state.move_number() + self._second_begins) % 2
 
     def _over(self) -> bool:
         return self.state.is_terminal() or self.state.move_number() >= self._max_moves
