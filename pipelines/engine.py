@@ -11,26 +11,30 @@ command line ends with one line and status 2; a bad command gets the protocol's 
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from absl import flags
 
+from pipelines.engines import console
 from pipelines.serving import saved_run
 from pipelines.system import command_line
 from pipelines.system.errors import UserError
 from pipelines.system.paths import PathParser
 
 if TYPE_CHECKING:
-    from pipelines.engines.console import Protocol
+    from pipelines.engines.player import Player
+    from pipelines.engines.uci_options import Options
+    from pipelines.engines.uci_player import UciPlayer
+
+_GAMES = {"gtp": "go", "uci": "chess", "usi": "shogi"}
 
 _FLAGS = flags.FlagValues()
 _LOGDIR = flags.DEFINE(PathParser(), "logdir", None, "Of the run.", flag_values=_FLAGS)
 _POLICY = flags.DEFINE_enum(
     "policy", "best", ["best", "last"], "Which of its policies.", flag_values=_FLAGS
 )
-_PROTOCOL = flags.DEFINE_enum(
-    "protocol", None, ["gtp", "uci", "usi"], "That is spoken.", flag_values=_FLAGS
-)
+_PROTOCOL = flags.DEFINE_enum("protocol", None, list(_GAMES), "That is spoken.", flag_values=_FLAGS)
 _NUM_SIMULATIONS = flags.DEFINE_integer(
     "num_simulations",
     None,
@@ -55,21 +59,40 @@ def main(argv: list[str]) -> int:
 
 
 def _play() -> None:
-    directory = saved_run.find_policy(_LOGDIR.value, _POLICY.value)
+    saved_run.find_policy(_LOGDIR.value, _POLICY.value)
     if _PROTOCOL.value is None:
         raise UserError("--protocol is missing; expected one of gtp, uci, usi")
 
-    def make(write: Any) -> Protocol:
+    if _RESIGN_BELOW.value is not None and _PROTOCOL.value != "gtp":
+        raise UserError(f"--resign_below has no meaning with --protocol={_PROTOCOL.value}")
+    console.serve(_gtp if _PROTOCOL.value == "gtp" else _uci)
+
+
+def _gtp(write: Callable[[str], None]) -> console.Protocol:
+    from pipelines.engines import making
+    from pipelines.engines.gtp import Gtp
+
+    return Gtp(making.go_player(_player(), _LOGDIR.value, _RESIGN_BELOW.value), write)
+
+
+def _uci(write: Callable[[str], None]) -> console.Protocol:
+    """Says who it is before TensorFlow is there: programs do not wait long for that."""
+    from pipelines.engines import uci
+
+    def load(options: Options) -> UciPlayer:
         from pipelines.engines import making
 
-        player = making.player(
-            _LOGDIR.value, directory, _PROTOCOL.value, _NUM_SIMULATIONS.value, _SEED.value
-        )
-        return making.protocol(_PROTOCOL.value, player, _RESIGN_BELOW.value, write)
+        return making.uci_player(_player(), _LOGDIR.value, options)
 
-    from pipelines.engines import console
+    return uci.Uci(uci.UCI if _PROTOCOL.value == "uci" else uci.USI, load, write)
 
-    console.serve(make)
+
+def _player() -> Player:
+    from pipelines.engines import making
+
+    directory = saved_run.find_policy(_LOGDIR.value, _POLICY.value)
+    game = _GAMES[_PROTOCOL.value]
+    return making.player_of(_LOGDIR.value, directory, game, _NUM_SIMULATIONS.value, _SEED.value)
 
 
 if __name__ == "__main__":

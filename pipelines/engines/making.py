@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from typing import Any
 
 from pipelines.configuration import experiment
-from pipelines.engines.console import Protocol
 from pipelines.engines.go_game import GoGame
 from pipelines.engines.go_player import GoPlayer
-from pipelines.engines.gtp import Gtp
 from pipelines.engines.player import Player
+from pipelines.engines.uci_options import Options
+from pipelines.engines.uci_player import UciPlayer
 from pipelines.serving import saved_run
 from pipelines.serving.export import SavedPolicy
 from pipelines.system.errors import UserError
-
-GAMES = {"gtp": "go", "uci": "chess", "usi": "shogi"}
 
 # OpenSpiel ends a game of Go as a draw after 2 N² moves, which programs do not know of.
 _LONGEST_GAME = 100_000
 
 
-def player(
+def player_of(
     logdir: str,
     directory: str | os.PathLike[str],
-    protocol: str,
+    game: str,
     simulations: int | None = None,
     seed: int = 0,
 ) -> Player:
@@ -34,7 +31,7 @@ def player(
     Args:
       logdir: of the run that saved it.
       directory: of the SavedModel.
-      protocol: one of `GAMES`, whose game it has to play.
+      game: that it has to play.
       simulations: of a move; None: the policy's own.
       seed: of its randomness.
 
@@ -42,11 +39,8 @@ def player(
       UserError: it plays another game, or cannot be read.
     """
     environment = self_play(logdir)
-    if environment.game_name != GAMES[protocol]:
-        raise UserError(
-            f"--protocol={protocol} plays {GAMES[protocol]}; the run's environment is "
-            f"{environment.name}"
-        )
+    if environment.game_name != game:
+        raise UserError(f"expected a policy that plays {game}; {logdir} is {environment.name}")
     policy = SavedPolicy(directory)
     saved_run.check_observation(policy, environment.observation_spec(), environment.name)
     made = Player(policy, environment, simulations, seed)
@@ -64,18 +58,30 @@ def self_play(logdir: str) -> Any:
     environment = described.environment(seed=0)
     if not hasattr(environment, "game_name"):
         raise UserError(f"the run's environment is {environment.name}; expected a board game")
-    settings: dict[str, Any] = {"opponent": None, "random_opening": 0}
-    if environment.game_name == "go" and hasattr(environment, "state"):
-        # Game and limit are those of the run but for the end.
+    # Programs know of no last move but the rules' own.
+    settings: dict[str, Any] = {"opponent": None, "random_opening": 0, "max_moves": None}
+    if environment.game_name == "go":
         options = environment.state.get_game().get_parameters()
         text = f"go(board_size={options['board_size']},komi={options['komi']}"
-        settings |= {"game": f"{text},max_game_length={_LONGEST_GAME})", "max_moves": None}
-    return described.environment(seed=0, **settings)
+        settings["game"] = f"{text},max_game_length={_LONGEST_GAME})"
+    made = described.environment(seed=0, **settings)
+    made.name = environment.name
+    return made
 
 
-def protocol(
-    name: str, player: Player, resign_below: float | None, write: Callable[[str], None]
-) -> Protocol:
-    """Makes the handler of `name`, one of `GAMES`."""
+def komi_of(environment: Any) -> float:
+    """The komi of a game of Go; 0 of any other."""
+    if environment.game_name != "go":
+        return 0.0
+    return float(environment.state.get_game().get_parameters()["komi"])
+
+
+def go_player(player: Player, logdir: str, resign_below: float | None) -> GoPlayer:
+    """The player with the board and the komi of the run in `logdir`."""
     size = round((player.num_actions - 1) ** 0.5)
-    return Gtp(GoPlayer(player, GoGame(size, 7.5), resign_below), write)
+    return GoPlayer(player, GoGame(size, komi_of(self_play(logdir))), resign_below)
+
+
+def uci_player(player: Player, logdir: str, options: Options) -> UciPlayer:
+    """The player with the rules of the run in `logdir`."""
+    return UciPlayer(player, self_play(logdir).state.get_game(), options)

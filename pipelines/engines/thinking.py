@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 T = TypeVar("T")
 
 # A search that is stopped before its first result waits so long for it, in seconds.
-_GRACE = 0.06
+_GRACE = 0.03
 
 
 class Limits(NamedTuple):
@@ -40,7 +40,7 @@ class Thinking(Generic[T]):
       limits: of the time.
       on_found: called with each result, before `on_answer`.
       on_answer: called once, in another thread, with the last result, or None: there was no time
-        for any, or `error` says why.
+        for any; and with `error`.
 
     Attributes:
       error: what has ended the searches; None: nothing.
@@ -52,7 +52,7 @@ class Thinking(Generic[T]):
         counts: Iterable[int],
         limits: Limits,
         on_found: Callable[[T], None] = lambda found: None,
-        on_answer: Callable[[T | None], None] = lambda found: None,
+        on_answer: Callable[[T | None, Exception | None], None] = lambda found, error: None,
     ) -> None:
         self.error: Exception | None = None
         self._deepen, self._counts = deepen, counts
@@ -92,13 +92,13 @@ class Thinking(Generic[T]):
 
     def _work(self) -> None:
         try:
-            size, seconds = 0, 0.0
+            done: list[tuple[int, float]] = []
             for count in self._counts:
-                if self._too_long(seconds * count / size if size else 0.0):
+                if self._too_long(_expected_seconds(count, done)):
                     break
                 start = time.monotonic()
                 found = self._deepen(count)
-                size, seconds = count, time.monotonic() - start
+                done.append((count, time.monotonic() - start))
                 self._publish(found)
         except Exception as error:  # Of whatever kind; whoever waits has to hear of it.
             self.error = error
@@ -124,7 +124,7 @@ class Thinking(Generic[T]):
             while (seconds := self._seconds_left()) > 0:
                 self._changed.wait(None if seconds == math.inf else seconds)
             self._answered = True
-            self._on_answer(self._latest)
+            self._on_answer(self._latest, self.error)
 
     def _seconds_left(self) -> float:
         """Until it has to answer, as far as is known."""
@@ -137,6 +137,17 @@ class Thinking(Generic[T]):
         if self._done:
             return 0.0
         return self._began + limits.hard - now
+
+
+def _expected_seconds(count: int, done: Sequence[tuple[int, float]]) -> float:
+    """Of a search of so many simulations, by the sizes and seconds of those before.
+
+    Sizes cost what the last two differ by; of one alone it is not known what was its overhead.
+    """
+    if len(done) < 2:
+        return sum(seconds for _, seconds in done)
+    (less, before), (more, last) = done[-2:]
+    return last + max(last - before, 0.0) * (count - more) / (more - less)
 
 
 def growing(most: int) -> list[int]:

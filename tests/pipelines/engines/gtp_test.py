@@ -18,7 +18,7 @@ SIZE = 7
 def player(tmp_path_factory):
     logdir = tmp_path_factory.mktemp("runs") / "go"
     save_run(logdir, f"board_game.game = 'go(board_size={SIZE})'")
-    return make_player(logdir, "gtp")
+    return make_player(logdir, "go")
 
 
 class Session:

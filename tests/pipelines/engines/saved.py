@@ -30,5 +30,5 @@ def save_run(logdir: pathlib.Path, *bindings: str) -> pathlib.Path:
     return logdir
 
 
-def make_player(logdir: pathlib.Path, protocol: str, simulations: int | None = None) -> Player:
-    return making.player(str(logdir), logdir / "policy" / "best", protocol, simulations)
+def make_player(logdir: pathlib.Path, game: str, simulations: int | None = None) -> Player:
+    return making.player_of(str(logdir), logdir / "policy" / "best", game, simulations)

@@ -24,7 +24,11 @@ class Searches:
         return count
 
     def think(self, counts, limits: Limits) -> Thinking:
-        return Thinking(self, counts, limits, self.found.append, self.answers.append)
+        return Thinking(self, counts, limits, self.found.append, self.answer)
+
+    def answer(self, found: int | None, error: Exception | None) -> None:
+        assert error is None
+        self.answers.append(found)
 
 
 def test_a_stop_does_not_wait_for_the_search_that_runs():
