@@ -1,7 +1,8 @@
 """Plays a board game with a policy that a run has saved, against other players.
 
 python pipelines/match.py --logdir=DIR --opponent=PLAYER [--games=100] [--policy=best|last]
-    [--num_simulations=N] [--simulations=100] [--seed=N] [--record=FILE.sgf|.pgn|.txt]
+    [--num_simulations=N] [--simulations=100] [--seed=N] [--opening=0]
+    [--record=FILE.sgf|.pgn|.txt]
 python pipelines/match.py --logdir=DIR --player=PLAYER --player=PLAYER ... [--games=100] ...
 
 A PLAYER is random; mcts or mcts:N, OpenSpiel's tree search; perfect; simulations:N, the run's own
@@ -75,6 +76,14 @@ _RECORD = flags.DEFINE(
     "record",
     None,
     "The games, as SGF (Go), PGN (chess) or lists of moves (.txt).",
+    flag_values=_FLAGS,
+)
+_OPENING = flags.DEFINE_integer(
+    "opening",
+    0,
+    "Random moves that open each game, an even number, the same in a game from each seat: players "
+    "that always answer alike play one game again and again without.",
+    lower_bound=0,
     flag_values=_FLAGS,
 )
 _SECONDS = flags.DEFINE_float(
@@ -158,12 +167,14 @@ def _match() -> None:
         raise UserError(
             f"--games is '{_GAMES.value}'; expected an even number, half from each seat"
         )
+    if _OPENING.value % 2:
+        raise UserError(f"--opening is '{_OPENING.value}'; expected an even number")
     if _PLAYERS.value:
         _rate(_PLAYERS.value)
         return
     if _OPPONENT.value is None:
         raise UserError(f"--opponent is missing; expected one of {', '.join(OPPONENTS)}, ...")
-    if _OPPONENT.value in OPPONENTS and _RECORD.value is None:
+    if _OPPONENT.value in OPPONENTS and _RECORD.value is None and not _OPENING.value:
         outcomes, environment = _play(directory)
     else:
         outcomes, environment = _play_in_arena()
@@ -238,6 +249,7 @@ def _roster() -> Roster:
             seconds=_SECONDS.value,
             uci_go=_UCI_GO.value,
             uci_options=[(name, value) for name, _, value in options],
+            opening=_OPENING.value,
         )
     )
 

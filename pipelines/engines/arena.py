@@ -11,6 +11,7 @@ import numpy as np
 from pipelines.engines.go_board import IllegalMove
 from pipelines.engines.go_game import GoGame
 from pipelines.engines.go_notation import score_text
+from pipelines.system.errors import UserError
 
 # Both players' moves; so many times the points of the board, then the areas count as they are.
 _LONGEST_GO = 3
@@ -50,6 +51,18 @@ class Game:
         self.result: Result | None = None
         self._timestep = environment.reset()
         self.go = GoGame(_go_size(environment), komi) if self.name == "go" else None
+
+    def open(self, moves: int, generator: np.random.Generator) -> None:
+        """Plays so many random moves, in Go none of them a pass, that do not end the game."""
+        for _ in range(moves):
+            legal = self.legal()
+            if self.go is not None:
+                legal[self.go.size**2] = False
+            choices = np.flatnonzero(legal)
+            if len(choices):
+                self.play(int(generator.choice(choices)))
+            if self.result is not None or not len(choices):
+                raise UserError(f"an opening of {moves} moves ends a game of {self.name}")
 
     @property
     def turn(self) -> int:
@@ -127,7 +140,7 @@ class Contestant(abc.ABC):
 def play(
     first: Contestant,
     second: Contestant,
-    make_game: Callable[[int], Game],
+    make_game: Callable[[int, int], Game],
     games: int,
     on_end: Callable[[Game, Sequence[Contestant]], None] = lambda game, players: None,
 ) -> list[list[float]]:
@@ -135,7 +148,8 @@ def play(
 
     Args:
       first, second: the players.
-      make_game: from its slot.
+      make_game: from its slot and its number, 0 to games / 2 - 1: two games, one from each seat,
+        have the same, so that both players get the same opening.
       games: an even number.
       on_end: called with each game that has ended, and its players as they moved.
 
@@ -148,7 +162,7 @@ def play(
         players = (first, second) if seat == 0 else (second, first)
         for start in range(0, games // 2, side_by_side):
             count = min(side_by_side, games // 2 - start)
-            batch = [make_game(slot) for slot in range(count)]
+            batch = [make_game(slot, start + slot) for slot in range(count)]
             for ended in _play_batch(players, batch):
                 outcomes[seat].append(ended.result.outcome if seat == 0 else -ended.result.outcome)
                 on_end(ended, players)

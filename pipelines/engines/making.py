@@ -58,9 +58,10 @@ def self_play(logdir: str) -> Any:
     environment = described.environment(seed=0)
     if not hasattr(environment, "game_name"):
         raise UserError(f"the run's environment is {environment.name}; expected a board game")
-    # Programs know of no last move but the rules' own.
-    settings: dict[str, Any] = {"opponent": None, "random_opening": 0, "max_moves": None}
-    if environment.game_name == "go":
+    settings: dict[str, Any] = {"opponent": None, "random_opening": 0}
+    if openspiel := hasattr(environment, "state"):
+        settings["max_moves"] = None  # Programs know of no last move but the rules' own.
+    if openspiel and environment.game_name == "go":
         options = environment.state.get_game().get_parameters()
         text = f"go(board_size={options['board_size']},komi={options['komi']}"
         settings["game"] = f"{text},max_game_length={_LONGEST_GAME})"

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
+
+import numpy as np
 
 from pipelines.engines import making
 from pipelines.engines.arena import Contestant, Game
@@ -39,6 +41,7 @@ class Settings(NamedTuple):
       seconds: that a program's answer may take.
       uci_go: what UCI programs are told after `go`.
       uci_options: their options, names and values.
+      opening: random moves that open each game.
     """
 
     logdir: str
@@ -48,6 +51,7 @@ class Settings(NamedTuple):
     seconds: float = 60.0
     uci_go: str = "movetime 100"
     uci_options: Sequence[tuple[str, str]] = ()
+    opening: int = 0
 
 
 class Roster:
@@ -65,10 +69,15 @@ class Roster:
         self._num_actions = environment.observation_spec()["legal_actions"].shape[0]
         self._komi = making.komi_of(environment)
         self._players: dict[str, Player] = {}
+        self._environments: dict[int, Any] = {}
 
-    def make_game(self, slot: int) -> Game:
-        """A new game for the arena."""
-        return Game(self._make_environment(), slot, self._komi)
+    def make_game(self, slot: int, number: int) -> Game:
+        """A new game for the arena, see `arena.play`."""
+        if slot not in self._environments:
+            self._environments[slot] = self._make_environment()
+        game = Game(self._environments[slot], slot, self._komi)
+        game.open(self._settings.opening, np.random.default_rng([self._settings.seed, number]))
+        return game
 
     def make(self, name: str) -> Contestant:
         """Makes the player of that name, see `EXPECTED`.

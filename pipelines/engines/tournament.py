@@ -14,7 +14,7 @@ from pipelines.evaluation import ratings
 
 def play_all(
     contestants: Sequence[Contestant],
-    make_game: Callable[[int], Game],
+    make_game: Callable[[int, int], Game],
     games: int,
     on_end: Callable[[Game, Sequence[Contestant]], None],
     on_pair: Callable[[Contestant, Contestant, float], None] = lambda a, b, score: None,
@@ -23,7 +23,7 @@ def play_all(
 
     Args:
       contestants: n of them.
-      make_game: from its slot.
+      make_game: see `arena.play`.
       games: of each pair, an even number, half from each seat.
       on_end: called with each game that has ended, and its players as they moved.
       on_pair: called with each pair, and what the first has scored, in points.
