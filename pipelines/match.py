@@ -6,7 +6,7 @@ python pipelines/match.py --logdir=DIR --opponent=PLAYER [--games=100] [--policy
 python pipelines/match.py --logdir=DIR --player=PLAYER --player=PLAYER ... [--games=100] ...
 
 A PLAYER is random; mcts or mcts:N, OpenSpiel's tree search; perfect; simulations:N, the run's own
-policy with so many; policy:DIR or policy:DIR@N, another run's; 'gtp:gnugo --mode gtp --level 1' and
+policy with so many; policy:RUN or policy:RUN@N, another run's; 'gtp:gnugo --mode gtp --level 1' and
 'uci:stockfish', programs.
 
 A match prints one line of JSON and one in words: wins, draws and losses from each seat and in all,
@@ -173,7 +173,7 @@ def _match() -> None:
         _rate(_PLAYERS.value)
         return
     if _OPPONENT.value is None:
-        raise UserError(f"--opponent is missing; expected one of {', '.join(OPPONENTS)}, ...")
+        raise UserError("--opponent is missing; expected a player, such as random, see --help")
     if _OPPONENT.value in OPPONENTS and _RECORD.value is None and not _OPENING.value:
         outcomes, environment = _play(directory)
     else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,8 +16,8 @@ from pipelines.engines.go_notation import point_of, vertex_of
 from pipelines.engines.player import Player, Position
 from pipelines.environments.opponents import Opponent
 
-# Processes side by side; more would only share the processors.
-_MOST_PROGRAMS = 4
+# Processes of a program side by side: more would only share the processors.
+_MOST_PROGRAMS = min(8, os.cpu_count() or 1)
 
 
 class PolicyContestant(Contestant):

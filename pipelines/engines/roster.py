@@ -25,7 +25,7 @@ from pipelines.system.errors import UserError
 PROGRAMS = {"gtp": "go", "uci": "chess"}
 
 EXPECTED = (
-    "one of random, mcts:SIMULATIONS, perfect, policy:DIR, policy:DIR@SIMULATIONS, "
+    "one of random, mcts:SIMULATIONS, perfect, policy:RUN, policy:RUN@SIMULATIONS, "
     "simulations:N, gtp:COMMAND, uci:COMMAND"
 )
 

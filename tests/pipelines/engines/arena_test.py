@@ -107,14 +107,18 @@ def roster(logdir, **settings) -> Roster:
     return Roster(Settings(str(logdir), "best", 0, **settings))
 
 
+@pytest.fixture(scope="module")
+def players(logdir):
+    return roster(logdir, opening=2)
+
+
 def engine(logdir) -> str:
     """Our own engine.py as a program."""
     words = [sys.executable, "pipelines/engine.py", f"--logdir={logdir}", "--protocol=gtp"]
     return shlex.join(words)
 
 
-def test_policies_players_and_programs_meet(logdir, tmp_path):
-    players = roster(logdir, opening=2)
+def test_policies_players_and_programs_meet(players, logdir, tmp_path):
     path = tmp_path / "games.sgf"
     record = Record(str(path), "go", "a match")
     names = [f"gtp:{engine(logdir)}", "simulations:2", "random", "mcts:3"]
@@ -134,10 +138,9 @@ def test_policies_players_and_programs_meet(logdir, tmp_path):
     assert all(name in table(rows, True) for name in names)
 
 
-def test_equal_seeds_give_equal_games(logdir, tmp_path):
+def test_equal_seeds_give_equal_games(players, tmp_path):
     texts = []
     for run in range(2):
-        players = roster(logdir, opening=2)
         record = Record(str(tmp_path / f"{run}.txt"), "go", "")
         pair = [players.make("simulations:3"), players.make("random")]
         arena.play(*pair, players.make_game, 4, record.add)
@@ -158,9 +161,9 @@ def test_equal_seeds_give_equal_games(logdir, tmp_path):
         ("policy:/nowhere", "no run in '/nowhere'"),
     ],
 )
-def test_a_wrong_player_is_one_line(logdir, name, line):
+def test_a_wrong_player_is_one_line(players, name, line):
     with pytest.raises(UserError) as error:
-        roster(logdir).make(name)
+        players.make(name)
     assert str(error.value).startswith(line)
 
 
