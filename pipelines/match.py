@@ -3,7 +3,8 @@
 python pipelines/match.py --logdir=DIR --opponent=PLAYER [--games=100] [--policy=best|last]
     [--num_simulations=N] [--simulations=100] [--seed=N] [--opening=0]
     [--record=FILE.sgf|.pgn|.txt]
-python pipelines/match.py --logdir=DIR --player=PLAYER --player=PLAYER ... [--games=100] ...
+python pipelines/match.py --logdir=DIR --player=PLAYER --player=PLAYER ... [--games=100]
+    [--figure=FILE.png] ...
 
 A PLAYER is random; mcts or mcts:N, OpenSpiel's tree search; perfect; simulations:N, the run's own
 policy with so many; policy:RUN or policy:RUN@N, another run's; 'gtp:gnugo --mode gtp --level 1' and
@@ -77,6 +78,9 @@ _RECORD = flags.DEFINE(
     None,
     "The games, as SGF (Go), PGN (chess) or lists of moves (.txt).",
     flag_values=_FLAGS,
+)
+_FIGURE = flags.DEFINE(
+    PathParser(), "figure", None, "PNG of the ratings, over simulations.", flag_values=_FLAGS
 )
 _OPENING = flags.DEFINE_integer(
     "opening",
@@ -194,6 +198,8 @@ def _match() -> None:
 
 def _rate(names: Sequence[str]) -> None:
     """Plays all against all, and prints their ratings."""
+    if _FIGURE.value is not None and not _FIGURE.value.endswith(".png"):
+        raise UserError(f"--figure is '{_FIGURE.value}'; expected a file name that ends in .png")
     if len(names) < 2:
         raise UserError(f"--player is '{names[0]}' alone; expected two or more, or --opponent")
     from pipelines.engines import tournament
@@ -212,6 +218,10 @@ def _rate(names: Sequence[str]) -> None:
     result = {"environment": roster.environment_name, "ratings": rows, "points": points.tolist()}
     print(json.dumps({**result, "players": list(names), "regularised": fitted.regularised}))
     print(tournament.table(rows, fitted.regularised))
+    if _FIGURE.value is not None:
+        from pipelines.evaluation import rating_figure
+
+        rating_figure.draw(_FIGURE.value, rows, roster.environment_name)
 
 
 def _tell_pair(first: Contestant, second: Contestant, points: float) -> None:

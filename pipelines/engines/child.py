@@ -16,6 +16,8 @@ import time
 from pipelines.system.errors import UserError, first_line
 
 _SECONDS_TO_QUIT = 2.0
+# Programs load what they need before they answer for the first time.
+_SECONDS_TO_START = 120.0
 
 
 def check_program(command: str) -> None:
@@ -36,14 +38,18 @@ class Child:
     Args:
       command: as one types it into a shell; no shell sees it.
       seconds: that an answer may take.
+      seconds_to_start: that the first answer may take, if that is more.
 
     Raises:
       UserError: it cannot be started, and later: it ended, was silent for too long. The one line
         names it.
     """
 
-    def __init__(self, command: str, seconds: float) -> None:
-        self.command, self._seconds = command, seconds
+    def __init__(
+        self, command: str, seconds: float, seconds_to_start: float = _SECONDS_TO_START
+    ) -> None:
+        self.command, self._answered = command, False
+        self._seconds, self._seconds_to_start = seconds, seconds_to_start
         self._lines: queue.Queue[str | None] = queue.Queue()
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115
         try:
@@ -82,16 +88,19 @@ class Child:
             line = self._lines.get(timeout=max(deadline - time.monotonic(), 0.0))
         except queue.Empty:
             raise UserError(
-                f"program '{self.command}' has not answered '{said}' in {self._seconds:g} seconds"
+                f"program '{self.command}' has not answered '{said}' in time "
+                f"({self._seconds:g} seconds)"
             ) from None
         if line is None:
             self._lines.put(None)  # It stays gone.
             raise self._gone(said)
+        self._answered = True
         return line.rstrip("\r\n")
 
     def deadline(self) -> float:
-        """Until when an answer to what is said now may come."""
-        return time.monotonic() + self._seconds
+        """Until when an answer to what is said now may come; the first one may take longer."""
+        seconds = self._seconds if self._answered else max(self._seconds, self._seconds_to_start)
+        return time.monotonic() + seconds
 
     def wrong(self, said: str, answer: str) -> UserError:
         """The error of an answer that does not fit."""

@@ -40,7 +40,9 @@ def player_of(
     """
     environment = self_play(logdir)
     if environment.game_name != game:
-        raise UserError(f"expected a policy that plays {game}; {logdir} is {environment.name}")
+        raise UserError(
+            f"expected a policy that plays {game}; the run in '{logdir}' plays {environment.name}"
+        )
     policy = SavedPolicy(directory)
     saved_run.check_observation(policy, environment.observation_spec(), environment.name)
     made = Player(policy, environment, simulations, seed)
@@ -70,17 +72,10 @@ def self_play(logdir: str) -> Any:
     return made
 
 
-def komi_of(environment: Any) -> float:
-    """The komi of a game of Go; 0 of any other."""
-    if environment.game_name != "go":
-        return 0.0
-    return float(environment.state.get_game().get_parameters()["komi"])
-
-
 def go_player(player: Player, logdir: str, resign_below: float | None) -> GoPlayer:
     """The player with the board and the komi of the run in `logdir`."""
     size = round((player.num_actions - 1) ** 0.5)
-    return GoPlayer(player, GoGame(size, komi_of(self_play(logdir))), resign_below)
+    return GoPlayer(player, GoGame(size, self_play(logdir).komi), resign_below)
 
 
 def uci_player(player: Player, logdir: str, options: Options) -> UciPlayer:

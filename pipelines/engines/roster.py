@@ -67,7 +67,7 @@ class Roster:
         environment = self._make_environment()
         self.game, self.environment_name = environment.game_name, environment.name
         self._num_actions = environment.observation_spec()["legal_actions"].shape[0]
-        self._komi = making.komi_of(environment)
+        self._komi = environment.komi
         self._players: dict[str, Player] = {}
         self._environments: dict[int, Any] = {}
 

@@ -40,6 +40,7 @@ class BoardGame(dm_env.Environment):
     Attributes:
       name: 'open_spiel/' and the game.
       game_name: one of `LAYOUTS`.
+      komi: of Go; 0 of other games.
       players: who move in turns through `step`: 2 in self-play, else 1.
       seat: the learner's in the present game: 0, it moves first, or 1. Self-play: no meaning.
       state: OpenSpiel's, of the game in progress; not to be changed.
@@ -64,6 +65,7 @@ class BoardGame(dm_env.Environment):
         self._history, self._max_moves = history, max_moves
         self._random_opening = random_opening
         self.game_name = game.get_type().short_name
+        self.komi = float(game.get_parameters().get("komi", 0.0))
         self._layout = LAYOUTS[self.game_name]
         # OpenSpiel's number of who moves first, which is not 0 in chess.
         self._first = self.state.current_player()

@@ -204,7 +204,13 @@ def test_players_are_rated_and_their_games_written(logdir, tmp_path, capfd):
     path = tmp_path / "games.txt"
     arguments = ("--player=mcts:40", "--player=random", f"--player=policy:{logdir}")
     status, out, error = run(
-        capfd, f"--logdir={logdir}", *arguments, "--games=12", "--opening=2", f"--record={path}"
+        capfd,
+        f"--logdir={logdir}",
+        *arguments,
+        "--games=12",
+        "--opening=2",
+        f"--record={path}",
+        f"--figure={tmp_path / 'ratings.png'}",
     )
     assert status == 0
     result = json.loads(out.splitlines()[0])
@@ -216,6 +222,7 @@ def test_players_are_rated_and_their_games_written(logdir, tmp_path, capfd):
     assert rows[0]["games"] == 24 and rows[0]["low"] < rows[0]["elo"] < rows[0]["high"]
     assert out.splitlines()[1].split() == ["player", "Elo", "95", "%", "interval", "games", "score"]
     assert f"mcts:40 against random: {points[0, 1]:g} of 12" in error
+    assert (tmp_path / "ratings.png").read_bytes()[1:4] == b"PNG"
     lines = path.read_text().splitlines()
     assert len(lines) == 36 and all(len(line.split("\t")) == 4 for line in lines)
 

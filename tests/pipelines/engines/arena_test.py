@@ -175,11 +175,12 @@ def program(script: str) -> str:
     ("script", "line"),
     [
         ("import sys; sys.exit('no book')", "has ended (status 1) at 'name': no book"),
-        ("import time; time.sleep(60)", "has not answered 'name' in 1 seconds"),
+        ("import time; time.sleep(60)", "has not answered 'name' in time (1 seconds)"),
     ],
 )
 def test_a_program_that_does_not_answer_is_named_and_ended(script, line):
-    child = Child(program(script), seconds=1 if "sleep" in script else 60)
+    seconds = 1 if "sleep" in script else 60
+    child = Child(program(script), seconds, seconds_to_start=seconds)
     with pytest.raises(UserError) as error:
         child.say("name")
         child.hear("name", child.deadline())
