@@ -229,7 +229,7 @@ setup(
     },
     # Not in a package: one named gin is the library that reads them.
     data_files=[("share/lookahead/gin", [str(path) for path in sorted(Path("gin").glob("*.gin"))])],
-    ext_modules=[native_ops("mcts"), native_ops("cem")],
+    ext_modules=[native_ops("mcts"), native_ops("cem"), native_ops("games")],
     cmdclass={"build_ext": BuildOps},
     python_requires="==3.11.*",  # The newest that TensorFlow 2.15 and dm-reverb 0.14 are built for.
     install_requires=REQUIREMENTS,

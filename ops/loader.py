@@ -78,15 +78,15 @@ def load_all() -> None:
             load(directory.name)
 
 
-def require(name: str) -> ModuleType:
-    """As `load`, for callers that named the backend.
+def require(name: str, wanted: str = "backend is 'native'") -> ModuleType:
+    """As `load`, for callers that cannot do without; `wanted` says what for.
 
     Raises:
       LibraryMissing: says why there is no library, and how to have it.
     """
     module, problem = _load(name)
     if module is None:
-        raise LibraryMissing(f"backend is 'native', but {problem}")
+        raise LibraryMissing(f"{wanted}, but {problem}")
     return module
 
 
@@ -107,12 +107,12 @@ def serves(name: str) -> bool:
     It does where the library is built and has kernels for the device that tensors go to by default,
     unless XLA is compiling or the graph has to run without the library (`portable`).
     """
-    if is_portable() or _compiling():
+    if is_portable() or compiling():
         return False
     return (not has_gpu() or has_cuda(name)) and load(name, warn=True) is not None
 
 
-def _compiling() -> bool:
+def compiling() -> bool:
     """Whether the graph being built is one that XLA must compile."""
     if tf.executing_eagerly():
         return False

@@ -1,6 +1,6 @@
 """Measures the parts that must be fast; one result a line.
 
-python pipelines/bench.py learn|act|cem|replay|mcts [--agent=planet] [--batch=N] [--repeats=N]
+python pipelines/bench.py learn|act|cem|replay|mcts|games [--agent=planet] [--batch=N] [--repeats=N]
     [--json] [--gin_bindings='PlaNetConfig.batch_size = 16' ...] [--shapes='B,A,N;...']
     [--backend=auto|native|tensorflow]
 
@@ -9,6 +9,7 @@ act     a step of the agent's policy, for --batch environments
 cem     a plan in the latent space of --size, for --batch beliefs
 replay  batches of real frames through table and dataset
 mcts    tree searches of --shapes over a tabular model
+games   rules of board games: a step, what is legal then and the planes
 
 Each figure is the median of several repeats after a warm-up, with the least and the greatest beside
 it. `matmul_gflops` is the machine's own rate on a large float32 matrix product, measured right
@@ -38,7 +39,7 @@ _BACKEND = flags.DEFINE_enum(
     "backend",
     "auto",
     ["auto", "native", "tensorflow"],
-    "Backend of `cem` and `mcts`.",
+    "Backend of `cem`, `mcts` and `games`.",
     flag_values=_FLAGS,
 )
 _SHAPES = flags.DEFINE_string(
@@ -60,7 +61,7 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
 )
 
 # Modules of pipelines/benchmarks: `run(settings)` yields results.
-BENCHMARKS = ("learn", "act", "cem", "replay", "mcts")
+BENCHMARKS = ("learn", "act", "cem", "replay", "mcts", "games")
 
 
 def main(argv: list[str]) -> int:

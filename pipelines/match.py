@@ -6,9 +6,9 @@ python pipelines/match.py --logdir=DIR --opponent=PLAYER [--games=100] [--policy
 python pipelines/match.py --logdir=DIR --player=PLAYER --player=PLAYER ... [--games=100]
     [--figure=FILE.png] ...
 
-A PLAYER is random; mcts or mcts:N, OpenSpiel's tree search; perfect; simulations:N, the run's own
-policy with so many; policy:RUN or policy:RUN@N, another run's; 'gtp:gnugo --mode gtp --level 1' and
-'uci:stockfish', programs.
+A PLAYER is random; mcts or mcts:N, OpenSpiel's tree search; uct or uct:N, ours; perfect;
+simulations:N, the run's own policy with so many; policy:RUN or policy:RUN@N, another run's;
+'gtp:gnugo --mode gtp --level 1' and 'uci:stockfish', programs.
 
 A match prints one line of JSON and one in words: wins, draws and losses from each seat and in all,
 the score (a win counts 1, a draw 1/2) and its 95 % confidence interval. With several --player,
@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from absl import flags
 
-from pipelines.environments.opponents import OPPONENTS
+from pipelines.environments.opponents import OPPONENTS_BY_RULES as OPPONENTS
 from pipelines.serving import saved_run
 from pipelines.system import command_line
 from pipelines.system.errors import UserError
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from agents.actor import Actor
     from pipelines.engines.arena import Contestant, Game
     from pipelines.engines.roster import Roster
-    from pipelines.environments.board_game import BoardGame
+    from pipelines.environments.two_players import TwoPlayerGame
 
 # Games that are played side by side, so that a batch of searches costs little more than one.
 MAX_SIDE_BY_SIDE = 64
@@ -64,7 +64,7 @@ _PLAYERS = flags.DEFINE_multi_string(
     "player", [], "One of those that are rated; may be repeated.", flag_values=_FLAGS
 )
 _SIMULATIONS = flags.DEFINE_integer(
-    "simulations", 100, "Of each move of mcts.", lower_bound=1, flag_values=_FLAGS
+    "simulations", 100, "Of each move of mcts and uct.", lower_bound=1, flag_values=_FLAGS
 )
 _GAMES = flags.DEFINE_integer(
     "games", 100, "Games to play, an even number.", lower_bound=2, flag_values=_FLAGS
@@ -107,7 +107,7 @@ def main(argv: list[str]) -> int:
 
 
 def play_match(
-    make_game: Callable[[int], BoardGame],
+    make_game: Callable[[int], TwoPlayerGame],
     make_actor: Callable[[int, int], Actor],
     games: int,
     seed: int,
@@ -182,7 +182,7 @@ def _match() -> None:
         outcomes, environment = _play(directory)
     else:
         outcomes, environment = _play_in_arena()
-    simulations = _SIMULATIONS.value if _OPPONENT.value == "mcts" else None
+    simulations = _SIMULATIONS.value if _OPPONENT.value in ("mcts", "uct") else None
     result = {
         "environment": environment,
         "opponent": _OPPONENT.value,
@@ -277,15 +277,15 @@ def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:
     """Returns what `play_match` does, and the environment's name."""
     from agents.actor import Actor
     from pipelines.configuration import experiment
-    from pipelines.environments.board_game import BoardGame
+    from pipelines.environments.two_players import TwoPlayerGame
     from pipelines.serving.export import SavedPolicy
 
     described = experiment.parse_saved(_LOGDIR.value)
     environment = described.environment(seed=0)
-    if not isinstance(environment, BoardGame):
+    if not isinstance(environment, TwoPlayerGame):
         raise UserError(f"the run's environment is {environment.name}; expected a board game")
 
-    def make_game(seed: int) -> BoardGame:
+    def make_game(seed: int) -> TwoPlayerGame:
         return described.environment(
             seed=seed,
             opponent=_OPPONENT.value,

@@ -109,7 +109,7 @@ def test_every_python_file_is_in_a_rule():
     assert sorted(set(python_files(*FOLDERS)) - known) == []
 
 
-@pytest.mark.parametrize("name", ["cem", "mcts"])
+@pytest.mark.parametrize("name", ["cem", "games", "mcts"])
 def test_native_ops_are_made_of_every_source(name: str):
     rule = RULES[f"ops/{name}:_{name}_ops.so"]
     files = [path for pattern in ("*.cc", "*.h") for path in (ROOT / "ops" / name).rglob(pattern)]

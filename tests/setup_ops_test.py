@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-NAMES = ("cem", "mcts")
+NAMES = ("cem", "games", "mcts")
+LIBRARIES = [f"_{name}_ops.so" for name in NAMES]
 
 # Notes when it is called, and leaves what it was asked for; beside its folder lies what it notes.
 COMPILER = """#!{python}
@@ -102,7 +103,7 @@ def sources(name: str) -> list[str]:
 def test_files_are_compiled_side_by_side_and_each_is_told(checkout):
     checkout.note("mode", "together")  # The first one waits for the second one to begin.
     said = checkout.build()
-    assert checkout.built() == ["_cem_ops.so", "_mcts_ops.so"]
+    assert checkout.built() == LIBRARIES
     for name in NAMES:
         told = re.findall(rf"^compiled (ops/{name}/\S+), (\d+) of (\d+)$", said, re.MULTILINE)
         assert sorted(file for file, *_ in told) == sorted(sources(name))
@@ -125,18 +126,18 @@ def test_only_what_has_changed_is_built_again(checkout):
 def test_an_editable_installation_takes_what_is_built_and_else_builds_it(checkout):
     install = "from setuptools import build_meta; build_meta.build_editable('.')"
     checkout.run("-c", install)
-    assert checkout.built() == ["_cem_ops.so", "_mcts_ops.so"] and checkout.calls()
+    assert checkout.built() == LIBRARIES and checkout.calls()
     checkout.run("-c", install)
-    assert checkout.built() == ["_cem_ops.so", "_mcts_ops.so"] and checkout.calls() == []
+    assert checkout.built() == LIBRARIES and checkout.calls() == []
 
 
 def test_without_a_compiler_one_line_a_library_says_so_and_the_next_time_builds_them(checkout):
     said = checkout.build(CXX="missing-g++", CC="missing-g++")
     for name in NAMES:
         assert f"warning: ops/{name} is not built: command 'missing-g++' failed: No such" in said
-    assert said.count("\n") == 2 and checkout.built() == []
+    assert said.count("\n") == len(NAMES) and checkout.built() == []
     checkout.build()
-    assert checkout.built() == ["_cem_ops.so", "_mcts_ops.so"]
+    assert checkout.built() == LIBRARIES
 
 
 def test_what_does_not_compile_any_more_leaves_no_library_of_old_sources(checkout):
@@ -147,7 +148,7 @@ def test_what_does_not_compile_any_more_leaves_no_library_of_old_sources(checkou
     checkout.note("refused", "planner.cc")
     said = checkout.build()
     assert "warning: ops/cem is not built: command" in said
-    assert checkout.built() == ["_mcts_ops.so"]
+    assert checkout.built() == ["_games_ops.so", "_mcts_ops.so"]
 
 
 def test_without_tensorflow_it_says_that(checkout):

@@ -4,89 +4,70 @@ from __future__ import annotations
 
 import gin
 import numpy as np
-import reverb
 import tree
 from acme import specs
 
-from agents.boards.observations import split
-from agents.builder import DatasetOptions, Role, Schedule, SingleStageBuilder, tensor_spec
-from agents.muzero.acting import MuZeroPolicy, random_search
+from agents.boards.observations import rules_of, split
+from agents.builder import Role, tensor_spec
+from agents.muzero.acting import MuZeroPolicy
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.learning import MuZeroLearner
-from agents.muzero.networks import MuZeroNetworks
+from agents.muzero.networks import MuZeroNetwork
 from agents.muzero.reanalyze import Reanalyzer
-from agents.muzero.trajectories import PositionAdder, signature
-from agents.policy import RandomPolicy
-from agents.tables import make_table
-
-_TABLE = "positions"
+from agents.searching.builder import SearchingBuilder
+from agents.searching.descent import OnlineAndActing
 
 
 @gin.configurable
-class MuZeroBuilder(SingleStageBuilder):
+class MuZeroBuilder(SearchingBuilder):
     """Schrittwieser et al. 2020; every setting is in `MuZeroConfig`."""
 
     name = "muzero"
-    extras = ("search_policy", "search_value", "searched_at")
 
     def __init__(self, config: MuZeroConfig | None = None) -> None:
-        self.config = config = config or MuZeroConfig()
-        self.schedule = Schedule(
-            seed_episodes=config.seed_episodes,
-            updates_per_episode=config.updates_per_episode,
-            updates_per_step=config.updates_per_step,
-        )
-        self.dataset_options = DatasetOptions(
-            _TABLE, config.batch_size, prioritized=config.replay_sampler == "prioritized"
-        )
+        config = config or MuZeroConfig()
+        super().__init__(config)
+        self.item_length = config.length
+        self.table_options = {"priority_exponent": config.priority_exponent}
+        self.adder_options = {
+            "context": config.context,
+            "discount": config.discount,
+            "n_step": config.n_step,
+            "min_priority": config.min_priority,
+        }
 
-    def build_networks(self, spec: specs.EnvironmentSpec) -> MuZeroNetworks:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> OnlineAndActing:
         """Makes representation, dynamics and prediction for an environment of discrete actions."""
         self._check(spec)
         seen, _ = split(spec.observations)
-        return MuZeroNetworks(self.config, spec.actions.num_values, tensor_spec(seen))
+        network = MuZeroNetwork(self.config, spec.actions.num_values, tensor_spec(seen))
+        return OnlineAndActing(network, self.config.average_decay)
 
-    def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
-        """One table; an item is a position with what followed."""
-        config = self.config
-        return [
-            make_table(
-                _TABLE,
-                signature(spec, config),
-                config.replay_capacity,
-                sampler=config.replay_sampler,
-                priority_exponent=config.priority_exponent,
-            )
-        ]
-
-    def make_adder(self, client: reverb.Client) -> PositionAdder:
-        """See `PositionAdder`."""
-        return PositionAdder(client, _TABLE, self.config)
-
-    def make_learner(self, networks: MuZeroNetworks, seed: int) -> MuZeroLearner:
+    def make_learner(self, networks: OnlineAndActing, seed: int) -> MuZeroLearner:
         """See `MuZeroLearner`."""
         return MuZeroLearner(self.config, networks, seed)
 
-    def make_transform(self, networks: MuZeroNetworks, seed: int) -> Reanalyzer | None:
+    def make_transform(self, networks: OnlineAndActing, seed: int) -> Reanalyzer | None:
         """Reanalyze, where the configuration asks for it."""
         if self.config.reanalyze_fraction == 0:
             return None
         return Reanalyzer(self.config, networks.online, seed)
 
     def make_policy(
-        self, networks: MuZeroNetworks, spec: specs.EnvironmentSpec, role: Role
+        self, networks: OnlineAndActing, spec: specs.EnvironmentSpec, role: Role
     ) -> MuZeroPolicy:
         """See `MuZeroPolicy`; evaluation takes the best move, and adds no noise."""
         observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)
         return MuZeroPolicy(self.config, networks.acting, observations, actions, role.evaluation)
 
-    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> RandomPolicy:
-        """Plays at random among the legal actions, and records what a search would."""
-        return RandomPolicy(tensor_spec(spec.observations), spec.actions, random_search)
-
     def _check(self, spec: specs.EnvironmentSpec) -> None:
         if not isinstance(spec.actions, specs.DiscreteArray):
             raise ValueError(f"MuZero needs discrete actions, got {spec.actions}")
+        if rules_of(spec.observations) is not None:
+            raise ValueError(
+                "MuZero learns the rules and sees planes, got packed positions; "
+                "rules_game.planes = True shows planes"
+            )
         seen, _ = split(spec.observations)
         if not isinstance(seen, specs.Array):
             names = sorted(map(str, tree.flatten(spec.observations)))

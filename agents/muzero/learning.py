@@ -7,9 +7,10 @@ import tensorflow as tf
 from agents.learner import Learner, Update
 from agents.muzero import losses
 from agents.muzero.config import MuZeroConfig
-from agents.muzero.networks import MuZeroNetworks, Prediction
+from agents.muzero.networks import Prediction
 from agents.muzero.trajectories import Positions, positions
-from agents.optimizers import Adam, Momentum
+from agents.searching.descent import Descent, OnlineAndActing
+from agents.searching.losses import cross_entropy
 from agents.types import Sample, Trajectory
 
 
@@ -21,16 +22,12 @@ class MuZeroLearner(Learner):
       acting_network: follows it, as its average; the same one without `average_decay`.
     """
 
-    def __init__(self, config: MuZeroConfig, networks: MuZeroNetworks, seed: int) -> None:
+    def __init__(self, config: MuZeroConfig, networks: OnlineAndActing, seed: int) -> None:
         super().__init__(networks, seed, updates=networks.online.training_step)
         self._config = config
         self.network, self.acting_network = networks.online, networks.acting
         self._variables = self.network.trainable_variables
-        self._optimizer = (
-            Adam(self._variables, config.learning_rate)
-            if config.optimizer == "adam"
-            else Momentum(self._variables, config.learning_rate, config.momentum)
-        )
+        self._descent = Descent(config, networks)
 
     def update(self, batch: Sample | Trajectory, seed: tf.Tensor) -> Update:
         """See `Learner.update`; priorities are |predicted − target value|."""
@@ -44,12 +41,8 @@ class MuZeroLearner(Learner):
         if weights is None:
             weights = tf.ones([tf.shape(data.rewards)[0]])
         gradients, metrics = self._gradients(data, weights)
-        if self._config.gradient_clip is not None:
-            gradients, _ = tf.clip_by_global_norm(gradients, self._config.gradient_clip)
-        self._apply(gradients)
-        updates = seed[1] + 1
-        self._average(updates)
-        age = tf.reduce_mean(tf.cast(updates - data.searched_at, tf.float32))
+        self._descent.step(gradients, seed[1])
+        age = tf.reduce_mean(tf.cast(seed[1] + 1 - data.searched_at, tf.float32))
         errors = metrics.pop("errors")
         if not (isinstance(batch, Sample) and self._config.update_priorities):
             return Update({**metrics, "replay/target_age": age})
@@ -71,35 +64,6 @@ class MuZeroLearner(Learner):
         gradients = tape.gradient(loss, self._variables)
         return gradients, {**metrics, "learner/gradient_norm": tf.linalg.global_norm(gradients)}
 
-    def _apply(self, gradients: list[tf.Tensor]) -> None:
-        """The optimiser's step and the weight decay, of weights alone: not of offsets or scales."""
-        config = self._config
-        rate = losses.learning_rate(
-            self.network.training_step, config.learning_rate, config.decay_rate, config.decay_steps
-        )
-        if config.optimizer == "adam":
-            for variable in filter(_decays, self._variables):
-                variable.assign_sub(rate * config.weight_decay * variable)
-        else:
-            gradients = [
-                gradient + config.weight_decay * variable if _decays(variable) else gradient
-                for gradient, variable in zip(gradients, self._variables, strict=True)
-            ]
-        self._optimizer.apply(gradients, rate)
-
-    def _average(self, updates: tf.Tensor) -> None:
-        if self.acting_network is self.network:
-            return
-        share = losses.averaging_share(updates, self._config.average_decay)
-        pairs = zip(self.acting_network.variables, self.network.variables, strict=True)
-        for average, variable in pairs:
-            if variable is self.updates:
-                average.assign(updates)
-            elif variable.dtype.is_floating:
-                average.assign_add(share * (variable - average))
-            else:
-                average.assign(variable)
-
     def loss(self, data: Positions, weights: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """The loss of a batch, weighted by `weights` [B], and its parts.
 
@@ -110,7 +74,7 @@ class MuZeroLearner(Learner):
         scales = losses.step_weights(config.unroll_steps, config.loss_weights)
         policy = value = reward = tf.zeros_like(weights)
         for k, (prediction, scale) in enumerate(zip(predictions, scales, strict=True)):
-            policy_loss = losses.cross_entropy(data.policy_targets[:, k], prediction.prior_logits)
+            policy_loss = cross_entropy(data.policy_targets[:, k], prediction.prior_logits)
             policy += scale * data.policy_weights[:, k] * policy_loss
             target = self.network.to_raw(data.value_targets[:, k])
             known = scale * data.value_weights[:, k]
@@ -145,7 +109,3 @@ class MuZeroLearner(Learner):
             )
             predictions.append(prediction)
         return predictions
-
-
-def _decays(variable: tf.Variable) -> bool:
-    return variable.shape.rank > 1

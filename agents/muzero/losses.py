@@ -7,13 +7,8 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from agents.searching.losses import cross_entropy
 from agents.shapes import check_same_shape
-
-
-def cross_entropy(target: tf.Tensor, logits: tf.Tensor) -> tf.Tensor:
-    """−Σ target · log softmax(logits), for policies and categories [..., n]."""
-    check_same_shape(target=target, logits=logits)
-    return -tf.reduce_sum(target * tf.nn.log_softmax(logits), axis=-1)
 
 
 def number_loss(target: tf.Tensor, raw: tf.Tensor) -> tf.Tensor:
@@ -41,17 +36,3 @@ def importance_weights(probability: tf.Tensor, table_size: tf.Tensor, exponent: 
     size = tf.cast(table_size, tf.float32)
     logarithm = -exponent * tf.math.log(size * tf.cast(probability, tf.float32))
     return tf.exp(logarithm - tf.reduce_max(logarithm))
-
-
-def learning_rate(
-    step: tf.Tensor, initial: float, decay_rate: float, decay_steps: int
-) -> tf.Tensor:
-    """initial · decay_rate ** (step / decay_steps)."""
-    exponent = tf.cast(step, tf.float32) / float(decay_steps)
-    return initial * tf.pow(tf.constant(decay_rate, tf.float32), exponent)
-
-
-def averaging_share(updates: tf.Tensor, decay: float) -> tf.Tensor:
-    """What an average of the weights takes over at an update: 1 − decay, and more at first."""
-    updates = tf.cast(updates, tf.float32)
-    return 1.0 - tf.minimum(decay, (1.0 + updates) / (10.0 + updates))

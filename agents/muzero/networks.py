@@ -7,7 +7,7 @@ observations ─h─→ latent ─f─→ policy, value
 
 from __future__ import annotations
 
-import copy
+import functools
 from typing import NamedTuple
 
 import sonnet as snt
@@ -18,6 +18,7 @@ from agents.muzero.config import MuZeroConfig
 from agents.networks.residual import (
     DenseStack,
     NormalisedConv,
+    PredictionHead,
     ResidualTower,
     start_from_unit_variance,
 )
@@ -58,9 +59,13 @@ class MuZeroNetwork(snt.Module):
         make = _Vectors if config.torso == "mlp" else _Images
         self._torso = make(config, num_actions)
         outputs = 1 if config.value_limit is None else 2 * config.value_limit + 1
-        self._reward = _Head(config, outputs, "reward")
-        self._value = _Head(config, outputs, "value")
-        self._policy = _Head(config, num_actions, "policy")
+        channels = None if config.torso == "mlp" else config.head_channels
+        head = functools.partial(
+            PredictionHead, channels, config.head_layers, normalisation=config.normalisation
+        )
+        self._reward = head(outputs, name="reward")
+        self._value = head(outputs, name="value")
+        self._policy = head(num_actions, name="policy")
         stack = config.frame_stack
         actions = tf.zeros([1, stack], tf.int32)
         root = self.initial_inference(tf.zeros([1, stack, *seen.shape], seen.dtype), actions)
@@ -107,40 +112,6 @@ class MuZeroNetwork(snt.Module):
         value = self._value(latent, is_training)
         reward = tf.zeros_like(value) if reward is None else reward
         return Prediction(latent, reward, self._policy(latent, is_training), value)
-
-
-class MuZeroNetworks(snt.Module):
-    """The network that learns and the one that acts.
-
-    Attributes:
-      online: the learner's.
-      acting: its average over the last updates; without `average_decay` the same network.
-    """
-
-    def __init__(self, config: MuZeroConfig, num_actions: int, seen: tf.TensorSpec) -> None:
-        """Makes all variables, equal in both; `seen` is the spec of one observation."""
-        super().__init__(name="networks")
-        self.online = MuZeroNetwork(config, num_actions, seen)
-        self.acting = self.online if config.average_decay is None else copy.deepcopy(self.online)
-
-
-class _Head(snt.Module):
-    """A latent state → numbers [B, outputs]."""
-
-    def __init__(self, config: MuZeroConfig, outputs: int, name: str) -> None:
-        super().__init__(name=name)
-        self._conv = None
-        if config.torso != "mlp":
-            self._conv = NormalisedConv(config.head_channels, 1, config.normalisation)
-        # From zero: at first the policy is uniform and every value 0, not noise that a search
-        # would follow.
-        zeros = snt.initializers.Zeros()
-        self._dense = DenseStack(config.head_layers, outputs, config.normalisation, zeros)
-
-    def __call__(self, latent: tf.Tensor, is_training: bool) -> tf.Tensor:
-        if self._conv is not None:
-            latent = snt.flatten(tf.nn.relu(self._conv(latent, is_training)))
-        return self._dense(latent, is_training)
 
 
 class _Vectors(snt.Module):

@@ -17,11 +17,12 @@ import tensorflow as tf
 
 from agents.boards.observations import split
 from agents.builder import Transform
-from agents.muzero.acting import search
+from agents.muzero.acting import recurrent_fn, root_of
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import MuZeroNetwork
 from agents.muzero.trajectories import stacks
 from agents.returns import n_step_returns
+from agents.searching.search import search
 from agents.types import Sample, Trajectory
 
 
@@ -83,9 +84,8 @@ class Reanalyzer(Transform):
             legal = snt.merge_leading_dims(tf.gather(legal, rows, batch_dims=1), 2)
         found = search(
             config,
-            self.network,
-            observations,
-            past,
+            root_of(self.network, observations, past),
+            recurrent_fn(config, self.network),
             legal,
             seed,
             num_simulations=config.num_simulations,

@@ -89,3 +89,30 @@ class DenseStack(snt.Module):
         for linear, normalisation in self._hidden:
             values = tf.nn.relu(normalisation(linear(values), is_training))
         return self._output(values)
+
+
+class PredictionHead(snt.Module):
+    """Numbers from what a torso makes: a rectified 1×1 convolution, dense layers, a plain one.
+
+    It begins at zero: at first a policy is uniform and every value 0, not noise that a search would
+    follow.
+    """
+
+    def __init__(
+        self,
+        channels: int | None,
+        layers: Sequence[int],
+        outputs: int,
+        normalisation: str,
+        name: str,
+    ) -> None:
+        """Makes the head; `channels` are the convolution's, None for features that are vectors."""
+        super().__init__(name=name)
+        self._conv = None if channels is None else NormalisedConv(channels, 1, normalisation)
+        self._dense = DenseStack(layers, outputs, normalisation, snt.initializers.Zeros())
+
+    def __call__(self, features: tf.Tensor, is_training: bool) -> tf.Tensor:
+        """[B, …] → [B, outputs]."""
+        if self._conv is not None:
+            features = snt.flatten(tf.nn.relu(self._conv(features, is_training)))
+        return self._dense(features, is_training)

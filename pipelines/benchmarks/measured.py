@@ -80,13 +80,13 @@ def _gin_file(agent: str) -> str:
 
 
 def random_batch(stage: Stage, spec: specs.EnvironmentSpec) -> Any:
-    """A batch as the learner reads it; integers are 0, truths do not hold."""
+    """A batch as the learner reads it: pixels at random, other integers 0, truths do not hold."""
     rng, options = np.random.default_rng(0), stage.dataset_options
 
     def draw(array: tf.TensorSpec) -> tf.Tensor:
         rows = options.batch_size or TABLE_ROWS
         shape = [rows, *(array.shape if options.batch_size else array.shape[1:])]
-        if array.dtype == tf.uint8:
+        if array.dtype == tf.uint8 and len(shape) > 3:  # Not a game's packed positions.
             return tf.constant(rng.integers(0, 256, shape), tf.uint8)
         if array.dtype.is_floating:
             return tf.constant(rng.standard_normal(shape), array.dtype)

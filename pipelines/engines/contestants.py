@@ -82,12 +82,10 @@ class OpponentContestant(Contestant):
         self._opponents[game.slot].begin(self._generator)
 
     def move(self, games: Sequence[Game]) -> None:
-        """See `Contestant.move`; what the referee forbids (a repeated board) is drawn anew."""
+        """See `Contestant.move`."""
         for game in games:
-            action, legal = self._opponents[game.slot].choose(game.environment.state), game.legal()
-            if not legal[action]:
-                action = int(self._generator.choice(np.flatnonzero(legal)))
-            game.play(action)
+            legal = np.flatnonzero(game.legal()).tolist()
+            game.play(self._opponents[game.slot].choose(game.environment.for_opponent(), legal))
 
 
 class ProgramContestant(Contestant):

@@ -18,15 +18,16 @@ from pipelines.engines.contestants import (
     UciContestant,
 )
 from pipelines.engines.player import Player
-from pipelines.environments.opponents import OPPONENTS, make_opponent
+from pipelines.environments import opponents, rules_opponents
+from pipelines.environments.opponents import OPPONENTS_BY_RULES, Opponent
 from pipelines.serving import saved_run
 from pipelines.system.errors import UserError
 
 PROGRAMS = {"gtp": "go", "uci": "chess"}
 
 EXPECTED = (
-    "one of random, mcts:SIMULATIONS, perfect, policy:RUN, policy:RUN@SIMULATIONS, "
-    "simulations:N, gtp:COMMAND, uci:COMMAND"
+    "one of random, mcts:N, uct:N, perfect, policy:RUN, policy:RUN@N, simulations:N, gtp:COMMAND, "
+    "uci:COMMAND"
 )
 
 
@@ -37,7 +38,7 @@ class Settings(NamedTuple):
       logdir: of the run whose game is played.
       which: of the runs' policies, 'best' or 'last'.
       seed: of all players' randomness.
-      mcts_simulations: of 'mcts' without a number.
+      mcts_simulations: of 'mcts' and 'uct' without a number.
       seconds: that a program's answer may take.
       uci_go: what UCI programs are told after `go`.
       uci_options: their options, names and values.
@@ -88,11 +89,10 @@ class Roster:
         kind, _, rest = name.partition(":")
         if kind in PROGRAMS:
             return self._program(kind, rest, name)
-        if kind in OPPONENTS and (not rest or kind == "mcts"):
+        if kind in OPPONENTS_BY_RULES and (not rest or kind in ("mcts", "uct")):
             number = _number(name, rest) if rest else self._settings.mcts_simulations
-            game = self._make_environment().state.get_game()
-            make_opponent(kind, game, number)  # One that plays another game is known now.
-            opponent = functools.partial(make_opponent, kind, game, number)
+            opponent = functools.partial(_opponent, kind, self._make_environment(), number)
+            opponent()  # One that plays another game is known now.
             return OpponentContestant(name, opponent, self._settings.seed)
         if kind == "simulations":
             return self._policy(name, self._settings.logdir, _number(name, rest))
@@ -132,6 +132,12 @@ class Roster:
             )
         environments = functools.partial(making.self_play, logdir)
         return PolicyContestant(name, player, environments, simulations)
+
+
+def _opponent(kind: str, environment: Any, simulations: int) -> Opponent:
+    if hasattr(environment, "rules"):
+        return rules_opponents.make_opponent(kind, environment.rules, simulations)
+    return opponents.make_opponent(kind, environment.state.get_game(), simulations)
 
 
 def _number(name: str, text: str) -> int:

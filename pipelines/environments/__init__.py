@@ -11,6 +11,7 @@ from pipelines.environments.board_game import board_game
 from pipelines.environments.classic_control import classic_control
 from pipelines.environments.control_suite import control_suite
 from pipelines.environments.pets_tasks import pets_task
+from pipelines.environments.rules_game import rules_game
 from pipelines.environments.specs import make_environment_spec
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "control_suite",
     "make_environment_spec",
     "pets_task",
+    "rules_game",
 ]

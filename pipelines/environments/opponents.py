@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -10,6 +11,8 @@ from pipelines.environments.arguments import check_choice
 from pipelines.system.errors import UserError
 
 OPPONENTS = ("random", "mcts", "perfect")
+# Games of ours have a tree search of ours too (`rules_opponents`).
+OPPONENTS_BY_RULES = (*OPPONENTS, "uct")
 
 # The only game that is solved here at sight; it has 5478 positions.
 SOLVED_GAME = "tic_tac_toe"
@@ -29,20 +32,23 @@ class Opponent(Protocol):
     def begin(self, generator: np.random.Generator) -> None:
         """Readies the player for a game."""
 
-    def choose(self, state: Any) -> int:
-        """Returns a legal action for whoever is to move in `state` (pyspiel.State, unchanged)."""
+    def choose(self, state: Any, legal: Sequence[int]) -> int:
+        """Returns one of the `legal` actions for whoever is to move in `state`, which stays.
+
+        `state` is a pyspiel.State, but for players who say otherwise.
+        """
 
 
 class RandomPlayer:
-    """Picks uniformly among the legal actions."""
+    """Picks uniformly among the legal actions; reads no state."""
 
     def begin(self, generator: np.random.Generator) -> None:
         """See `Opponent.begin`."""
         self._generator = generator
 
-    def choose(self, state: Any) -> int:
+    def choose(self, state: Any, legal: Sequence[int]) -> int:
         """See `Opponent.choose`."""
-        return _pick(state.legal_actions(), self._generator)
+        return _pick(legal, self._generator)
 
 
 class MctsPlayer:
@@ -66,9 +72,16 @@ class MctsPlayer:
             self._game, evaluator, _UCT_C, self._simulations, _MEMORY_MIB, _SOLVE, seed, False
         )
 
-    def choose(self, state: Any) -> int:
+    def choose(self, state: Any, legal: Sequence[int]) -> int:
         """See `Opponent.choose`."""
-        return self._bot.step(state)
+        action = self._bot.step(state)
+        if action in legal:
+            return action
+        # OpenSpiel's Go lets a move repeat an older board (and draws); other rules forbid it.
+        visits = {
+            child.action: child.explore_count for child in self._bot.mcts_search(state).children
+        }
+        return max(legal, key=lambda action: visits.get(action, 0))
 
 
 class PerfectPlayer:
@@ -78,19 +91,21 @@ class PerfectPlayer:
         """See `Opponent.begin`."""
         self._generator = generator
 
-    def choose(self, state: Any) -> int:
+    def choose(self, state: Any, legal: Sequence[int]) -> int:
         """See `Opponent.choose`."""
         return _pick(best_actions(state), self._generator)
 
 
-def make_opponent(kind: str, game: Any, simulations: int) -> Opponent:
-    """Makes one of `OPPONENTS` for `game` (pyspiel.Game).
+def make_opponent(
+    kind: str, game: Any | None, simulations: int, name: str | None = None
+) -> Opponent:
+    """Makes one of `OPPONENTS` for `game` (pyspiel.Game), whose `name` is OpenSpiel's if None.
 
     Raises:
       UserError: there is none of that kind, or not for this game.
     """
     check_choice("opponent", kind, OPPONENTS)
-    name = game.get_type().short_name
+    name = name or game.get_type().short_name
     if kind == "perfect" and name != SOLVED_GAME:
         raise UserError(
             f"opponent is 'perfect', which plays {SOLVED_GAME} only; "
@@ -121,5 +136,5 @@ def _value(state: Any) -> float:
     return _VALUES[board]
 
 
-def _pick(actions: list[int], generator: np.random.Generator) -> int:
+def _pick(actions: Sequence[int], generator: np.random.Generator) -> int:
     return actions[int(generator.integers(len(actions)))]

@@ -94,13 +94,27 @@ def test_a_gin_file_parses_learns_and_acts(path: str):
     spec = make_environment_spec(environment)
     networks = builder.make_networks(spec, seed=0)
     for stage in builder.make_stages():
-        learns(stage, networks, spec)
+        learns(stage, networks, spec, environment)
         acts(stage.make_policy(networks, spec, role), environment)
     acts(builder.make_policy(networks, spec, role._replace(evaluation=True)), environment)
     environment.close()
 
 
-def learns(stage: Stage, networks: snt.Module, spec: specs.EnvironmentSpec) -> None:
+def with_positions(batch: Any, environment: dm_env.Environment) -> Any:
+    """With packed positions of a game in place of random bytes, which are none."""
+    seen = environment.reset().observation
+    if not isinstance(seen, dict) or "state" not in seen:
+        return batch
+    states = tf.broadcast_to(seen["state"], batch.observation["state"].shape)
+    return batch._replace(observation={**batch.observation, "state": states})
+
+
+def learns(
+    stage: Stage,
+    networks: snt.Module,
+    spec: specs.EnvironmentSpec,
+    environment: dm_env.Environment,
+) -> None:
     options = stage.dataset_options
     (table, *_) = stage.make_tables(spec)
     assert table.name == options.table
@@ -108,6 +122,7 @@ def learns(stage: Stage, networks: snt.Module, spec: specs.EnvironmentSpec) -> N
     learner = stage.make_learner(networks, seed=0)
     before = [variable.numpy() for variable in networks.trainable_variables]
     batch = random_batch(options.sample_type, table.info.signature)
+    batch = with_positions(batch, environment)
     batch = with_keys(batch) if options.prioritized else batch
     if (transform := stage.make_transform(networks, seed=0)) is not None:
         batch = transform(batch, tf.constant(0, tf.int64))

@@ -68,7 +68,7 @@ class PolicyContract:
         _, state, _ = policy.step(observation, state, [0, 0])
         alone = policy.step(observation, state, [0, 1])
         changed = tf.nest.map_structure(_with_another_last_row, observation)
-        state = tf.nest.map_structure(lambda x: tf.concat([x[:2], x[2:] + _little(x)], 0), state)
+        state = tf.nest.map_structure(lambda x: tf.concat([x[:2], _another(x[2:])], 0), state)
         beside = policy.step(changed, state, [0, 1])
         for ours, theirs in zip(tf.nest.flatten(alone), tf.nest.flatten(beside), strict=True):
             np.testing.assert_allclose(ours[:2], theirs[:2], atol=1e-4)
@@ -106,5 +106,7 @@ def _with_another_last_row(observation: tf.Tensor) -> tf.Tensor:
     return tf.constant(changed)
 
 
-def _little(values: tf.Tensor) -> float | int:
-    return 0.5 if values.dtype.is_floating else 1
+def _another(values: tf.Tensor) -> tf.Tensor:
+    if values.dtype.is_bool:
+        return tf.logical_not(values)
+    return values + (0.5 if values.dtype.is_floating else 1)

@@ -234,8 +234,8 @@ def test_players_are_rated_and_their_games_written(logdir, tmp_path, capfd):
         (["--logdir=DIR"], "--opponent is missing; expected a player, such as random, see --help"),
         (
             ["--logdir=DIR", "--opponent=stockfish"],
-            "player is 'stockfish'; expected one of random, mcts:SIMULATIONS, perfect, policy:RUN, "
-            "policy:RUN@SIMULATIONS, simulations:N, gtp:COMMAND, uci:COMMAND",
+            "player is 'stockfish'; expected one of random, mcts:N, uct:N, perfect, policy:RUN, "
+            "policy:RUN@N, simulations:N, gtp:COMMAND, uci:COMMAND",
         ),
         (
             ["--logdir=DIR", "--opponent=gtp:gnugo"],

@@ -13,6 +13,7 @@ from agents.muzero import losses
 from agents.muzero.learning import MuZeroLearner
 from agents.muzero.networks import MuZeroNetwork
 from agents.muzero.trajectories import positions
+from agents.searching.descent import averaging_share
 from agents.types import Sample
 from tests.agents.muzero import tiny
 
@@ -140,11 +141,6 @@ def test_the_weight_of_a_later_step(kind: str, expected: float):
     assert losses.step_weights(4, kind) == [1.0] + [expected] * 4
 
 
-def test_the_learning_rate_decays_exponentially():
-    rates = [losses.learning_rate(tf.constant(step), 0.05, 0.1, 100) for step in (0, 50, 100)]
-    np.testing.assert_allclose(rates, [0.05, 0.05 * 0.1**0.5, 0.005], rtol=1e-6)
-
-
 def test_weight_decay_shrinks_weights_and_spares_offsets():
     config = dataclasses.replace(
         tiny.VECTORS, policy_scale=0.0, value_scale=0.0, reward_scale=0.0, weight_decay=0.1
@@ -188,7 +184,7 @@ def test_the_moments_of_batch_normalisation_are_averaged_too():
     averages, latest = moments(learner.acting_network), moments(learner.network)
     floating = [i for i, v in enumerate(latest) if v.dtype.is_floating]
     assert any(np.any(latest[i] != before[i]) for i in floating)
-    share = float(losses.averaging_share(tf.constant(1), 0.5))
+    share = float(averaging_share(tf.constant(1), 0.5))
     for i in floating:
         expected = before[i] + share * (latest[i].numpy() - before[i])
         np.testing.assert_allclose(averages[i], expected, atol=1e-6)

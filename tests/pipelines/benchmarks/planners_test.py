@@ -82,7 +82,7 @@ def test_an_agent_of_whole_tables_has_no_batches_to_read(monkeypatch, capfd):
     assert capfd.readouterr().err.endswith(line)
 
 
-@pytest.mark.parametrize("name", ["cem", "mcts"])
+@pytest.mark.parametrize("name", ["cem", "mcts", "games"])
 def test_the_native_backend_without_its_library_ends_in_one_line(
     monkeypatch, capfd, tmp_path, name
 ):
@@ -101,8 +101,11 @@ def test_the_native_backend_without_its_library_ends_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "got ''; expected one of learn, act, cem, replay, mcts"),
-        (["mct"], "got 'mct'; expected one of learn, act, cem, replay, mcts; did you mean 'mcts'?"),
+        ([], "got ''; expected one of learn, act, cem, replay, mcts, games"),
+        (
+            ["mct"],
+            "got 'mct'; expected one of learn, act, cem, replay, mcts, games; did you mean 'mcts'?",
+        ),
         (["act", "learn"], "got 'act learn'; expected one of"),
         (["act", "--batch=0"], "--batch is '0'; expected a positive integer"),
         (["act", "--agent=planett"], "gin file 'gin/planett.gin' does not exist"),

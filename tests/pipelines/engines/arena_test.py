@@ -151,7 +151,10 @@ def test_equal_seeds_give_equal_games(players, tmp_path):
 @pytest.mark.parametrize(
     ("name", "line"),
     [
-        ("nobody", "player is 'nobody'; expected one of random, mcts:SIMULATIONS, perfect"),
+        (
+            "nobody",
+            "player is 'nobody'; expected one of random, mcts:N, uct:N, perfect",
+        ),
         ("mcts:x", "player is 'mcts:x'; expected a positive integer, not 'x'"),
         ("simulations:65", "player is 'simulations:65'; its policy has room for 64 simulations"),
         ("perfect", "opponent is 'perfect', which plays tic_tac_toe only"),

@@ -78,8 +78,9 @@ class EnvironmentContract:
     def test_observations_are_pixels_or_float32_or_a_board_with_legal_actions(self) -> None:
         spec = self.make(seed=1).observation_spec()
         if isinstance(spec, dict):
-            board, legal = spec["board"], spec["legal_actions"]
-            assert (board.dtype, len(board.shape)) == (np.float32, 3)
+            legal, (seen,) = spec["legal_actions"], [spec[k] for k in spec if k != "legal_actions"]
+            # The board's planes, or a packed position.
+            assert (seen.dtype, len(seen.shape)) in ((np.float32, 3), (np.uint8, 1))
             assert (legal.dtype, legal.shape) == (bool, (self.make(1).action_spec().num_values,))
         else:
             assert (spec.dtype, len(spec.shape)) in ((np.uint8, 3), (np.float32, 1))

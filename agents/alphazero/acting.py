@@ -1,0 +1,133 @@
+"""AlphaZero's policy: a tree search by the game's rules at every move (paper, methods: search)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import tensorflow as tf
+
+from agents.alphazero import reuse
+from agents.alphazero.config import AlphaZeroConfig
+from agents.alphazero.networks import AlphaZeroNetwork
+from agents.boards.observations import split
+from agents.searching.policy import TreePolicy
+from agents.searching.search import search
+from ops import mcts
+from ops.mcts.search import RecurrentFn
+
+
+def root_of(network: AlphaZeroNetwork, states: tf.Tensor) -> mcts.RootFnOutput:
+    """What a search begins with: states uint8 [B, S] are its embeddings."""
+    prediction = network(network.planes(states))
+    return mcts.RootFnOutput(prediction.prior_logits, prediction.value, states)
+
+
+def recurrent_fn(network: AlphaZeroNetwork) -> RecurrentFn:
+    """The rules, and what the network says of where they lead, as the search asks for it."""
+
+    def step(action: tf.Tensor, states: tf.Tensor) -> tuple[mcts.RecurrentFnOutput, tf.Tensor]:
+        states, reward, discount, legal = network.rules.step(states, action)
+        prediction = network(network.planes(states))
+        logits = masked(prediction.prior_logits, legal)
+        return mcts.RecurrentFnOutput(reward, discount, logits, prediction.value), states
+
+    return step
+
+
+def masked(logits: tf.Tensor, legal: tf.Tensor) -> tf.Tensor:
+    """Logits [B, A], −∞ where an action is not legal."""
+    return tf.where(legal, logits, -float("inf"))
+
+
+class AlphaZeroPolicy(TreePolicy):
+    """Searches in the graph, by rules that are ops.
+
+    The state carries the number of moves made; where games are resigned, whether this one is played
+    on and whether anybody would have given it up; where subtrees are reused, the tree.
+    """
+
+    def __init__(
+        self,
+        config: AlphaZeroConfig,
+        network: AlphaZeroNetwork,
+        observation_spec: Any,
+        action_spec: tf.TensorSpec,
+        evaluation: bool,
+    ) -> None:
+        super().__init__(
+            config,
+            network.training_step,
+            observation_spec,
+            action_spec,
+            evaluation,
+            name="alphazero_policy",
+        )
+        self._network = network
+        self._resigns = config.resign_threshold is not None and not evaluation
+        # Where an opponent answers, the next root is no child of the last one.
+        self._reuses = config.reuse_subtree and not evaluation
+        self.meanings = {
+            **self.meanings,
+            "observation_state": "the packed position (ops/games/layout.py), the mover's to play",
+            "observation_legal_actions": "which moves the rules allow",
+        }
+
+    def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:
+        """`moves` int32 [B]; `plays_on`, `gave_up`, bool [B]; `tree`, see `reuse.nothing`."""
+        state = super().initial_state(batch_size)
+        if self._reuses:
+            sizes = self._network.num_actions, self._network.rules.state_size
+            state["tree"] = reuse.nothing(batch_size, *sizes, self._room)
+        if self._resigns:
+            state["plays_on"] = state["gave_up"] = tf.zeros([batch_size], tf.bool)
+        return state
+
+    def searched(
+        self, observation: Any, state: dict[str, tf.Tensor]
+    ) -> tuple[mcts.RootFnOutput, RecurrentFn]:
+        """See `SearchingPolicy.searched`."""
+        states, _ = split(observation)
+        return root_of(self._network, states), recurrent_fn(self._network)
+
+    def search(self, observation, state, seed, room, simulations=None, explore=None):
+        """See `TreePolicy.search`; goes on in the carried tree where there is one."""
+        if not self._reuses:
+            return super().search(observation, state, seed, room, simulations, explore)
+        config = self._config
+        root, model = self.searched(observation, state)
+        return search(
+            config,
+            None,
+            model,
+            split(observation)[1],
+            seed,
+            num_simulations=room,
+            explore=explore is not False,
+            simulations=simulations,
+            search_tree=reuse.taken_up(state["tree"], root, self._room, config.search_backend),
+        )
+
+    def conclude(self, observation, state, found, action, info, seed):
+        """See `TreePolicy.conclude`."""
+        action, following, info = super().conclude(observation, state, found, action, info, seed)
+        if self._reuses:
+            following["tree"] = reuse.carried(found.search_tree, action, self._room)
+        if self._resigns:
+            action, info = self._resign(state, found, action, info, following, seed)
+        return action, following, info
+
+    def _resign(self, state, found, action, info, following, seed):
+        """Gives up where it is hopeless (Silver et al. 2017), but not in games that are played on.
+
+        `info` gets `gave_up` bool [B]: the first position of such a game at which somebody would.
+        """
+        config = self._config
+        root = found.search_tree.summary()
+        best = tf.reduce_max(tf.where(root.visit_counts > 0, root.qvalues, -1.0), axis=1)
+        hopeless = tf.maximum(root.value, best) < config.resign_threshold
+        own_seed = tf.random.experimental.stateless_fold_in(seed, 1)
+        drawn = tf.random.stateless_uniform(tf.shape(action), own_seed) < config.played_on
+        plays_on = tf.where(state["moves"] == 0, drawn, state["plays_on"])
+        following |= {"plays_on": plays_on, "gave_up": state["gave_up"] | hopeless}
+        info = {**info, "gave_up": hopeless & plays_on & ~state["gave_up"]}
+        return tf.where(hopeless & ~plays_on, self._network.num_actions, action), info

@@ -1,0 +1,124 @@
+"""AlphaZero's learner: fits (p, v) to what searches and games have come to (paper, equation 1)."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import tensorflow as tf
+
+from agents.alphazero.config import AlphaZeroConfig
+from agents.boards.observations import split
+from agents.boards.symmetries import turned_at_random
+from agents.learner import Learner, Update, measured_if
+from agents.searching.descent import Descent, OnlineAndActing
+from agents.searching.losses import cross_entropy
+from agents.shapes import check_same_shape
+from agents.types import Trajectory
+
+
+class Positions(NamedTuple):
+    """What one update learns from.
+
+    Attributes:
+      planes: [B, H, W, P].
+      legal: bool [B, A].
+      policy_targets: π [B, A].
+      value_targets: z [B].
+    """
+
+    planes: tf.Tensor
+    legal: tf.Tensor
+    policy_targets: tf.Tensor
+    value_targets: tf.Tensor
+
+
+class AlphaZeroLearner(Learner):
+    """One call of `step` is one update.
+
+    Attributes:
+      network: that learns.
+    """
+
+    def __init__(self, config: AlphaZeroConfig, networks: OnlineAndActing, seed: int) -> None:
+        super().__init__(networks, seed, updates=networks.online.training_step)
+        self._config = config
+        self.network = networks.online
+        self._variables = self.network.trainable_variables
+        self._descent = Descent(config, networks)
+
+    def update(self, batch: Trajectory, seed: tf.Tensor) -> Update:
+        """See `Learner.update`."""
+        data = self.positions(batch, seed)
+        gradients, metrics = self._gradients(data)
+        self._descent.step(gradients, seed[1])
+        extras = batch.extras
+        age = tf.reduce_mean(tf.cast(seed[1] + 1 - extras["searched_at"], tf.float32))
+        metrics |= {"replay/target_age": age}
+        if "gave_up" in extras:
+            metrics |= falsely_given_up(extras["gave_up"][:, 0], extras["value_target"][:, 0])
+        return Update(metrics)
+
+    def positions(self, batch: Trajectory, seed: tf.Tensor) -> Positions:
+        """What a batch of items [B, 1, …] says, turned as the configuration wants it."""
+        seen, legal = split(tf.nest.map_structure(lambda values: values[:, 0], batch.observation))
+        policies = batch.extras["search_policy"][:, 0]
+        planes, (policies, legal) = turned_at_random(
+            self._config.symmetries, self.network.planes(seen), [policies, legal], seed
+        )
+        return Positions(planes, legal, policies, batch.extras["value_target"][:, 0])
+
+    def _gradients(self, data: Positions) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+        function = tf.function(self.gradients, autograph=False, jit_compile=True)
+        return (function if self._config.jit_compile else self.gradients)(data)
+
+    def gradients(self, data: Positions) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
+        """The gradients of the loss, in the variables' order, and the metrics."""
+        with tf.GradientTape() as tape:
+            loss, metrics = self.loss(data)
+        gradients = tape.gradient(loss, self._variables)
+        return gradients, {**metrics, "learner/gradient_norm": tf.linalg.global_norm(gradients)}
+
+    def loss(self, data: Positions) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+        """(z − v)² − πᵀ log p, the mean of a batch, and its parts; c‖θ‖² is `Descent`'s."""
+        prediction = self.network(data.planes, is_training=True)
+        policy = tf.reduce_mean(policy_loss(data, prediction.prior_logits))
+        errors = data.value_targets - prediction.value
+        check_same_shape(z=data.value_targets, v=prediction.value)
+        value = tf.reduce_mean(tf.square(errors))
+        loss = policy + self._config.value_scale * value
+        return loss, {
+            "loss/total": loss,
+            "loss/policy": policy,
+            "loss/value": value,
+            "model/value_error": tf.reduce_mean(tf.abs(errors)),
+            "search/policy_entropy": tf.reduce_mean(entropy(data.policy_targets)),
+        }
+
+
+def policy_loss(data: Positions, logits: tf.Tensor) -> tf.Tensor:
+    """−πᵀ log p [B], where p is over the legal actions alone, as in the search."""
+    # Not −∞, whose gradient is none where the target is 0.
+    return cross_entropy(data.policy_targets, tf.where(data.legal, logits, -1e9))
+
+
+def entropy(policies: tf.Tensor) -> tf.Tensor:
+    """−Σ π log π [B], what `policy_loss` cannot fall below."""
+    return -tf.reduce_sum(tf.math.xlogy(policies, policies), axis=-1)
+
+
+def falsely_given_up(gave_up: tf.Tensor, outcomes: tf.Tensor) -> dict[str, tf.Tensor]:
+    """Of the games played on that somebody would have given up, the share that was not lost.
+
+    Args:
+      gave_up: bool [B], at the first position of a game at which somebody would have.
+      outcomes: z [B], the mover's.
+    """
+    return measured_if(
+        tf.reduce_any(gave_up),
+        ["resignation/false_share"],
+        lambda: {
+            "resignation/false_share": tf.reduce_mean(
+                tf.cast(tf.boolean_mask(outcomes, gave_up) > -1.0, tf.float32)
+            )
+        },
+    )

@@ -1,0 +1,66 @@
+"""Boards turned and mirrored, and with them what is said of their actions (AlphaGo Zero)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import tensorflow as tf
+
+Symmetries = Literal["none", "mirror", "dihedral"]
+
+
+def misfit(kind: Symmetries, shape: Sequence[int], num_actions: int) -> str | None:
+    """Why a game of boards [H, W, …] and so many actions has no such symmetries; None: it may."""
+    height, width = shape[:2]
+    if kind == "none":
+        return None
+    if num_actions not in (width, height * width, height * width + 1):
+        return f"{num_actions} actions on {height}×{width} are neither its cells nor its columns"
+    if kind == "dihedral" and (height != width or num_actions == width):
+        return f"{num_actions} actions on {height}×{width} are not the cells of a square"
+    return None
+
+
+def turned_at_random(
+    kind: Symmetries, planes: tf.Tensor, of_actions: Sequence[tf.Tensor], seed: tf.Tensor
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    """Turns each row by one of the symmetries, all as likely.
+
+    Args:
+      kind: `mirror`, left to right; `dihedral`, the eight of a square; `none`.
+      planes: [B, H, W, P].
+      of_actions: tensors [B, A] of one type each. Actions are cells, row by row, and perhaps a pass
+        behind them, or columns.
+      seed: int32 [2].
+
+    Returns:
+      planes and tensors, turned alike.
+    """
+    if kind == "none":
+        return planes, list(of_actions)
+    _, height, width, _ = planes.shape
+    bits = tf.random.stateless_uniform([3, tf.shape(planes)[0]], seed, 0, 2, tf.int32) > 0
+    if kind == "mirror":
+        bits = tf.logical_and(bits, [[True], [False], [False]])
+    turned = [_of_actions(values, height, width, bits) for values in of_actions]
+    return _board(planes, bits), turned
+
+
+def _board(planes: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:
+    """[B, H, W, P]: mirrored left to right, upside down, across the diagonal; bits bool [3, B]."""
+    left_right, up_down, diagonal = tf.unstack(bits[:, :, None, None, None])
+    planes = tf.where(left_right, tf.reverse(planes, [2]), planes)
+    planes = tf.where(up_down, tf.reverse(planes, [1]), planes)
+    if planes.shape[1] != planes.shape[2]:  # Nobody asks for the diagonal of these.
+        return planes
+    return tf.where(diagonal, tf.transpose(planes, [0, 2, 1, 3]), planes)
+
+
+def _of_actions(values: tf.Tensor, height: int, width: int, bits: tf.Tensor) -> tf.Tensor:
+    """[B, A], as `_board`."""
+    if values.shape[1] == width:
+        return _board(values[:, None, :, None], bits)[:, 0, :, 0]
+    cells = tf.reshape(values[:, : height * width], [-1, height, width, 1])
+    cells = tf.reshape(_board(cells, bits), [-1, height * width])
+    return tf.concat([cells, values[:, height * width :]], axis=1)

@@ -1,0 +1,1 @@
+"""What agents that search a tree at every move have in common: AlphaZero, MuZero."""

@@ -1,0 +1,71 @@
+// The games for callers without TensorFlow: plain C, for ctypes. States are played one
+// after the other in the caller's thread. Each function returns 0, or 4 · row +
+// fault for the first row that has one; what it writes is whole only with 0.
+
+#include "ops/games/cc/kernels/games_cpu.h"
+
+namespace lookahead {
+namespace games {
+namespace {
+
+template <typename OneRow>
+int64_t ForEachRow(int64_t batch, const OneRow& one_row) {
+  for (int64_t row = 0; row < batch; ++row) {
+    const Fault fault = one_row(row);
+    if (fault != kNoFault) return row * 4 + fault;
+  }
+  return 0;
+}
+
+}  // namespace
+
+extern "C" {
+
+// What is wrong with rules, or null.
+const char* lookahead_games_fault_of_rules(const Rules* rules) { return FaultOfRules(*rules); }
+
+// Bytes of a state.
+int64_t lookahead_games_state_size(const Rules* rules) { return rules->StateSize(); }
+
+// state, next: [batch, S]; action, reward, discount: [batch]; legal: [batch, A].
+int64_t lookahead_games_step(const Rules* rules, int64_t batch, const uint8_t* state,
+                             const int32_t* action, uint8_t* next, float* reward, float* discount,
+                             bool* legal) {
+  const int64_t size = rules->StateSize(), num_actions = rules->NumActions();
+  return ForEachRow(batch, [=](int64_t row) {
+    return Step(*rules, state + row * size, action[row], next + row * size, reward + row,
+                discount + row, legal + row * num_actions);
+  });
+}
+
+// legal: [batch, A].
+int64_t lookahead_games_legal(const Rules* rules, int64_t batch, const uint8_t* state,
+                              bool* legal) {
+  const int64_t size = rules->StateSize(), num_actions = rules->NumActions();
+  return ForEachRow(batch, [=](int64_t row) {
+    return Legal(*rules, state + row * size, legal + row * num_actions);
+  });
+}
+
+// planes: [batch, H, W, P].
+int64_t lookahead_games_observe(const Rules* rules, int64_t batch, const uint8_t* state,
+                                float* planes) {
+  const int64_t size = rules->StateSize(), numbers = rules->Cells() * rules->NumPlanes();
+  return ForEachRow(batch, [=](int64_t row) {
+    return Observe(*rules, state + row * size, planes + row * numbers);
+  });
+}
+
+// outcome: [batch].
+int64_t lookahead_games_rollout(const Rules* rules, int64_t batch, const uint8_t* state,
+                                uint64_t seed, float* outcome) {
+  const int64_t size = rules->StateSize();
+  return ForEachRow(batch, [=](int64_t row) {
+    return Rollout(*rules, state + row * size, seed, row, outcome + row);
+  });
+}
+
+}  // extern "C"
+
+}  // namespace games
+}  // namespace lookahead

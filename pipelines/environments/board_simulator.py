@@ -1,0 +1,71 @@
+"""OpenSpiel's games for searches on the host: positions that play on without the environment."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from pipelines.environments.board_layouts import Layout, view
+
+
+@dataclasses.dataclass(frozen=True)
+class GameRules:
+    """What all positions of a game share.
+
+    Attributes:
+      game: pyspiel.Game.
+      layout: of its planes.
+      history: positions shown.
+      max_moves: after which a game is a draw.
+      first: OpenSpiel's number of who moves first.
+    """
+
+    game: Any
+    layout: Layout
+    history: int
+    max_moves: int
+    first: int
+
+    def planes(self, state: Any) -> np.ndarray:
+        """Returns OpenSpiel's planes [P, H, W] as player 0 sees them, whoever is to move."""
+        planes = np.array(state.observation_tensor(0), np.float32)
+        return planes.reshape(self.game.observation_tensor_shape())
+
+    def over(self, state: Any) -> bool:
+        """Whether a game has ended."""
+        return state.is_terminal() or state.move_number() >= self.max_moves
+
+    def outcome(self, state: Any, player: int) -> float:
+        """Returns what a finished game gives `player`; one that was cut off is a draw."""
+        if not state.is_terminal():
+            return 0.0
+        return state.returns()[self.first if player == 0 else 1 - self.first]
+
+
+class BoardPosition:
+    """A `GamePosition` of OpenSpiel's; `planes`: of the last positions, the newest last."""
+
+    def __init__(
+        self, rules: GameRules, state: Any, planes: Sequence[np.ndarray], reward: float = 0.0
+    ) -> None:
+        self._rules, self._state, self._planes = rules, state, planes
+        self.reward = reward
+        self.over = rules.over(state)
+        self.legal: Sequence[int] = () if self.over else state.legal_actions()
+
+    def after(self, action: int) -> BoardPosition:
+        """See `GamePosition.after`."""
+        rules, state = self._rules, self._state.clone()
+        mover = state.move_number() % 2
+        state.apply_action(action)
+        planes = [*self._planes, rules.planes(state)][-rules.history :]
+        reward = rules.outcome(state, mover) if rules.over(state) else 0.0
+        return BoardPosition(rules, state, planes, reward)
+
+    def observe(self) -> np.ndarray:
+        """See `GamePosition.observe`."""
+        second = bool(self._state.move_number() % 2)
+        return view(self._rules.layout, self._planes, second, self._rules.history)
