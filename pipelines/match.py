@@ -1,12 +1,20 @@
-"""Plays a board game with a policy that a run has saved, against another player.
+"""Plays a board game with a policy that a run has saved, against other players.
 
-python pipelines/match.py --logdir=DIR --opponent=random|mcts|perfect|uct [--simulations=100]
-    [--policy=best|last] [--num_simulations=N] [--games=100] [--seed=N]
+python pipelines/match.py --logdir=DIR --opponent=PLAYER [--games=100] [--policy=best|last]
+    [--num_simulations=N] [--simulations=100] [--seed=N] [--opening=0]
+    [--record=FILE.sgf|.pgn|.txt]
+python pipelines/match.py --logdir=DIR --player=PLAYER --player=PLAYER ... [--games=100]
+    [--figure=FILE.png] ...
 
-Prints one line of JSON and one in words: wins, draws and losses from each seat and in all, the
-score (a win counts 1, a draw 1/2) and its 95 % confidence interval. The policy is the SavedModel in
-DIR/policy, the game the one of DIR/config.gin; the policy moves first in half of the games. Equal
-seeds give equal games. Bad input ends with one line and status 2.
+A PLAYER is random; mcts or mcts:N, OpenSpiel's tree search; uct or uct:N, ours; perfect;
+simulations:N, the run's own policy with so many; policy:RUN or policy:RUN@N, another run's;
+'gtp:gnugo --mode gtp --level 1' and 'uci:stockfish', programs.
+
+A match prints one line of JSON and one in words: wins, draws and losses from each seat and in all,
+the score (a win counts 1, a draw 1/2) and its 95 % confidence interval. With several --player,
+everybody plays --games games against everybody, and a table of Elo ratings follows. The policy is
+the SavedModel in DIR/policy, the game the one of DIR/config.gin; each player moves first in half of
+the games. Equal seeds give equal games, programs apart. Bad input: one line and status 2.
 """
 
 from __future__ import annotations
@@ -28,6 +36,8 @@ from pipelines.system.paths import PathParser
 
 if TYPE_CHECKING:
     from agents.actor import Actor
+    from pipelines.engines.arena import Contestant, Game
+    from pipelines.engines.roster import Roster
     from pipelines.environments.two_players import TwoPlayerGame
 
 # Games that are played side by side, so that a batch of searches costs little more than one.
@@ -49,7 +59,10 @@ _NUM_SIMULATIONS = flags.DEFINE_integer(
     lower_bound=1,
     flag_values=_FLAGS,
 )
-_OPPONENT = flags.DEFINE_enum("opponent", None, OPPONENTS, "The other player.", flag_values=_FLAGS)
+_OPPONENT = flags.DEFINE_string("opponent", None, "The other player.", flag_values=_FLAGS)
+_PLAYERS = flags.DEFINE_multi_string(
+    "player", [], "One of those that are rated; may be repeated.", flag_values=_FLAGS
+)
 _SIMULATIONS = flags.DEFINE_integer(
     "simulations", 100, "Of each move of mcts and uct.", lower_bound=1, flag_values=_FLAGS
 )
@@ -58,6 +71,33 @@ _GAMES = flags.DEFINE_integer(
 )
 _SEED = flags.DEFINE_integer(
     "seed", 0, "Of opponent and policy.", lower_bound=0, flag_values=_FLAGS
+)
+_RECORD = flags.DEFINE(
+    PathParser(),
+    "record",
+    None,
+    "The games, as SGF (Go), PGN (chess) or lists of moves (.txt).",
+    flag_values=_FLAGS,
+)
+_FIGURE = flags.DEFINE(
+    PathParser(), "figure", None, "PNG of the ratings, over simulations.", flag_values=_FLAGS
+)
+_OPENING = flags.DEFINE_integer(
+    "opening",
+    0,
+    "Random moves that open each game, an even number, the same in a game from each seat: players "
+    "that always answer alike play one game again and again without.",
+    lower_bound=0,
+    flag_values=_FLAGS,
+)
+_SECONDS = flags.DEFINE_float(
+    "seconds", 60.0, "That a program's answer may take.", lower_bound=0.01, flag_values=_FLAGS
+)
+_UCI_GO = flags.DEFINE_string(
+    "uci_go", "movetime 100", "What UCI programs are told after `go`.", flag_values=_FLAGS
+)
+_UCI_OPTIONS = flags.DEFINE_multi_string(
+    "uci_option", [], "NAME=VALUE of UCI programs; may be repeated.", flag_values=_FLAGS
 )
 
 
@@ -127,13 +167,21 @@ def wilson_interval(score: float, games: int) -> tuple[float, float]:
 
 def _match() -> None:
     directory = saved_run.find_policy(_LOGDIR.value, _POLICY.value)
-    if _OPPONENT.value is None:
-        raise UserError(f"--opponent is missing; expected one of {', '.join(OPPONENTS)}")
     if _GAMES.value % 2:
         raise UserError(
             f"--games is '{_GAMES.value}'; expected an even number, half from each seat"
         )
-    outcomes, environment = _play(directory)
+    if _OPENING.value % 2:
+        raise UserError(f"--opening is '{_OPENING.value}'; expected an even number")
+    if _PLAYERS.value:
+        _rate(_PLAYERS.value)
+        return
+    if _OPPONENT.value is None:
+        raise UserError("--opponent is missing; expected a player, such as random, see --help")
+    if _OPPONENT.value in OPPONENTS and _RECORD.value is None and not _OPENING.value:
+        outcomes, environment = _play(directory)
+    else:
+        outcomes, environment = _play_in_arena()
     simulations = _SIMULATIONS.value if _OPPONENT.value in ("mcts", "uct") else None
     result = {
         "environment": environment,
@@ -146,6 +194,83 @@ def _match() -> None:
     }
     print(json.dumps(result))
     print(_words(result))
+
+
+def _rate(names: Sequence[str]) -> None:
+    """Plays all against all, and prints their ratings."""
+    if _FIGURE.value is not None and not _FIGURE.value.endswith(".png"):
+        raise UserError(f"--figure is '{_FIGURE.value}'; expected a file name that ends in .png")
+    if len(names) < 2:
+        raise UserError(f"--player is '{names[0]}' alone; expected two or more, or --opponent")
+    from pipelines.engines import tournament
+    from pipelines.engines.contestants import closing
+    from pipelines.evaluation import ratings
+
+    roster = _roster()
+    with closing([]) as contestants:
+        for name in names:
+            contestants.append(roster.make(name))
+        points = tournament.play_all(
+            contestants, roster.make_game, _GAMES.value, _recorder(roster), _tell_pair
+        )
+    fitted = ratings.fit(points)
+    rows = tournament.described(names, fitted)
+    result = {"environment": roster.environment_name, "ratings": rows, "points": points.tolist()}
+    print(json.dumps({**result, "players": list(names), "regularised": fitted.regularised}))
+    print(tournament.table(rows, fitted.regularised))
+    if _FIGURE.value is not None:
+        from pipelines.evaluation import rating_figure
+
+        rating_figure.draw(_FIGURE.value, rows, roster.environment_name)
+
+
+def _tell_pair(first: Contestant, second: Contestant, points: float) -> None:
+    print(f"{first.name} against {second.name}: {points:g} of {_GAMES.value}", file=sys.stderr)
+
+
+def _play_in_arena() -> tuple[list[list[float]], str]:
+    """As `_play`, against any player, a game at a time for each of its processes."""
+    from pipelines.engines import arena
+    from pipelines.engines.contestants import closing
+
+    roster, number = _roster(), _NUM_SIMULATIONS.value
+    own = f"policy:{_LOGDIR.value}" if number is None else f"simulations:{number}"
+    with closing([]) as contestants:
+        for name in (_OPPONENT.value, own):  # A wrong opponent is known at once.
+            contestants.append(roster.make(name))
+        second, first = contestants
+        outcomes = arena.play(first, second, roster.make_game, _GAMES.value, _recorder(roster))
+    return outcomes, roster.environment_name
+
+
+def _roster() -> Roster:
+    from pipelines.engines.roster import Roster, Settings
+
+    options = [text.partition("=") for text in _UCI_OPTIONS.value]
+    for text, (name, equals, _) in zip(_UCI_OPTIONS.value, options, strict=True):
+        if not name or not equals:
+            raise UserError(f"--uci_option is '{text}'; expected NAME=VALUE")
+    return Roster(
+        Settings(
+            logdir=_LOGDIR.value,
+            which=_POLICY.value,
+            seed=_SEED.value,
+            mcts_simulations=_SIMULATIONS.value,
+            seconds=_SECONDS.value,
+            uci_go=_UCI_GO.value,
+            uci_options=[(name, value) for name, _, value in options],
+            opening=_OPENING.value,
+        )
+    )
+
+
+def _recorder(roster: Roster) -> Callable[[Game, Sequence[Contestant]], None]:
+    """What is done with each game that has ended."""
+    if _RECORD.value is None:
+        return lambda game, players: None
+    from pipelines.engines.records import Record
+
+    return Record(_RECORD.value, roster.game, roster.environment_name).add
 
 
 def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import dm_env
 import gin
 import numpy as np
 from dm_env import specs
@@ -29,6 +30,8 @@ class BoardGame(TwoPlayerGame):
     (`board_layouts.view`). For the rest see `TwoPlayerGame`.
 
     Attributes:
+      game_name: one of `LAYOUTS`.
+      komi: of Go; 0 of other games.
       state: OpenSpiel's, of the game in progress; not to be changed.
     """
 
@@ -45,7 +48,9 @@ class BoardGame(TwoPlayerGame):
         """Wraps `game` (pyspiel.Game, one of `LAYOUTS`); see `board_game`."""
         # OpenSpiel's number of who moves first is not 0 in chess.
         first = game.new_initial_state().current_player()
-        layout = LAYOUTS[game.get_type().short_name]
+        self.game_name = game.get_type().short_name
+        self.komi = float(game.get_parameters().get("komi", 0.0))
+        layout = LAYOUTS[self.game_name]
         self._rules = GameRules(game, layout, history, max_moves, first)
         super().__init__(
             f"open_spiel/{_short(str(game))}",
@@ -70,8 +75,20 @@ class BoardGame(TwoPlayerGame):
         """The position of the game in progress, which the search may play on from."""
         return BoardPosition(self._rules, self.state, self._positions[-self._rules.history :])
 
+    def set_up(self, text: str) -> dm_env.TimeStep:
+        """Starts a game of self-play from a position in OpenSpiel's words, such as chess's FEN.
+
+        The text is to be right: what OpenSpiel does with another is its own affair.
+        """
+        self._reset_next_step = False
+        self.state = self._rules.game.new_initial_state(text)
+        self._second_begins = self.state.current_player() != self._rules.first
+        self._positions = [self._rules.planes(self.state)]
+        return dm_env.restart(self._observe(self._over()))
+
     def _begin(self) -> None:
         self.state = self._rules.game.new_initial_state()
+        self._second_begins = False
         self._positions = [self._rules.planes(self.state)]
 
     def _move(self, action: int) -> None:
@@ -81,7 +98,7 @@ class BoardGame(TwoPlayerGame):
         self._positions = [*self._positions, self._rules.planes(self.state)][-kept:]
 
     def _turn(self) -> int:
-        return self.state.move_number() % 2
+        return (self.state.move_number() + self._second_begins) % 2
 
     def _over(self) -> bool:
         return self._rules.over(self.state)
@@ -101,7 +118,8 @@ class BoardGame(TwoPlayerGame):
         shape = (height, width, num_planes(self._rules.layout, self._rules.history))
         return {"board": specs.BoundedArray(shape, np.float32, 0.0, 1.0, name="board")}
 
-    def _for_opponent(self) -> Any:
+    def for_opponent(self) -> Any:
+        """See `TwoPlayerGame.for_opponent`."""
         return self.state
 
 

@@ -25,6 +25,8 @@ class RulesGame(TwoPlayerGame):
     that the player to move sees. For the rest see `TwoPlayerGame`.
 
     Attributes:
+      game_name: one of `LAYOUTS`.
+      komi: of Go; 0 of other games.
       rules: of the game.
       position: of the game in progress.
       actions: played in it, a random opening's included.
@@ -42,6 +44,7 @@ class RulesGame(TwoPlayerGame):
         """Makes a game by these rules; see `rules_game.rules_game`."""
         self.rules, self._planes = rules, planes
         self._host = PositionRules.of(rules)
+        self.game_name, self.komi = rules.name, rules.options.komi
         self._layout = LAYOUTS[rules.name]
         super().__init__(
             f"rules/{described(rules)}",
@@ -94,7 +97,8 @@ class RulesGame(TwoPlayerGame):
             return {"board": specs.BoundedArray(shape, np.float32, 0.0, 1.0, name="board")}
         return {"state": StateSpec(self.rules)}
 
-    def _for_opponent(self) -> Any:
+    def for_opponent(self) -> Any:
+        """See `TwoPlayerGame.for_opponent`."""
         return self
 
 

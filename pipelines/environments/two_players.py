@@ -172,7 +172,7 @@ class TwoPlayerGame(dm_env.Environment, abc.ABC):
         """The specs of what is seen."""
 
     @abc.abstractmethod
-    def _for_opponent(self) -> Any:
+    def for_opponent(self) -> Any:
         """The position as the opponent takes it."""
 
     def _open(self) -> None:
@@ -187,7 +187,7 @@ class TwoPlayerGame(dm_env.Environment, abc.ABC):
                 return
 
     def _answer(self) -> None:
-        self._move(self._opponent.choose(self._for_opponent(), self._legal_actions()))
+        self._move(self._opponent.choose(self.for_opponent(), self._legal_actions()))
 
     def _ended(self, reward: float) -> dm_env.TimeStep:
         self._reset_next_step = True

@@ -174,7 +174,10 @@ class SavedPolicy(Policy):
             (step,) = self._loaded.step.concrete_functions
             (nest, *_), _ = step.structured_input_signature
             _, flat = signature.structured_input_signature
+            saved = getattr(self._loaded, "options", {})
+            self.options = {name: int(value.numpy()) for name, value in saved.items()}
             self._step = self._with_options(options) if options else self._loaded.step
+            self.options |= options
             # The nest is the function's, the shapes are the signature's.
             self.observation_spec = tf.nest.map_structure(lambda leaf: _one(flat[leaf.name]), nest)
             self.action_spec = _one(signature.structured_outputs["action"])
@@ -186,24 +189,28 @@ class SavedPolicy(Policy):
         return self._loaded.initial_state(tf.convert_to_tensor(batch_size, tf.int32))
 
     def step(
-        self, observation: Any, state: Any, seed: tf.Tensor
+        self, observation: Any, state: Any, seed: tf.Tensor, **options: int
     ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor]]:
-        """See `Policy.step`."""
+        """See `Policy.step`; `options` are of this step alone."""
+        step = self._with_options(options) if options else self._step
         try:
-            return self._step(checks.with_a_legal_action(observation), state, seed)
+            return step(checks.with_a_legal_action(observation), state, seed)
         except tf.errors.InvalidArgumentError as error:
             if (complaint := checks.complaint(error)) is None:
                 raise
             raise UserError(f"the policy cannot act: {complaint}") from error
 
+    def description(self) -> str:
+        """What it says of itself, see `description.of`."""
+        return self._loaded.describe().numpy().decode()
+
     def _with_options(self, options: dict[str, int]) -> Callable[..., Any]:
-        """The step with these options, and the defaults of all others."""
-        known = dict(getattr(self._loaded, "options", {}))
+        """The step with these options, and the values so far of all others."""
         for name in options:
-            if name not in known:
-                listed = f"one of {', '.join(known)}" if known else "none"
+            if name not in self.options:
+                listed = f"one of {', '.join(self.options)}" if self.options else "none"
                 raise UserError(f"the saved policy has no option '{name}'; expected {listed}")
-        values = [tf.constant(options.get(name, known[name].numpy()), tf.int32) for name in known]
+        values = [tf.constant(value, tf.int32) for value in (self.options | options).values()]
         return lambda *inputs: self._loaded.step_with_options(*inputs, *values)
 
 

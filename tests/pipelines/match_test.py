@@ -199,14 +199,64 @@ def test_what_the_run_bound_for_its_opponent_is_overridden(logdir, tmp_path, cap
     assert results[0]["all"] == results[1]["all"] and results[1]["simulations"] is None
 
 
+def test_players_are_rated_and_their_games_written(logdir, tmp_path, capfd):
+    """A tree search is stronger than chance; the saved policy, which plays by chance, is not."""
+    path = tmp_path / "games.txt"
+    arguments = ("--player=mcts:40", "--player=random", f"--player=policy:{logdir}")
+    status, out, error = run(
+        capfd,
+        f"--logdir={logdir}",
+        *arguments,
+        "--games=12",
+        "--opening=2",
+        f"--record={path}",
+        f"--figure={tmp_path / 'ratings.png'}",
+    )
+    assert status == 0
+    result = json.loads(out.splitlines()[0])
+    assert result["players"] == ["mcts:40", "random", f"policy:{logdir}"]
+    points = np.array(result["points"])
+    np.testing.assert_array_equal(points + points.T, 12 * (1 - np.eye(3)))
+    rows = result["ratings"]
+    assert rows[0]["player"] == "mcts:40" and rows[0]["elo"] > rows[1]["elo"] + 200
+    assert rows[0]["games"] == 24 and rows[0]["low"] < rows[0]["elo"] < rows[0]["high"]
+    assert out.splitlines()[1].split() == ["player", "Elo", "95", "%", "interval", "games", "score"]
+    assert f"mcts:40 against random: {points[0, 1]:g} of 12" in error
+    assert (tmp_path / "ratings.png").read_bytes()[1:4] == b"PNG"
+    lines = path.read_text().splitlines()
+    assert len(lines) == 36 and all(len(line.split("\t")) == 4 for line in lines)
+
+
 @pytest.mark.parametrize(
     ("arguments", "line"),
     [
         (["--opponent=random"], "--logdir is missing; expected the log directory of a run"),
-        (["--logdir=DIR"], "--opponent is missing; expected one of random, mcts, perfect, uct"),
+        (["--logdir=DIR"], "--opponent is missing; expected a player, such as random, see --help"),
         (
             ["--logdir=DIR", "--opponent=stockfish"],
-            "--opponent is 'stockfish'; expected one of random, mcts, perfect, uct",
+            "player is 'stockfish'; expected one of random, mcts:N, uct:N, perfect, policy:RUN, "
+            "policy:RUN@N, simulations:N, gtp:COMMAND, uci:COMMAND",
+        ),
+        (
+            ["--logdir=DIR", "--opponent=gtp:gnugo"],
+            "player is 'gtp:gnugo', which plays go; the run's environment is "
+            "open_spiel/connect_four",
+        ),
+        (
+            ["--logdir=DIR", "--player=random"],
+            "--player is 'random' alone; expected two or more, or --opponent",
+        ),
+        (
+            ["--logdir=DIR", "--opponent=random", "--opening=3"],
+            "--opening is '3'; expected an even number",
+        ),
+        (
+            ["--logdir=DIR", "--opponent=random", "--record=games.sgf"],
+            "--record is 'games.sgf'; expected a file name that ends in .txt",
+        ),
+        (
+            ["--logdir=DIR", "--opponent=random", "--opening=2", "--uci_option=Hash"],
+            "--uci_option is 'Hash'; expected NAME=VALUE",
         ),
         (
             ["--logdir=DIR", "--opponent=perfect"],

@@ -1,0 +1,1 @@
+"""Saved policies as players: for people's programs, and against other programs."""

@@ -1,0 +1,205 @@
+"""A saved policy as a player: positions → searches, for whatever protocol asks."""
+
+from __future__ import annotations
+
+import re
+import threading
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import tensorflow as tf
+
+from pipelines.serving.export import SavedPolicy
+from pipelines.system.errors import UserError
+
+# The option of searching policies, and what they say of its range (`Policy.meanings`).
+_SIMULATIONS = "num_simulations"
+_ROOM = re.compile(r"`num_simulations`.* 1 to (\d+)")
+
+# Simulations by which a reply within a line is found.
+_REPLY_SIMULATIONS = 8
+
+
+class Position(NamedTuple):
+    """What a policy is shown: a copy, which later moves leave alone.
+
+    Attributes:
+      observation: the environment's, of one row.
+      moves: made since the game began.
+      over: whether the game has ended; nobody moves then.
+    """
+
+    observation: dict[str, np.ndarray]
+    moves: int
+    over: bool
+
+    @property
+    def legal(self) -> np.ndarray:
+        """bool [A]."""
+        return self.observation["legal_actions"]
+
+
+class Found(NamedTuple):
+    """What a search has found, for whoever is to move.
+
+    Attributes:
+      action: to be played.
+      shares: float32 [A], of the visits, which sum to 1; of a policy that does not search, all are
+        its action's.
+      value: -1 to 1; None: the policy does not say.
+      simulations: of the search; 1 where there was none.
+    """
+
+    action: int
+    shares: np.ndarray
+    value: float | None
+    simulations: int
+
+
+class Line(NamedTuple):
+    """One continuation, the mover's action first.
+
+    Attributes:
+      actions: what is played in turns.
+      value: -1 to 1, for whoever is to move; None: the policy does not say.
+      visits: of the first action.
+    """
+
+    actions: list[int]
+    value: float | None
+    visits: int
+
+
+class Player:
+    """A policy, and an environment in self-play that shows it positions.
+
+    Args:
+      policy: whose state between moves holds their number at most.
+      environment: a board game; its own game in progress is not kept.
+      simulations: of a move; None: the policy's own.
+      seed: of the policy's randomness.
+
+    Attributes:
+      simulations: of a move, unless a limit says otherwise.
+      most_simulations: that the policy has room for.
+      num_actions: A, of the game.
+
+    Raises:
+      UserError: the policy is another kind's, or has no room for so many simulations.
+    """
+
+    def __init__(
+        self, policy: SavedPolicy, environment: Any, simulations: int | None = None, seed: int = 0
+    ) -> None:
+        self._environment = environment
+        self._busy = threading.Lock()  # A search that nobody waits for any more may still ask.
+        self._policy, self._seed, self._calls = policy, seed, 0
+        self._initial_state(1)  # One that cannot be set is known at once.
+        self.num_actions = environment.observation_spec()["legal_actions"].shape[0]
+        self.searches = _SIMULATIONS in policy.options
+        own = policy.options.get(_SIMULATIONS, 1)
+        room = _ROOM.search(policy.description()) if self.searches else None
+        self.most_simulations = int(room[1]) if room else own
+        self.simulations = own if simulations is None else simulations
+        if self.simulations > self.most_simulations:
+            raise UserError(
+                f"--num_simulations is {simulations}; expected at most {self.most_simulations}, "
+                "for which the policy was saved"
+            )
+
+    def position(self, actions: Sequence[int], start: str | None = None) -> Position:
+        """The position after `actions`, from the game's beginning or from OpenSpiel's `start`.
+
+        What comes after the environment's end of the game is left out.
+
+        Raises:
+          ValueError: one of them is illegal.
+        """
+        environment = self._environment
+        with self._busy:
+            timestep = environment.reset() if start is None else environment.set_up(start)
+            for action in actions:
+                if timestep.last():
+                    break
+                timestep = environment.step(action)
+        return Position(timestep.observation, len(actions), timestep.last())
+
+    def search(
+        self,
+        positions: Sequence[Position],
+        simulations: int | None = None,
+        allowed: np.ndarray | None = None,
+    ) -> list[Found]:
+        """Searches in all of them at once.
+
+        Args:
+          positions: B, none of which is over.
+          simulations: at most `most_simulations`; None: `simulations`.
+          allowed: bool [A], to choose from; at least one legal action. None: all that are legal.
+        """
+        count = min(simulations or self.simulations, self.most_simulations)
+        observation = tf.nest.map_structure(
+            lambda *rows: np.stack(rows), *[position.observation for position in positions]
+        )
+        if allowed is not None:
+            observation["legal_actions"] = observation["legal_actions"] & allowed
+        state = self._initial_state(len(positions))
+        if state:
+            state = {"moves": tf.constant([p.moves for p in positions], tf.int32)}
+        seed = tf.constant([self._seed, self._calls], tf.int32)
+        self._calls += 1
+        options = {_SIMULATIONS: count} if self.searches else {}
+        inputs = tf.nest.map_structure(tf.constant, observation)
+        action, _, info = self._policy.step(inputs, state, seed, **options)
+        return _found(action.numpy(), info, self.num_actions, count)
+
+    def lines(
+        self, actions: Sequence[int], start: str | None, found: Found, count: int
+    ) -> list[Line]:
+        """The `count` most visited first actions of a search, the chosen one first, with replies.
+
+        Args:
+          actions, start: that have led to the position, see `position`.
+          found: there.
+          count: at least 1; fewer come where fewer were visited.
+        """
+        order = [int(action) for action in np.argsort(-found.shares, kind="stable")]
+        others = [a for a in order if a != found.action and found.shares[a] > 0]
+        firsts = [found.action, *others[: count - 1]]
+        after = [self.position([*actions, action], start) for action in firsts]
+        going = [row for row, position in enumerate(after) if not position.over]
+        replies = self.search([after[row] for row in going], _REPLY_SIMULATIONS) if going else []
+        answered = dict(zip(going, replies, strict=True))
+        lines = []
+        for row, action in enumerate(firsts):
+            reply = answered.get(row)
+            value = found.value
+            if row and reply is not None and reply.value is not None:
+                value = -reply.value
+            line = [action] if reply is None else [action, reply.action]
+            visits = round(float(found.shares[action]) * found.simulations)
+            lines.append(Line(line, value, visits))
+        return lines
+
+    def _initial_state(self, batch_size: int) -> Any:
+        state = self._policy.initial_state(batch_size)
+        if state and set(state) != {"moves"}:
+            carried = ", ".join(sorted(set(state) - {"moves"}))
+            raise UserError(
+                f"the policy carries {carried} from move to move, which a player cannot take back; "
+                "expected a policy that sees the position alone"
+            )
+        return state
+
+
+def _found(action: np.ndarray, info: Any, num_actions: int, count: int) -> list[Found]:
+    if "search_policy" in info:
+        shares = info["search_policy"].numpy()
+    else:
+        shares = np.eye(num_actions + 1, dtype=np.float32)[action]  # It may resign by an action.
+    values = info["search_value"].numpy().tolist() if "search_value" in info else None
+    return [
+        Found(int(action[row]), shares[row], values[row] if values else None, count)
+        for row in range(len(action))
+    ]
