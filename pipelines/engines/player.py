@@ -125,6 +125,10 @@ class Player:
                 timestep = environment.step(action)
         return Position(timestep.observation, len(actions), timestep.last())
 
+    def restart(self) -> None:
+        """Its randomness begins anew."""
+        self._calls = 0
+
     def search(
         self,
         positions: Sequence[Position],

@@ -121,6 +121,7 @@ class Roster:
             made = making.player_of(logdir, directory, self.game, None, self._settings.seed)
             self._players[logdir] = made
         player = self._players[logdir]
+        player.restart()  # Equal seeds, equal games, whoever has played before.
         if player.num_actions != self._num_actions:
             raise UserError(
                 f"player is '{name}', which has {player.num_actions} moves; the game has "
