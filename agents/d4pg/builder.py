@@ -4,74 +4,31 @@ from __future__ import annotations
 
 import gin
 import numpy as np
-import reverb
 from acme import specs
 
-from agents.builder import (
-    DatasetOptions,
-    Role,
-    Schedule,
-    SingleStageBuilder,
-    single_array,
-    single_state,
-    tensor_spec,
-    unit_actions,
-)
+from agents.builder import Role, single_array, single_state, tensor_spec, unit_actions
 from agents.d4pg.acting import D4PGPolicy
 from agents.d4pg.config import D4PGConfig
 from agents.d4pg.learning import D4PGLearner
 from agents.d4pg.networks import D4PGNetworks
-from agents.tables import make_table
-from agents.transitions import TransitionAdder, Transitions, signature
-
-_TABLE = "transitions"
+from agents.off_policy import OffPolicyBuilder
 
 
 @gin.configurable
-class D4PGBuilder(SingleStageBuilder):
+class D4PGBuilder(OffPolicyBuilder):
     """Barth-Maron et al. 2018; every setting is in `D4PGConfig`."""
 
     name = "d4pg"
 
     def __init__(self, config: D4PGConfig | None = None) -> None:
-        self.config = config = config or D4PGConfig()
-        self.schedule = Schedule(
-            rollout=config.rollout,
-            seed_steps=config.seed_steps,
-            updates_per_step=config.updates_per_step,
-        )
-        self.dataset_options = DatasetOptions(
-            _TABLE,
-            config.batch_size,
-            prioritized=config.replay_sampler == "prioritized",
-            sample_type=Transitions,
-        )
+        config = config or D4PGConfig()
+        super().__init__(config, priority_exponent=config.priority_exponent)
 
     def build_networks(self, spec: specs.EnvironmentSpec) -> D4PGNetworks:
         """Makes all networks for states or pixels, and actions in [−1, 1]."""
         self._check(spec)
         size = unit_actions(spec.actions, "D4PG").shape[0]
         return D4PGNetworks(self.config, size, tensor_spec(spec.observations))
-
-    def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
-        """One table; an item is a transition of n steps."""
-        config = self.config
-        item = signature(spec, config.frame_stack, config.n_step)
-        pace = config.updates_per_step * config.batch_size if paced else None
-        return [
-            make_table(
-                _TABLE,
-                item,
-                config.replay_capacity,
-                sampler=config.replay_sampler,
-                priority_exponent=config.priority_exponent,
-                samples_per_insert=pace,
-            )
-        ]
-
-    def make_adder(self, client: reverb.Client) -> TransitionAdder:
-        """See `TransitionAdder`."""
-        return TransitionAdder(client, _TABLE, self.config.frame_stack, self.config.n_step)
 
     def make_learner(self, networks: D4PGNetworks, seed: int) -> D4PGLearner:
         """See `D4PGLearner`."""
