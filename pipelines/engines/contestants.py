@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import abc
 import contextlib
 import os
 from collections.abc import Callable, Sequence
@@ -125,17 +126,17 @@ class ProgramContestant(Contestant):
     def _greet(self, child: Child) -> None:
         """What is said once."""
 
+    @abc.abstractmethod
     def _ready(self, child: Child, game: Game) -> None:
         """Tells it that a game begins."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _ask(self, child: Child, game: Game) -> None:
         """Tells it the position, and to move."""
-        raise NotImplementedError
 
+    @abc.abstractmethod
     def _play(self, child: Child, game: Game) -> None:
         """Plays what it answers."""
-        raise NotImplementedError
 
 
 class GtpContestant(ProgramContestant):
