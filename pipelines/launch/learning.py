@@ -45,6 +45,8 @@ class Learning:
         should_stop: Callable[[], bool],
     ) -> None:
         self.learner, self.transform = learner, transform
+        # Traced once, however many rounds have a dataset of their own.
+        self._apply = None if transform is None else tf.function(transform, autograph=False)
         self.measured: dict[str, float] = {}
         self._stage, self._replay, self._seed = stage, replay, seed
         self._client = replay.client if replay is not None else None
@@ -101,10 +103,10 @@ class Learning:
         options, lasts = self._stage.dataset_options, True
         if options is None:
             dataset = self._stage.make_dataset(self._seed)
-            dataset = apply_transform(dataset, self.transform, done)
+            dataset = apply_transform(dataset, self._apply, done)
         elif options.queue or options.batch_size is None:
             dataset = make_waiting_dataset(
-                self._client, options, transform=self.transform, first_update=done
+                self._client, options, transform=self._apply, first_update=done
             )
         else:
             lasts = self._stage.schedule.rollout is not None and self._until_refresh(0) == math.inf
@@ -112,7 +114,7 @@ class Learning:
                 self._replay.address,
                 options,
                 count=None if lasts else count,
-                transform=self.transform,
+                transform=self._apply,
                 first_update=done,
             )
         # What is on its way from a queue is in no table: it is lost unless it is learned from.

@@ -99,8 +99,9 @@ class ServedPolicy(tf.Module):
             self.step = whole
             return
         self.step_with_options = whole
+        # Tensors, not variables, which would be a second kind of input and traced a second time.
         self.step = tf.function(
-            lambda *inputs: whole(*inputs, *self.options.values()),
+            lambda *inputs: whole(*inputs, *map(tf.convert_to_tensor, self.options.values())),
             input_signature=signature[:3],
             autograph=False,
         )
