@@ -44,11 +44,9 @@ bench: setup  ## measure BENCHMARKS
 	  $(python) pipelines/bench.py $$benchmark $(ARGS); \
 	done
 
-learn: setup  ## train every gin/*_small.gin, of SYSTEMS for SEEDS; resumes in runs/learn
-	set -e; for system in $(SYSTEMS); do for seed in $(SEEDS); do \
-	  $(python) pipelines/run.py --gin_file=gin/$${system}_small.gin --seed=$$seed \
-	    --logdir=runs/learn/$$system-$$seed $(ARGS); \
-	done; done
+learn: setup  ## train every gin/*_small.gin, or SYSTEMS, for SEEDS, one a core; resumes in runs/learn
+	$(python) pipelines/sweep.py $(SYSTEMS:%=--experiment=gin/%_small.gin) --seeds='$(SEEDS)' \
+	  --logdir=runs/learn $(ARGS)
 
 clean:  ## remove what was built and cached; keeps .venv and runs
 	rm -rf build dist *.egg-info .pytest_cache .ruff_cache $(stamps)/lookahead

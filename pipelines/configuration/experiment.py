@@ -12,7 +12,7 @@ import dm_env
 import gin
 
 from agents.builder import Builder
-from agents.config import AtLeast, AtMost, Count, Natural, check
+from agents.config import AtLeast, AtMost, Count, Natural, Number, check
 from pipelines.configuration import gin_errors, gin_files, saved_config
 
 
@@ -35,6 +35,8 @@ class Experiment:
         begins among the seed episodes is random to its end.
       evaluation_interval: episodes between evaluations; steps where `num_steps` is set.
       evaluation_episodes: episodes of one evaluation.
+      goal: mean return of an evaluation that counts as learned; tables of results say how many
+        seeds came to it. None: there is none.
       evaluation_videos: episodes of one evaluation that are filmed.
       context_frames: frames that the model sees before it imagines the rest of a video.
       imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
@@ -61,6 +63,7 @@ class Experiment:
     collected_episodes: Count | None = None
     evaluation_interval: Count = 50
     evaluation_episodes: Count = 10
+    goal: Number | None = None
     evaluation_videos: Natural = 1
     context_frames: Count = 5
     imagined_frames: Count = 45

@@ -45,14 +45,18 @@ class References(config_parser.ParserDelegate):
         """Called by the parser for `%name`."""
 
 
-def check(paths: Sequence[str]) -> None:
+def check(paths: Sequence[str], flag: str = "--gin_file") -> None:
     """Checks that all files are there, included ones too, and can be read as gin.
+
+    Args:
+      paths: as they were written.
+      flag: which names them.
 
     Raises:
       UserError: in one line, which file and where it was wanted.
     """
     if not paths:
-        raise UserError("--gin_file is missing; expected a file such as gin/planet_small.gin")
+        raise UserError(f"{flag} is missing; expected a file such as gin/planet_small.gin")
     for path in paths:
         _check(find(path), ())
 

@@ -163,8 +163,9 @@ def differing(groups: Sequence[Group]) -> dict[str, list[str | None]]:
 
 def _method(run: Run) -> tuple[object, ...]:
     """What runs of one method have in common."""
-    config = frozenset(settings(run.config).items())
-    return (run.summary["environment"], run.summary["agent"], config)
+    config = settings(run.config)
+    config.pop("Experiment.goal", None)  # What is hoped for changes nothing.
+    return (run.summary["environment"], run.summary["agent"], frozenset(config.items()))
 
 
 def _common_grid(places: Sequence[np.ndarray]) -> np.ndarray:

@@ -47,7 +47,7 @@ def page(
     count = sum(len(group.runs) for group in groups)
     intro = f"{tables.count(count, 'run')} of {tables.count(len(groups), 'method')}"
     sections = [
-        ("Returns", _returns(groups)),
+        ("Returns", _returns(groups) + _goals(groups)),
         ("Learning curves", _curves(environments)),
         ("Films", _films(groups, folder)),
         ("What differs", _differences(groups, environments)),
@@ -152,6 +152,11 @@ def _returns(groups: Sequence[Group]) -> str:
         f"else between episodes.{source}</p><div class='wide'><table><thead>"
         f"{_cells(['method', 'return', 'learned from'], 'th')}</thead>{bodies}</table></div>"
     )
+
+
+def _goals(groups: Sequence[Group]) -> str:
+    with_goal = [group for group in groups if tables.goal(group) is not None]
+    return _table(*tables.goals(with_goal)) if with_goal else ""
 
 
 def _curves(environments: Sequence[str]) -> str:

@@ -6,9 +6,19 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from pipelines.reports import published
+from pipelines.reports.configurations import settings
 from pipelines.reports.data import Run, words
-from pipelines.reports.groups import Group, Result, differing, result
+from pipelines.reports.groups import (
+    Group,
+    Result,
+    bootstrap_interval,
+    differing,
+    result,
+    series,
+)
 
 _UNKNOWN = "–"
 _REVISION_LETTERS = 9
@@ -62,6 +72,31 @@ def runs(groups: Sequence[Group]) -> tuple[list[str], list[list[str]]]:
     return columns, [_run_cells(group, run) for group in groups for run in group.runs]
 
 
+def goals(groups: Sequence[Group]) -> tuple[list[str], list[list[str]]]:
+    """Columns and one row a method: its last evaluations, and how many seeds came to the goal.
+
+    A seed that came to the goal at some evaluation counts as `reached`, one that was there at the
+    last one as `at the end`.
+    """
+    columns = ["method", "environment", "seeds", "last evaluation", "95 % interval"]
+    columns += ["goal", "reached", "at the end"]
+    return columns, [_goal_cells(group) for group in groups]
+
+
+def goal(group: Group) -> float | None:
+    """Of the experiment, as a run's configuration says."""
+    said = (settings(run.config).get("Experiment.goal", "None") for run in group.runs)
+    return next((float(value) for value in said if value != "None"), None)
+
+
+def as_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table for a terminal."""
+    lines = [list(columns), *map(list, rows)]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    padded = [[f"{cell:<{w}}" for cell, w in zip(line, widths, strict=True)] for line in lines]
+    return "\n".join("  ".join(line).rstrip() for line in padded)
+
+
 def environment_words(environment: str) -> str:
     """`dm_control/cartpole_balance` as "cartpole balance (dm control)"."""
     where, _, task = environment.rpartition("/")
@@ -95,6 +130,21 @@ def _run_cells(group: Group, run: Run) -> list[str]:
         str(summary.get("git_revision") or _UNKNOWN)[:_REVISION_LETTERS],
         run.path.name,
     ]
+
+
+def _goal_cells(group: Group) -> list[str]:
+    measured = [series(run, "evaluation/return", "step")[1] for run in group.runs]
+    measured = [values for values in measured if len(values)]
+    last = np.array([values[-1] for values in measured])
+    cells = [group.label, environment_words(group.environment), str(len(group.runs))]
+    cells.append(f"{last.mean():.5g}" if len(last) else _UNKNOWN)
+    interval = bootstrap_interval(last) if len(last) > 1 else ()
+    cells.append(" to ".join(f"{end:.5g}" for end in interval) or _UNKNOWN)
+    if (wanted := goal(group)) is None:
+        return cells + [_UNKNOWN] * 3
+    reached = sum(max(values) >= wanted for values in measured)
+    at_the_end = sum(last >= wanted)
+    return [*cells, f"{wanted:g}", *(f"{n} of {len(group.runs)}" for n in (reached, at_the_end))]
 
 
 def _plain(value: Any) -> str:
