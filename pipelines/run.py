@@ -2,6 +2,10 @@
 
 python pipelines/run.py --gin_file=gin/planet_small.gin [--gin_file=...]
     [--gin_bindings='control_suite.task = "cartpole_swingup"' ...] [--logdir=DIR] [--seed=N]
+    [--launcher=ray --num_actors=N [--ray_address=auto]]
+
+With --launcher=ray the parts are processes that Ray places and replaces: a learner with the replay,
+N that collect in `Experiment.num_environments` environments each, and an evaluator.
 
 Ctrl-C, SIGTERM or the terminal's end: the run saves, says how to resume, and ends with status 0. A
 second Ctrl-C or SIGTERM ends it at once, and what came after the last checkpoint is lost. Bad input
@@ -16,13 +20,20 @@ import pathlib
 import signal
 import sys
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from absl import flags
 
 from pipelines.configuration import gin_files
 from pipelines.system import command_line, output
+from pipelines.system.errors import UserError
 from pipelines.system.paths import PathParser
 from pipelines.system.quiet import silence_reverb
+
+if TYPE_CHECKING:
+    from pipelines.configuration.experiment import Experiment
+    from pipelines.launch.distributed.driver import DistributedRun
+    from pipelines.launch.local import LocalRun
 
 _FLAGS = flags.FlagValues()
 _GIN_FILE = flags.DEFINE_multi(
@@ -55,6 +66,22 @@ _SEED = flags.DEFINE_integer(
     upper_bound=2**32 - 1,
     flag_values=_FLAGS,
 )
+_LAUNCHER = flags.DEFINE_enum(
+    "launcher",
+    "local",
+    ["local", "ray"],
+    "local: one process, acting and learning in turns; ray: many, on one machine or a cluster.",
+    flag_values=_FLAGS,
+)
+_NUM_ACTORS = flags.DEFINE_integer(
+    "num_actors", None, "Of --launcher=ray: K; by default 2.", lower_bound=1, flag_values=_FLAGS
+)
+_RAY_ADDRESS = flags.DEFINE_string(
+    "ray_address",
+    None,
+    "Of --launcher=ray: a cluster's, or auto; by default Ray is started here.",
+    flag_values=_FLAGS,
+)
 
 
 def main(argv: list[str]) -> int:
@@ -66,18 +93,16 @@ def main(argv: list[str]) -> int:
 def _train(argv: list[str], stop: StopFlag) -> None:
     # TensorFlow's import takes seconds; --help, wrong flags and missing files are answered before.
     gin_files.check(_GIN_FILE.value)
-
-    import gin
+    _check_launcher()
 
     from pipelines.configuration import experiment
-    from pipelines.launch.local import LocalRun
     from pipelines.logdir import log_directory
 
     stop.before_exit(log_directory.take_back)
     silence_reverb()
     described = experiment.parse(_GIN_FILE.value, _GIN_BINDINGS.value)
     logdir = _LOGDIR.value or _fresh_logdir(_GIN_FILE.value[-1])
-    run = LocalRun(described, logdir, _SEED.value, gin.operative_config_str, stop)
+    run = _made(described, logdir, stop)
     stop.save_first()
     print(f"log directory: {logdir}", flush=True)
     if run.finished:
@@ -90,6 +115,33 @@ def _train(argv: list[str], stop: StopFlag) -> None:
     if (result := run.last_evaluation) is not None:
         print(f"evaluation: {result['mean']:.1f} over {result['episodes']} episodes")
     print(f"log directory: {logdir}", flush=True)
+
+
+def _check_launcher() -> None:
+    given = {"--num_actors": _NUM_ACTORS.value, "--ray_address": _RAY_ADDRESS.value}
+    for name, value in given.items():
+        if value is not None and _LAUNCHER.value != "ray":
+            raise UserError(f"{name} is '{value}', but --launcher is 'local'; expected 'ray'")
+
+
+def _made(described: Experiment, logdir: str, stop: StopFlag) -> LocalRun | DistributedRun:
+    import gin
+
+    if _LAUNCHER.value == "ray":
+        from pipelines.launch.distributed.driver import DistributedRun
+
+        return DistributedRun(
+            described,
+            logdir,
+            _SEED.value,
+            gin.config_str(),
+            num_actors=_NUM_ACTORS.value or 2,
+            ray_address=_RAY_ADDRESS.value,
+            should_stop=stop,
+        )
+    from pipelines.launch.local import LocalRun
+
+    return LocalRun(described, logdir, _SEED.value, gin.operative_config_str, stop)
 
 
 class StopFlag:

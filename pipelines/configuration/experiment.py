@@ -13,7 +13,7 @@ import gin
 
 from agents.builder import Builder
 from agents.config import AtLeast, AtMost, Count, Natural, Number, check
-from pipelines.configuration import gin_errors, gin_files, saved_config
+from pipelines.configuration import distributed, gin_errors, gin_files, saved_config
 
 
 @gin.configurable
@@ -105,6 +105,10 @@ def _check_factory(field: str, factory: Any) -> None:
         )
 
 
+# Here, so that files may bind it whatever the launcher.
+Distributed = distributed.Distributed
+
+
 def parse(paths: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:
     """Reads gin files and bindings, later ones win, and makes the experiment.
 
@@ -121,6 +125,13 @@ def parse(paths: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:
     with gin_errors.as_user_errors("--gin_bindings"), gin_files.included_beside(None):
         gin.parse_config(list(gin_bindings))
         gin_errors.check_macros(gin_bindings)
+    return _made()
+
+
+def parse_text(text: str) -> Experiment:
+    """Reads what `gin.config_str` gave in another process of the same run."""
+    gin.clear_config()
+    gin.parse_config(text)
     return _made()
 
 

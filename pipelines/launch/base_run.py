@@ -6,7 +6,7 @@ import abc
 import contextlib
 import pathlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from pipelines.configuration.experiment import Experiment
@@ -157,6 +157,14 @@ class BaseRun(abc.ABC):
         state.rows += 1
         state.reported_at = self._position()
         self._progress.report(state.counters(), state.last_return, means.get("evaluation/return"))
+
+    def _measure_evaluation(self, result: Mapping[str, Any]) -> None:
+        self._state.measure(
+            {
+                "evaluation/return": result["mean"],
+                "evaluation/standard_error": result["standard_error"] or 0.0,
+            }
+        )
 
     def _write_summary(self) -> None:
         returns = {"returns": self._state.returns} if self._state.returns else {}

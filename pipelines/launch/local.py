@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -301,14 +301,6 @@ class LocalRun(BaseRun):
     def _evaluating(self, steps: int) -> None:
         self._tick(doing=f"evaluating, step {steps}")
 
-    def _measure_evaluation(self, result: Mapping[str, Any]) -> None:
-        self._state.measure(
-            {
-                "evaluation/return": result["mean"],
-                "evaluation/standard_error": result["standard_error"] or 0.0,
-            }
-        )
-
     def _export(self, name: str) -> None:
         if self._exporter is not None:
             policy = self._logdir / "policy" / name
@@ -346,6 +338,8 @@ class LocalRun(BaseRun):
         unit.restore(self._trackables())
         with restoring(unit):
             self._state = RunState(**unit.state["run"])
+            if "loop" not in unit.state:  # Made by a distributed run, whose collectors begin anew.
+                return
             self._loop.restore(unit.state["loop"], self._who_acted())
             for actor, state in zip(self._all_actors(), unit.state["actors"], strict=True):
                 actor.restore(state)

@@ -35,6 +35,11 @@ MAX_EVALUATION_ENVIRONMENTS = 10
 class Parts:
     """Makes the parts of one run; two calls make two parts that are equal.
 
+    Args:
+      experiment: of the run.
+      seed: of the run.
+      again: see `Seeds`.
+
     Attributes:
       stages: of the agent.
       seeds: of the run.
@@ -42,10 +47,10 @@ class Parts:
     Every method raises UserError where agent and environment do not fit together.
     """
 
-    def __init__(self, experiment: Experiment, seed: int) -> None:
+    def __init__(self, experiment: Experiment, seed: int, again: int = 0) -> None:
         self._experiment, self._builder = experiment, experiment.builder
         self.stages: Sequence[Stage] = self._builder.make_stages()
-        self.seeds = Seeds(seed)
+        self.seeds = Seeds(seed, again)
 
     def environments(self, rows: range | None = None) -> BatchedEnvironment:
         """The environments to collect in; `rows` of them, None: all."""

@@ -31,6 +31,7 @@ class RunState:
       last_evaluation, best_evaluation: as `summary.evaluation_result` gives them.
       reported_at, evaluated_at: `step` or `episodes`, whichever the run's length is counted in, at
         the last row and the last evaluation.
+      joined: how often a process has begun to collect, by its number, where these are others.
       evaluated_updates, gated_updates: `updates` at the last evaluation and the last gate.
     """
 
@@ -51,6 +52,7 @@ class RunState:
     reported_at: int = 0
     evaluated_at: int = 0
     evaluated_updates: int = 0
+    joined: dict[str, int] = dataclasses.field(default_factory=dict)
     gated_updates: int = 0
 
     def counters(self) -> dict[str, float]:

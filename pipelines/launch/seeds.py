@@ -25,14 +25,20 @@ class Seeds:
 
     Environment i of a run's seed s is child (stream, i) of NumPy's `SeedSequence(s)`, so that
     neighbouring seeds share no stream, as s + i would.
+
+    Args:
+      seed: of the run.
+      again: how often others have begun with the same streams, who go on from none of them: a
+        process in the place of one that died must not draw what that one drew.
     """
 
-    def __init__(self, seed: int) -> None:
-        self._seed = seed
+    def __init__(self, seed: int, again: int = 0) -> None:
+        self._seed, self._again = seed, (again,) if again else ()
 
     def of(self, stream: str, *place: int) -> int:
         """A seed in [0, 2³¹); `place` numbers the stream's members, such as actors or stages."""
-        sequence = np.random.SeedSequence(self._seed, spawn_key=(_STREAMS.index(stream), *place))
+        key = (_STREAMS.index(stream), *place, *self._again)
+        sequence = np.random.SeedSequence(self._seed, spawn_key=key)
         return int(sequence.generate_state(1)[0] & 0x7FFFFFFF)
 
     def of_environment(self, stream: str, index: int) -> int:

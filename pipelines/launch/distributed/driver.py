@@ -1,0 +1,279 @@
+"""The process that was started: it has Ray place the others and replaces those that die.
+
+    driver ──► learner (replay, counters, checkpoints) ◄── evaluator
+                  ▲ ▲
+                  └─┴── actor 0 … K − 1
+
+A process that dies is replaced by a fresh one. The learner goes on from its last checkpoint; who
+worked with the dead one ends too and is replaced: no client of a server that is gone is trusted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import os
+import pathlib
+import signal
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Else it warns of its future.
+import ray
+
+from pipelines.configuration.distributed import Distributed
+from pipelines.configuration.experiment import Experiment
+from pipelines.launch.distributed import workers
+from pipelines.launch.distributed.messages import Ended, Setup, Status
+from pipelines.system.errors import UserError, first_line
+from pipelines.system.progress import Progress
+
+# Between two looks at the processes, in seconds.
+_GLANCE = 0.5
+# How long a learner may take to save and end, in seconds, before it counts as hung.
+_LAST_SAVE = 600.0
+# How long a learner may be busy with something else before it says how far it is, in seconds.
+_ANSWER = 5.0
+# Calls that it answers beside its run.
+_LEARNER_THREADS = 64
+# Ray's own processes sometimes abort on a busy machine while they start.
+_STARTS = 3
+
+
+class DistributedRun:
+    """One run; used as `LocalRun` is.
+
+    Args:
+      experiment: what to run.
+      logdir: where everything goes, on a disk that all machines share.
+      seed: of all randomness.
+      config: gin's, as text, from which each process makes its own experiment.
+      num_actors: K.
+      ray_address: of a cluster; None: Ray is started here, and ended with the run.
+      should_stop: asked all the time; once it says so, the run saves and ends.
+
+    Raises:
+      UserError: Ray does not start, or the run cannot be made.
+    """
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        logdir: str | pathlib.Path,
+        seed: int,
+        config: str,
+        *,
+        num_actors: int,
+        ray_address: str | None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._experiment, self._logdir = experiment, pathlib.Path(logdir)
+        self._settings, self._should_stop = Distributed(), should_stop
+        public = ray_address is not None
+        self._setup = Setup(config, str(self._logdir.resolve()), seed, num_actors, public)
+        self._workers: dict[str, Any] = {}
+        self._running: dict[str, Any] = {}
+        self._attempts: dict[str, tuple[int, tuple[float, ...]]] = {}
+        with contextlib.ExitStack() as opened:
+            opened.enter_context(_connected(self._settings, num_actors, ray_address))
+            self._begin_learner()
+            if self._started.error is not None:
+                raise UserError(self._started.error)
+            self._opened = opened.pop_all()
+
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self._started.finished
+
+    @property
+    def last_evaluation(self) -> Mapping[str, Any] | None:
+        """Mean, standard error and number of the last evaluation's episodes."""
+        return self._started.evaluation
+
+    def close(self) -> None:
+        """Gives back whatever the run holds; `run` does so itself."""
+        with contextlib.suppress(ray.exceptions.RayError):
+            ray.get(self._learner.close.remote())
+        self._opened.close()
+
+    def run(self) -> bool:
+        """Goes on until nothing is left to do; returns False when it was asked to stop."""
+        with self._opened as opened:
+            opened.callback(self._kill_all)
+            self._shown: Status = ray.get(self._learner.status.remote())
+            unit = "episodes" if self._experiment.num_steps is None else "step"
+            length = self._experiment.num_steps or self._experiment.num_episodes
+            self._progress = Progress(length, unit, int(self._shown.counters[unit]))
+            opened.callback(self._progress.close)
+            self._begin("evaluator")
+            for index in range(self._setup.num_actors):
+                self._begin(f"actor-{index}")
+            self._running["learner"] = self._learner.run.remote()
+            self._started = self._supervise()
+        if self._started.error is not None:
+            raise UserError(self._started.error)
+        return self._started.finished
+
+    # Supervision.
+
+    def _supervise(self) -> Ended:
+        """Replaces who dies until the learner has ended by itself; returns how it did."""
+        stopped_at = None
+        while True:
+            self._show()
+            if stopped_at is None and self._should_stop():
+                stopped_at = time.monotonic()
+                self._learner.stop.remote()
+            if stopped_at is not None and time.monotonic() - stopped_at > _LAST_SAVE:
+                raise UserError("the learner does not end; its last checkpoint stays")
+            ended = self._ended()
+            if (learner := ended.pop("learner", None)) is not None:
+                if not isinstance(learner, Exception):
+                    return learner
+                if stopped_at is not None:
+                    raise UserError("the learner died as it ended; its last checkpoint stays")
+                self._replace("learner", learner)
+            for name, how in ended.items():
+                if stopped_at is None and not (isinstance(how, Ended) and how.finished):
+                    self._replace(name, how)
+
+    def _ended(self) -> dict[str, Ended | Exception]:
+        """Who has ended since the last look, and how; an exception: it died."""
+        ready, waiting = ray.wait(list(self._running.values()), timeout=_GLANCE)
+        if ready and self._running["learner"] in waiting:  # It may be why the others have ended.
+            ready += ray.wait([self._running["learner"]], timeout=_GLANCE)[0]
+        names = [name for name, reference in self._running.items() if reference in ready]
+        return {name: _outcome(self._running.pop(name)) for name in names}
+
+    def _replace(self, name: str, how: Ended | Exception) -> None:
+        """Begins a process anew, unless it ends again and again while nothing is done."""
+        done = tuple(self._shown.counters.values())[:-1]
+        attempts, before = self._attempts.get(name, (0, None))
+        attempts = attempts + 1 if before == done else 1
+        said = self._last_words(name, how)
+        if attempts >= self._settings.attempts:
+            raise UserError(f"{name} ended {attempts} times in a row: {said}")
+        print(f"{name} is replaced: {said}", flush=True)
+        with contextlib.suppress(ray.exceptions.RayError):
+            ray.kill(self._workers[name])
+        if name == "learner":
+            self._attempts.clear()
+            self._begin_learner()
+            if self._started.error is not None:
+                raise UserError(self._started.error)
+            self._running["learner"] = self._learner.run.remote()
+        else:
+            self._begin(name)
+        self._attempts[name] = (attempts, done)
+
+    def _last_words(self, name: str, how: Ended | Exception) -> str:
+        if isinstance(how, Ended):
+            return how.error or "it ended"
+        with contextlib.suppress(OSError):
+            log = self._logdir / "workers" / f"{name}.log"
+            if lines := log.read_text(errors="replace").strip().splitlines():
+                return f"it died; its last line is: {lines[-1]}"
+        return "it died"
+
+    # Processes.
+
+    def _begin_learner(self) -> None:
+        """Starts the learner's process; `_started` says what it found."""
+        self._learner_name = f"learner-{uuid.uuid4().hex[:8]}"
+        options = self._settings.ray_options("learner")
+        self._learner = self._workers["learner"] = (
+            ray.remote(workers.LearnerWorker)
+            .options(**options, name=self._learner_name, max_concurrency=_LEARNER_THREADS)
+            .remote(self._setup, self._settings)
+        )
+        self._started: Ended = ray.get(self._learner.start.remote())
+
+    def _begin(self, name: str) -> None:
+        """Starts an actor's or the evaluator's process, which goes to work at once."""
+        if name == "evaluator":
+            worker, arguments = workers.EvaluatorWorker, ()
+        else:
+            worker, arguments = workers.CollectorWorker, (int(name.removeprefix("actor-")),)
+        options = self._settings.ray_options("evaluator" if name == "evaluator" else "actor")
+        self._workers[name] = (
+            ray.remote(worker)
+            .options(**options)
+            .remote(self._setup, self._settings, *arguments, self._learner_name)
+        )
+        self._running[name] = self._workers[name].run.remote()
+
+    def _kill_all(self) -> None:
+        for worker in self._workers.values():
+            with contextlib.suppress(ray.exceptions.RayError):
+                ray.kill(worker)
+
+    # What is shown.
+
+    def _show(self) -> None:
+        try:
+            status: Status = ray.get(self._learner.status.remote(), timeout=_ANSWER)
+        except ray.exceptions.RayError:  # Busy, or dead, which is noticed elsewhere.
+            return
+        evaluation = status.evaluation
+        if evaluation != self._shown.evaluation:
+            self._progress.report(status.counters, status.last_return, evaluation["mean"])
+        else:
+            self._progress.update(status.counters, status.last_return, status.doing)
+        self._shown = status
+
+
+def _outcome(reference: Any) -> Ended | Exception:
+    """How a process ended: by itself, or of a death; a fault of the program is raised."""
+    try:
+        return ray.get(reference)
+    except ray.exceptions.RayTaskError:
+        raise
+    except ray.exceptions.RayError as error:
+        return error
+
+
+@contextlib.contextmanager
+def _connected(settings: Distributed, num_actors: int, ray_address: str | None) -> Iterator[None]:
+    """Connects to a cluster, or starts Ray on this machine for as long as the context lasts."""
+    options: dict[str, Any] = {"address": ray_address}
+    if ray_address is None:
+        roles = ["learner", "evaluator", *["actor"] * num_actors]
+        cores = sum(settings.ray_options(role)["num_cpus"] for role in roles)
+        options = {
+            "address": "local",
+            # A process on one core must not wait for another: nothing is reserved, all are placed.
+            "num_cpus": max(os.cpu_count() or 1, math.ceil(cores)),
+            "object_store_memory": settings.object_store_mb * 2**20,
+            "include_dashboard": False,
+            "_node_ip_address": "127.0.0.1",
+        }
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        _init(options)
+        for number, handler in handlers.items():
+            signal.signal(number, handler)  # Ray's own would end the driver without a save.
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _init(options: dict[str, Any]) -> None:
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(
+                **options,
+                namespace=f"lookahead-{uuid.uuid4().hex[:8]}",
+                log_to_driver=False,
+                logging_level="ERROR",
+            )
+            return
+        # Whatever Ray raises: of its many processes any may have failed to start.
+        except Exception as error:
+            ray.shutdown()
+            if not left:
+                where = options["address"]
+                raise UserError(f"cannot start Ray ({where}): {first_line(error)}") from error

@@ -1,0 +1,122 @@
+"""Protects distributed runs: processes that die are replaced, and what comes of it is a run's.
+
+One run for all, since Ray alone takes twenty seconds to start.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+import os
+import pathlib
+import signal
+import threading
+import time
+
+import gin
+import pytest
+
+from pipelines.configuration import experiment
+from pipelines.launch.distributed.driver import DistributedRun
+from pipelines.launch.local import LocalRun
+from pipelines.logdir.checkpointing import find_latest
+from pipelines.system.errors import UserError
+
+SMALL = (
+    "Experiment.num_steps = 20000",
+    "Experiment.num_environments = 2",
+    "Experiment.evaluation_interval = 8000",
+    "Experiment.evaluation_episodes = 2",
+    "Experiment.evaluation_videos = 0",
+    "Experiment.checkpoint_minutes = 0.03",
+    "DQNConfig.seed_steps = 200",
+    "DQNConfig.updates_per_step = 0.1",
+)
+
+
+def described(*bindings: str) -> experiment.Experiment:
+    return experiment.parse(["gin/dqn_cartpole_small.gin"], [*SMALL, *bindings])
+
+
+def of_ray(title: str) -> list[int]:
+    """Processes whose title begins so."""
+    found = []
+    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if path.read_bytes().startswith(title.encode()):
+                found.append(int(path.parent.name))
+    return found
+
+
+class Killer(threading.Thread):
+    """Kills a collector, then the learner, each once there is a checkpoint to go on from."""
+
+    def __init__(self, logdir: pathlib.Path) -> None:
+        super().__init__(daemon=True)
+        self._logdir, self.killed = logdir, []
+
+    def run(self) -> None:
+        while find_latest(self._logdir) is None:
+            time.sleep(0.05)
+        for title in ("ray::CollectorWorker", "ray::LearnerWorker"):
+            while not (there := of_ray(title)):
+                time.sleep(0.01)
+            os.kill(there[0], signal.SIGKILL)
+            self.killed.append(title)
+            time.sleep(1.0)
+
+
+def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, capfd):
+    logdir = tmp_path / "run"
+    run = DistributedRun(described(), logdir, 3, gin.config_str(), num_actors=2, ray_address=None)
+    killer = Killer(logdir)
+    killer.start()
+    assert not run.finished
+    assert run.run()
+    assert len(killer.killed) == 2
+    out = capfd.readouterr().out
+    assert "learner is replaced: it died" in out
+    assert not of_ray("ray::"), "nothing is left behind"
+
+    with open(logdir / "metrics.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for counter in ("step", "episodes", "updates"):
+        values = [int(row[counter]) for row in rows]
+        assert values == sorted(values), f"{counter} never runs backwards"
+    assert int(rows[-1]["step"]) >= 20000
+    assert int(rows[-1]["updates"]) == int(0.1 * (int(rows[-1]["step"]) - 200))
+    summary = json.loads((logdir / "summary.json").read_text())
+    assert summary["evaluation"]["episodes"] == 2
+    for name in ("best", "last"):
+        assert (logdir / "policy" / name / "saved_model.pb").is_file()
+
+    # What many processes began one goes on with.
+    longer = described("Experiment.num_steps = 20400")
+    alone = LocalRun(longer, logdir, 3, gin.operative_config_str)
+    assert alone.counters["step"] == int(rows[-1]["step"])
+    assert alone.run()
+    assert alone.counters["step"] >= 20400
+
+
+@pytest.mark.parametrize(
+    ("file", "reason"),
+    [
+        ("pets_small", "pets reads its whole table at each update"),
+        ("simulator_cem", "simulator_cem only plans and has no learner"),
+    ],
+)
+def test_an_agent_that_cannot_be_distributed_is_refused(tmp_path, file, reason):
+    from pipelines.launch.distributed.learner_run import LearnerRun
+
+    found = experiment.parse([f"gin/{file}.gin"])
+    with pytest.raises(UserError, match=f"--launcher=ray: {reason}"):
+        LearnerRun(
+            found,
+            tmp_path / "run",
+            0,
+            gin.config_str,
+            settings=experiment.Distributed(),
+            num_actors=2,
+        )
+    assert not (tmp_path / "run").exists()
