@@ -24,14 +24,15 @@ from pipelines.logdir.checkpointing import find_latest
 from pipelines.system.errors import UserError
 
 SMALL = (
-    "Experiment.num_steps = 20000",
+    "Experiment.num_steps = 5000",
     "Experiment.num_environments = 2",
-    "Experiment.evaluation_interval = 8000",
+    "Experiment.evaluation_interval = 4000",
     "Experiment.evaluation_episodes = 2",
     "Experiment.evaluation_videos = 0",
-    "Experiment.checkpoint_minutes = 0.03",
+    "Experiment.checkpoint_minutes = 0.05",
     "DQNConfig.seed_steps = 200",
     "DQNConfig.updates_per_step = 0.1",
+    "DQNConfig.rollout = 16",
 )
 
 
@@ -39,52 +40,54 @@ def described(*bindings: str) -> experiment.Experiment:
     return experiment.parse(["gin/dqn_cartpole_small.gin"], [*SMALL, *bindings])
 
 
-def of_ray(title: str) -> list[int]:
-    """Processes whose title begins so."""
+def processes(title: str, mark: str) -> list[int]:
+    """Whose title begins so, and whose environment has the mark: others may run Ray too."""
     found = []
-    for path in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if path.read_bytes().startswith(title.encode()):
-                found.append(int(path.parent.name))
+            titled = (folder / "cmdline").read_bytes().startswith(title.encode())
+            if titled and mark.encode() in (folder / "environ").read_bytes():
+                found.append(int(folder.name))
     return found
 
 
 class Killer(threading.Thread):
     """Kills a collector, then the learner, each once there is a checkpoint to go on from."""
 
-    def __init__(self, logdir: pathlib.Path) -> None:
+    def __init__(self, logdir: pathlib.Path, mark: str) -> None:
         super().__init__(daemon=True)
-        self._logdir, self.killed = logdir, []
+        self._logdir, self._mark, self.killed = logdir, mark, []
 
     def run(self) -> None:
         while find_latest(self._logdir) is None:
             time.sleep(0.05)
         for title in ("ray::CollectorWorker", "ray::LearnerWorker"):
-            while not (there := of_ray(title)):
+            while not (there := processes(title, self._mark)):
                 time.sleep(0.01)
             os.kill(there[0], signal.SIGKILL)
             self.killed.append(title)
             time.sleep(1.0)
 
 
-def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, capfd):
-    logdir = tmp_path / "run"
+def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, capfd, monkeypatch):
+    logdir, mark = tmp_path / "run", f"MADE_BY={tmp_path}"
+    monkeypatch.setenv(*mark.split("="))
     run = DistributedRun(described(), logdir, 3, gin.config_str(), num_actors=2, ray_address=None)
-    killer = Killer(logdir)
+    killer = Killer(logdir, mark)
     killer.start()
     assert not run.finished
     assert run.run()
     assert len(killer.killed) == 2
     out = capfd.readouterr().out
     assert "learner is replaced: it died" in out
-    assert not of_ray("ray::"), "nothing is left behind"
+    assert not processes("ray::", mark), "nothing is left behind"
 
     with open(logdir / "metrics.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     for counter in ("step", "episodes", "updates"):
         values = [int(row[counter]) for row in rows]
         assert values == sorted(values), f"{counter} never runs backwards"
-    assert int(rows[-1]["step"]) >= 20000
+    assert int(rows[-1]["step"]) >= 5000
     assert int(rows[-1]["updates"]) == int(0.1 * (int(rows[-1]["step"]) - 200))
     summary = json.loads((logdir / "summary.json").read_text())
     assert summary["evaluation"]["episodes"] == 2
@@ -92,11 +95,11 @@ def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, ca
         assert (logdir / "policy" / name / "saved_model.pb").is_file()
 
     # What many processes began one goes on with.
-    longer = described("Experiment.num_steps = 20400")
+    longer = described("Experiment.num_steps = 5100")
     alone = LocalRun(longer, logdir, 3, gin.operative_config_str)
     assert alone.counters["step"] == int(rows[-1]["step"])
     assert alone.run()
-    assert alone.counters["step"] >= 20400
+    assert alone.counters["step"] >= 5100
 
 
 @pytest.mark.parametrize(
