@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from agents.builder import Role
-from agents.dqn.acting import DQNPolicy, exploration
+from agents.dqn.acting import DQNPolicy
+from agents.q_learning.exploration import exploration
 from tests.agents.dqn import tiny
 from tests.agents.policy_contract import PolicyContract, observe
 

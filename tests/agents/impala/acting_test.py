@@ -12,9 +12,9 @@ from tests.agents.impala import tiny
 from tests.agents.policy_contract import PolicyContract, observe
 
 
-def make(torso: str = "mlp", evaluation: bool = False, **changes) -> ImpalaPolicy:
-    builder, networks = tiny.builder_and_networks(torso, **changes)
-    return builder.make_policy(networks, tiny.spec(torso), Role(evaluation))
+def make(evaluation: bool = False, **changes) -> ImpalaPolicy:
+    builder, networks = tiny.builder_and_networks(**changes)
+    return builder.make_policy(networks, tiny.spec(), Role(evaluation))
 
 
 class OfImpala(PolicyContract):
@@ -26,12 +26,9 @@ class TestFeedForwardPolicy(OfImpala):
         return make(frame_stack=1)
 
 
-class TestRecurrentPolicyOverPixels(OfImpala):
+class TestRecurrentPolicy(OfImpala):
     def make(self) -> ImpalaPolicy:
-        return make("deep", core_size=6)
-
-    def test_the_seed_decides_the_action(self, policy) -> None:
-        """Of pixels up to 255 times our weights, the policy has no doubt: the states' is tested."""
+        return make(core_size=6)
 
 
 @pytest.mark.parametrize("evaluation", [False, True])

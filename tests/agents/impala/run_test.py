@@ -20,12 +20,12 @@ from tests.pipelines.launch.outcomes import Stop, assert_equal, outcome, rows
 SMALL = str(pathlib.Path(__file__).parents[3] / "gin" / "impala_cartpole_small.gin")
 # Three environments and two rollouts an update: some wait in the queue from round to round.
 TINY = (
-    "Experiment.num_steps = 200",
+    "Experiment.num_steps = 120",
     "Experiment.num_environments = 3",
-    "Experiment.evaluation_interval = 100",
+    "Experiment.evaluation_interval = 60",
     "Experiment.evaluation_episodes = 2",
     "Experiment.evaluation_videos = 0",
-    "ImpalaConfig.rollout = 7",
+    "ImpalaConfig.rollout = 5",
     "ImpalaConfig.batch_size = 2",
     "ImpalaConfig.hidden_layers = (8,)",
     "ImpalaConfig.frame_stack = 2",
@@ -57,7 +57,7 @@ def finished(tmp_path_factory):
 def test_every_rollout_is_learned_from_once(finished):
     logdir, _, batches = finished
     assert int(rows(logdir)[-1]["updates"]) == len(batches)
-    assert all(batch.reward.shape == (2, 7) for batch in batches)
+    assert all(batch.reward.shape == (2, 5) for batch in batches)
     # In the queue's order: an environment's next rollout comes after those of the two others.
     seen = tf.concat([batch.observation for batch in batches], axis=0)
     np.testing.assert_array_equal(seen[3:, 0], seen[:-3, -1])
@@ -78,13 +78,12 @@ def test_a_rollouts_memory_is_what_the_rows_before_it_leave(finished):
         assert memory[1][i] == action[i - 3, -1]
 
 
-def test_a_run_stopped_at_random_moments_equals_the_uninterrupted_one(finished, tmp_path):
+def test_a_run_stopped_at_a_random_moment_equals_the_uninterrupted_one(finished, tmp_path):
     reference, asked, _ = finished
     seed = int.from_bytes(os.urandom(4), "little")
     print(f"seed {seed}")
     random = np.random.RandomState(seed)
-    for _ in range(2):
-        assert not make(tmp_path / "log", stop=Stop(random.randint(1, asked // 2))).run()
+    assert not make(tmp_path / "log", stop=Stop(random.randint(1, asked))).run()
     assert make(tmp_path / "log").run()
     assert_equal(outcome(tmp_path / "log"), outcome(reference))
 
