@@ -237,8 +237,11 @@ class Stage(abc.ABC):
     def make_policy(self, networks: snt.Module, spec: specs.EnvironmentSpec, role: Role) -> Policy:
         """Makes the policy over `networks` that collects."""
 
-    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> Policy:
-        """Makes the policy that acts before the first update: uniformly random."""
+    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> Policy | None:
+        """Makes the policy that acts before the first update: uniformly random.
+
+        None: the one that collects does, as where a memory must not begin in mid-episode.
+        """
         return RandomPolicy(tensor_spec(spec.observations), spec.actions)
 
     def make_transform(self, networks: snt.Module, seed: int) -> Transform | None:

@@ -5,12 +5,12 @@ item of the episode begins `period` rows behind it. Before an episode stand `bur
 padding, so that all of its rows are learned from, and behind it as many as fill the last item. With
 T = 4, of them a burn-in of 1, and a period of 2, of an episode of four actions:
 
-    row                 pad    0      1      2      3      4     pad    pad
-    observation         0      o_0    o_1    o_2    o_3    o_4   0      0
-    action              0      a_0    a_1    a_2    a_3    0     0      0
-    start_of_episode    True   True   False  False  False  False True   True
-    first item          |----  learned from  -----| o_3             (rows 0, 1, 2)
-    second item                       |----  learned from  -----|   (rows 2, 3)
+    row                 pad    0      1      2      3      4      pad
+    observation         0      o_0    o_1    o_2    o_3    o_4    0
+    action              0      a_0    a_1    a_2    a_3    0      0
+    start_of_episode    True   True   False  False  False  False  True
+    first item          |-----------------------------|         learned from: 0, 1, 2
+    second item                       |-----------------------|   learned from: 2, 3
 
 Rows that take no action, padding included, are what `final_rows` says.
 """

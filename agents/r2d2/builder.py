@@ -49,6 +49,10 @@ class R2D2Builder(OffPolicyBuilder):
         sizes = (config.sequence_length, config.burn_in, config.period)
         return SequenceAdder(client, self.table, *sizes, self._initial_priority)
 
+    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> None:
+        """None: what the policy remembers is stored from the first step on, as in the paper."""
+        return None
+
     def make_learner(self, networks: R2D2Networks, seed: int) -> R2D2Learner:
         """See `R2D2Learner`."""
         return R2D2Learner(self.config, networks, seed)
