@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.agents.a2c.learning_test import v_trace
+from tests.agents.actor_critic.tiny import v_trace
 from tests.agents.impala import tiny
 
 
