@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from pipelines.reports import published
+from pipelines.reports import atari, published
 from pipelines.reports.data import Run, words
 from pipelines.reports.groups import Group, Result, differing, result
 
@@ -62,6 +62,30 @@ def runs(groups: Sequence[Group]) -> tuple[list[str], list[list[str]]]:
     return columns, [_run_cells(group, run) for group in groups for run in group.runs]
 
 
+def atari_scores(groups: Sequence[Group]) -> tuple[list[str], list[list[str]], list[list[str]]]:
+    """Columns, measured rows and published ones of human-normalised scores; rows none: no games."""
+    columns = ["method", "median", "mean", "interquartile mean", "learned from"]
+    measured = [
+        [
+            found.label,
+            *map(_percent, (found.median, found.mean, found.interquartile_mean)),
+            f"{len(found.scores)} of {len(atari.SCORES)} games, {count(found.runs, 'run')}",
+        ]
+        for found in atari.aggregates(groups)
+    ]
+    theirs = [
+        [
+            row.method,
+            f"{row.median:g} %",
+            _UNKNOWN if row.mean is None else f"{row.mean:g} %",
+            _UNKNOWN,
+            f"57 games, {row.frames} frames each",
+        ]
+        for row in published.ATARI_ROWS
+    ]
+    return columns, measured, theirs
+
+
 def environment_words(environment: str) -> str:
     """`dm_control/cartpole_balance` as "cartpole balance (dm control)"."""
     where, _, task = environment.rpartition("/")
@@ -95,6 +119,11 @@ def _run_cells(group: Group, run: Run) -> list[str]:
         str(summary.get("git_revision") or _UNKNOWN)[:_REVISION_LETTERS],
         run.path.name,
     ]
+
+
+def _percent(found: atari.Estimate) -> str:
+    """`12.3 % [10.1, 14]`: a share with its interval."""
+    return f"{100 * found.value:.3g} % [{100 * found.low:.3g}, {100 * found.high:.3g}]"
 
 
 def _plain(value: Any) -> str:
