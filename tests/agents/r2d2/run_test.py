@@ -1,4 +1,4 @@
-"""Protects R2D2 on its road: a resume goes on equally, memories and all, and the policy is saved."""
+"""Protects R2D2 on its road: a resume goes on equally, memories and all; its policy is saved."""
 
 from __future__ import annotations
 
