@@ -69,21 +69,28 @@ class SequenceAdder(base.Adder):
     ) -> None:
         """Adds the row that an action led to."""
         row = row_led_to(action, next_timestep, extras or {})
-        padding = tree.map_structure(np.zeros_like, row)._replace(start_of_episode=np.asarray(True))
         if self._rows == 0:
-            for _ in range(self._burn_in):
-                self._append(padding)
-            self._append(padding._replace(observation=self._first.observation))
+            self._begin(_padding(row))
         self._append(row)
         if next_timestep.last():
-            last = self._rows
-            while self._written < last:
-                self._append(padding)
+            self._fill(_padding(row))
             self._writer.end_episode()
 
     def flush(self) -> None:
         """Returns when all items are in the table."""
         self._writer.flush()
+
+    def _begin(self, padding: Rollouts) -> None:
+        """The rows before the first action."""
+        for _ in range(self._burn_in):
+            self._append(padding)
+        self._append(padding._replace(observation=self._first.observation))
+
+    def _fill(self, padding: Rollouts) -> None:
+        """The rows behind the last one, so that all are in items."""
+        last = self._rows
+        while self._written < last:
+            self._append(padding)
 
     def _append(self, row: Rollouts) -> None:
         self._writer.append(tree.flatten(row))
@@ -94,3 +101,8 @@ class SequenceAdder(base.Adder):
             item = tree.flatten(item_of(columns, self._length))
             self._writer.create_item(self._table, self._priority, item)
             self._written = self._rows
+
+
+def _padding(row: Rollouts) -> Rollouts:
+    """A row of no episode that looks like one."""
+    return tree.map_structure(np.zeros_like, row)._replace(start_of_episode=np.asarray(True))
