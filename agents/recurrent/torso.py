@@ -122,8 +122,9 @@ class RecurrentTorso(snt.Module):
         if burn_in:
             warming = tf.stop_gradient(self._features(stacks[:, :burn_in]))
             seen = tf.concat([warming, seen], axis=1)
-        previous = tf.concat([state["action"][:, None], actions], axis=1)[:, : starts.shape[1]]
-        inputs = self._with_action(seen, tf.where(starts, -1, tf.cast(previous, tf.int32)))
+        previous = tf.concat([state["action"][:, None], tf.cast(actions, tf.int32)], axis=1)
+        previous = tf.where(starts, -1, previous[:, : starts.shape[1]])
+        inputs = self._with_action(seen, previous)
         return self._core.unroll(inputs, starts, state["hidden"], state["cell"], burn_in)
 
     def _features(self, stacks: tf.Tensor) -> tf.Tensor:

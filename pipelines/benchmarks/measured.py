@@ -114,26 +114,22 @@ def random_batch(stage: Stage, spec: specs.EnvironmentSpec, num_environments: in
     return Sample(tf.cast(keys, tf.uint64), probabilities, sizes, items)
 
 
-def items_of(batch: Any) -> Any:
-    """The agent's own named tuple of a batch."""
-    return batch.trajectory if isinstance(batch, Sample) else batch
+def field(batch: Any, name: str) -> Any:
+    """What an item calls `reward`, say, or `rewards`."""
+    items = batch.trajectory if isinstance(batch, Sample) else batch
+    return getattr(items, name if hasattr(items, name) else f"{name}s")
 
 
 def size_of(batch: Any) -> int | None:
     """Items; None: the rows of a whole table, one item behind the other."""
-    reward = _rewards(batch)
+    reward = field(batch, "reward")
     return int(reward.shape[0]) if reward.shape.rank > 1 else None
 
 
 def length_of(batch: Any) -> int:
     """Rewards of an item, or rows of a whole table."""
-    reward = _rewards(batch)
+    reward = field(batch, "reward")
     return int(reward.shape[-1]) if reward.shape.rank > 1 else int(reward.shape[0])
-
-
-def _rewards(batch: Any) -> tf.Tensor:
-    items = items_of(batch)
-    return items.rewards if hasattr(items, "rewards") else items.reward
 
 
 def shown(spec: Any, batch: int) -> Any:

@@ -40,7 +40,7 @@ def run(settings: Settings) -> Iterator[Result]:
     iterator = iter(make_dataset(replay.address, options))
     batch = next(iterator)
     seconds = measured.timed(lambda: [next(iterator) for _ in range(_BATCHES)], settings.repeats)
-    frames = tree.flatten(measured.items_of(batch).observation)
+    frames = tree.flatten(measured.field(batch, "observation"))
     megabytes = sum(np.prod(leaf.shape) * leaf.dtype.size for leaf in frames) / 1e6
     rates = [_BATCHES / s for s in seconds]
     yield {
