@@ -54,6 +54,8 @@ class ImpalaConfig(RolloutConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        enough = self.queue_capacity >= self.batch_size
+        expect(self, "queue_capacity", enough, f"at least batch_size ({self.batch_size})")
         for field in ("kernels", "strides"):
             fits = len(getattr(self, field)) == len(self.channels)
             expect(self, field, fits, f"{len(self.channels)} numbers, one for each of channels")

@@ -12,9 +12,15 @@ class TestImpalaConfig(ConfigContract):
     config = ImpalaConfig
 
 
-def test_convolutions_that_do_not_fit_each_other_are_named_in_one_line():
-    line = "ImpalaConfig.strides = (1,); expected 2 numbers, one for each of channels"
-    assert message_of(ImpalaConfig, strides=(1,)).startswith(line)
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"strides": (1,)}, "strides = (1,); expected 2 numbers, one for each of channels"),
+        ({"queue_capacity": 31}, "queue_capacity = 31; expected at least batch_size (32)"),
+    ],
+)
+def test_values_that_do_not_fit_are_named_in_one_line(values, message: str):
+    assert message_of(ImpalaConfig, **values).startswith(f"ImpalaConfig.{message}")
 
 
 @pytest.mark.parametrize(
