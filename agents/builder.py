@@ -55,12 +55,16 @@ class Role(NamedTuple):
 
 
 class Counters(NamedTuple):
-    """How far a stage is since it began: environment steps, episodes, updates, rounds."""
+    """How far a stage is since it began.
+
+    Environment steps, episodes, updates, rounds; `rollouts` are rounds times environments.
+    """
 
     steps: int = 0
     episodes: int = 0
     updates: int = 0
     rounds: int = 0
+    rollouts: int = 0
 
 
 class Schedule(NamedTuple):
@@ -79,6 +83,7 @@ class Schedule(NamedTuple):
       updates_per_step: for every environment step after the `seed_steps`; those of seed episodes
         count.
       updates_per_round: after every round.
+      rollouts_per_update: an update for so many rollouts, which it takes from a queue; None: none.
       max_updates, max_episodes, max_rounds: the stage ends with the round that reaches one of them;
         None: with the run.
     """
@@ -90,6 +95,7 @@ class Schedule(NamedTuple):
     updates_per_episode: int = 0
     updates_per_step: float = 0.0
     updates_per_round: int = 0
+    rollouts_per_update: int | None = None
     max_updates: int | None = None
     max_episodes: int | None = None
     max_rounds: int | None = None
@@ -106,6 +112,8 @@ class Schedule(NamedTuple):
         due = (episodes + 1) * self.updates_per_episode
         due += math.floor(self.updates_per_step * steps)
         due += self.updates_per_round * done.rounds
+        if self.rollouts_per_update is not None:
+            due += done.rollouts // self.rollouts_per_update
         if self.max_updates is not None:
             due = min(due, self.max_updates)
         return max(0, due - done.updates)
@@ -229,8 +237,11 @@ class Stage(abc.ABC):
     def make_policy(self, networks: snt.Module, spec: specs.EnvironmentSpec, role: Role) -> Policy:
         """Makes the policy over `networks` that collects."""
 
-    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> Policy:
-        """Makes the policy that acts before the first update: uniformly random."""
+    def make_seed_policy(self, spec: specs.EnvironmentSpec) -> Policy | None:
+        """Makes the policy that acts before the first update: uniformly random.
+
+        None: the one that collects does, as where a memory must not begin in mid-episode.
+        """
         return RandomPolicy(tensor_spec(spec.observations), spec.actions)
 
     def make_transform(self, networks: snt.Module, seed: int) -> Transform | None:

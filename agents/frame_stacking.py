@@ -15,6 +15,29 @@ def push(stack: tf.Tensor, newest: tf.Tensor) -> tf.Tensor:
     return tf.concat([stack[:, 1:], newest[:, None]], axis=1)
 
 
+def stacks_of(before: tf.Tensor, rows: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
+    """The stack that each of many rows is seen by; zeros stand for what is of another episode.
+
+    Args:
+      before: [B, S − 1, …], what was seen before the first row, the newest last.
+      rows: [B, T, …].
+      starts: bool [B, T], rows in which an episode starts.
+
+    Returns:
+      [B, T, S, …], the newest last.
+    """
+    size, length = before.shape[1] + 1, rows.shape[1]
+    seen = tf.concat([before, rows], axis=1)
+    stacks = tf.stack([seen[:, i : i + length] for i in range(size)], axis=2)
+    # An observation k rows back is of this episode unless one started in the k rows since.
+    started = tf.cumsum(tf.cast(starts, tf.int32), axis=1)
+    padded = tf.pad(started, [[0, 0], [size - 1, 0]])
+    then = tf.stack([padded[:, i : i + length] for i in range(size)], axis=2)
+    known = tf.equal(then, started[:, :, None])
+    known = tf.reshape(known, tf.concat([tf.shape(known), [1] * (rows.shape.rank - 2)], axis=0))
+    return tf.where(known, stacks, tf.zeros([], stacks.dtype))
+
+
 def into_channels(stack: tf.Tensor) -> tf.Tensor:
     """A stack [B, S, …, C] as one observation [B, …, S · C], the newest one's channels last."""
     rank = stack.shape.rank

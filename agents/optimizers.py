@@ -105,7 +105,8 @@ class Momentum(Optimizer):
 class RMSProp(Optimizer):
     """Centred RMSProp with momentum (Graves 2013, equations 38 to 41; Mnih et al. 2015).
 
-    m ← ρm + (1 − ρ)g, s ← ρs + (1 − ρ)g², v ← μv + αg / √(s − m² + ε), θ ← θ − v.
+    m ← ρm + (1 − ρ)g, s ← ρs + (1 − ρ)g², v ← μv + αg / √(s − m² + ε), θ ← θ − v; where it is not
+    centred, m stays 0.
     """
 
     def __init__(
@@ -115,9 +116,11 @@ class RMSProp(Optimizer):
         decay: float = 0.95,
         momentum: float = 0.95,
         epsilon: float = 0.01,
+        centred: bool = True,
     ) -> None:
         super().__init__(variables, learning_rate, name="rmsprop")
         self._decay, self._momentum, self._epsilon = decay, momentum, epsilon
+        self._centred = centred
         self.means, self.squares, self.velocities = self._zeros(), self._zeros(), self._zeros()
 
     def _apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor | float) -> None:
@@ -125,17 +128,20 @@ class RMSProp(Optimizer):
         for variable, gradient, (mean, square, velocity) in zip(
             self._variables, gradients, state, strict=True
         ):
-            tf.raw_ops.ResourceApplyCenteredRMSProp(
-                var=variable.handle,
-                mg=mean.handle,
-                ms=square.handle,
-                mom=velocity.handle,
-                lr=learning_rate,
-                rho=self._decay,
-                momentum=self._momentum,
-                epsilon=self._epsilon,
-                grad=gradient,
-            )
+            inputs = {
+                "var": variable.handle,
+                "ms": square.handle,
+                "mom": velocity.handle,
+                "lr": learning_rate,
+                "rho": self._decay,
+                "momentum": self._momentum,
+                "epsilon": self._epsilon,
+                "grad": gradient,
+            }
+            if self._centred:
+                tf.raw_ops.ResourceApplyCenteredRMSProp(mg=mean.handle, **inputs)
+            else:
+                tf.raw_ops.ResourceApplyRMSProp(**inputs)
 
 
 def clipped(

@@ -12,6 +12,9 @@ action, and the next row starts another episode.
     start_of_episode   False  False  False  True   False
 
 Row T is row 0 of the next rollout: what is there stands for all that follows.
+
+What a recurrent policy remembered before row 0 is its `state`; where an episode starts in a row it
+remembers nothing.
 """
 
 from __future__ import annotations
@@ -27,6 +30,9 @@ import tree
 from acme import specs
 from acme.adders import base
 
+# The name in a policy's info of what it remembered before the step: kept of row 0 alone.
+STATE = "state"
+
 
 class Rollouts(NamedTuple):
     """An item, as it is stored, or a batch of them.
@@ -37,6 +43,8 @@ class Rollouts(NamedTuple):
       reward, discount: [B, T].
       start_of_episode: bool [B, T + 1].
       extras: what the policy recorded, nests of [B, T, …] by name.
+      state: [B, …], a nest, of policies that record it; zeros where row 0 takes no action, so that
+        an episode starts in row 1; () of others.
     """
 
     observation: Any
@@ -45,6 +53,7 @@ class Rollouts(NamedTuple):
     discount: Any
     start_of_episode: Any
     extras: Any
+    state: Any = ()
 
 
 def final_rows(rollouts: Rollouts) -> tf.Tensor:
@@ -52,10 +61,8 @@ def final_rows(rollouts: Rollouts) -> tf.Tensor:
     return rollouts.start_of_episode[:, 1:]
 
 
-def signature(
-    spec: specs.EnvironmentSpec, length: int, extras: Mapping[str, tf.TensorSpec]
-) -> Rollouts:
-    """TensorSpecs of an item of T = `length`; `extras` are those of one action."""
+def signature(spec: specs.EnvironmentSpec, length: int, extras: Mapping[str, Any]) -> Rollouts:
+    """TensorSpecs of an item of T = `length`; `extras`, nests, are those of one action."""
 
     def of(array: Any, rows: int) -> Any:
         return tree.map_structure(
@@ -65,7 +72,39 @@ def signature(
     scalar = tf.TensorSpec([length], tf.float32)
     starts = tf.TensorSpec([length + 1], tf.bool)
     observations, actions = of(spec.observations, length + 1), of(spec.actions, length)
-    return Rollouts(observations, actions, scalar, scalar, starts, of(dict(extras), length))
+    extras = dict(extras)
+    state = extras.pop(STATE, ())
+    return Rollouts(observations, actions, scalar, scalar, starts, of(extras, length), state)
+
+
+def row_led_to(action: Any, timestep: dm_env.TimeStep, extras: Mapping[str, Any]) -> Rollouts:
+    """A row of a writer's: a time step's observation, with the action that led to it."""
+    extras = dict(extras)
+    state = extras.pop(STATE, ())
+    return Rollouts(
+        observation=timestep.observation,
+        action=np.asarray(action),
+        reward=np.float32(timestep.reward),
+        discount=np.float32(timestep.discount),
+        start_of_episode=np.asarray(False),
+        extras=extras,
+        state=state,
+    )
+
+
+def item_of(columns: Rollouts, length: int) -> Rollouts:
+    """An item of the last T + 1 = `length` + 1 rows of a writer's columns."""
+    here = lambda column: column[-length - 1 :]  # noqa: E731
+    led_here = lambda column: column[-length:]  # noqa: E731
+    return Rollouts(
+        tree.map_structure(here, columns.observation),
+        tree.map_structure(led_here, columns.action),
+        led_here(columns.reward),
+        led_here(columns.discount),
+        here(columns.start_of_episode),
+        tree.map_structure(led_here, columns.extras),
+        tree.map_structure(lambda column: column[-length], columns.state),
+    )
 
 
 class RolloutAdder(base.Adder):
@@ -94,14 +133,7 @@ class RolloutAdder(base.Adder):
         self, action: Any, next_timestep: dm_env.TimeStep, extras: Mapping[str, Any] | None = None
     ) -> None:
         """Adds the row that an action led to."""
-        row = Rollouts(
-            observation=next_timestep.observation,
-            action=np.asarray(action),
-            reward=np.float32(next_timestep.reward),
-            discount=np.float32(next_timestep.discount),
-            start_of_episode=np.asarray(False),
-            extras=dict(extras or {}),
-        )
+        row = row_led_to(action, next_timestep, extras or {})
         if self._like is None:
             self._like = row
             self._append_first()
@@ -109,19 +141,8 @@ class RolloutAdder(base.Adder):
 
     def flush(self) -> None:
         """Makes an item of the last T + 1 rows; it is in the table when this returns."""
-        length = self._length
-        here = lambda column: column[-length - 1 :]  # noqa: E731
-        led_here = lambda column: column[-length:]  # noqa: E731
         columns = tree.unflatten_as(self._like, self._writer.history)
-        item = Rollouts(
-            tree.map_structure(here, columns.observation),
-            tree.map_structure(led_here, columns.action),
-            led_here(columns.reward),
-            led_here(columns.discount),
-            here(columns.start_of_episode),
-            tree.map_structure(led_here, columns.extras),
-        )
-        self._writer.create_item(self._table, 1.0, tree.flatten(item))
+        self._writer.create_item(self._table, 1.0, tree.flatten(item_of(columns, self._length)))
         self._writer.flush()
 
     def _append_first(self) -> None:

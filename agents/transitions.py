@@ -56,8 +56,16 @@ class TransitionAdder(base.Adder):
     A row of the writer's is an observation with the action, reward and discount that led to it.
     """
 
-    def __init__(self, client: reverb.Client, table: str, frame_stack: int, n_step: int) -> None:
+    def __init__(
+        self,
+        client: reverb.Client,
+        table: str,
+        frame_stack: int,
+        n_step: int,
+        priority: float = 1.0,
+    ) -> None:
         self._table, self._frame_stack, self._n_step = table, frame_stack, n_step
+        self._priority = priority
         self._writer = client.trajectory_writer(num_keep_alive_refs=frame_stack + n_step)
         self._first: Any = None
         self._rows = 0
@@ -103,7 +111,7 @@ class TransitionAdder(base.Adder):
         if self._rows >= size:
             observations, actions, rewards, discounts = self._writer.history
             item = [observations[-size:], actions[-n], rewards[-n:], discounts[-n:]]
-            self._writer.create_item(self._table, 1.0, item)
+            self._writer.create_item(self._table, self._priority, item)
 
 
 def n_step_transition(batch: Transitions, discount: float) -> tuple[tf.Tensor, tf.Tensor]:

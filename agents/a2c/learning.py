@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import tensorflow as tf
-import trfl
 
 from agents.actor_critic import losses
 from agents.actor_critic.learner import ActorCriticLearner
 from agents.actor_critic.losses import Rows
 from agents.learner import Update
-from agents.rollouts import Rollouts, final_rows
+from agents.rollouts import Rollouts
 
 
 class A2CLearner(ActorCriticLearner):
@@ -17,20 +16,14 @@ class A2CLearner(ActorCriticLearner):
 
     def update(self, batch: Rollouts, seed: tf.Tensor) -> Update:
         """See `Learner.update`."""
-        config, metrics = self._config, {}
-        rows = self.corrected(batch, self.rows(batch))
-        advantages = rows.advantage
-        if config.normalise_advantages:
-            advantages = losses.normalised(advantages, rows.weight)
+        rows, metrics = self.corrected(batch, self.rows(batch)), {}
 
         def loss() -> tf.Tensor:
             policy = self.networks.acting(rows.observation)
             values = self.networks.value(rows.observation)
-            metrics["loss/policy"] = losses.policy_gradient(policy, rows, advantages)
-            metrics["loss/critic"] = losses.value_loss(values, rows)
-            metrics["policy/entropy"] = losses.mean_entropy(policy, rows)
-            bonus = config.entropy_scale * metrics["policy/entropy"]
-            return metrics["loss/policy"] + config.value_scale * metrics["loss/critic"] - bonus
+            total, terms = losses.actor_critic_loss(policy, values, rows, self._config)
+            metrics.update(terms)
+            return total
 
         metrics["learner/gradient_norm"] = self.descend(loss, seed[1])
         self.take_in(batch, rows)
@@ -43,13 +36,7 @@ class A2CLearner(ActorCriticLearner):
         policy = self.networks.acting(rows.observation)
         change = tf.reshape(policy.log_prob(rows.action) - rows.log_prob, tf.shape(batch.reward))
         values = self.networks.value(batch.observation)  # [B, T + 1]
-        found = trfl.vtrace_from_importance_weights(
-            # A row without an action has ratio 0: its target is its value.
-            tf.transpose(tf.where(final_rows(batch), -1e9, change)),
-            tf.transpose(self._config.discount * batch.discount),
-            tf.transpose(self._rewards(batch)),
-            tf.transpose(values[:, :-1]),
-            values[:, -1],
-        )
-        flat = lambda x: tf.reshape(tf.transpose(x), [-1])  # noqa: E731
-        return rows._replace(advantage=flat(found.pg_advantages), target=flat(found.vs))
+        rewards, discount = self._rewards(batch), self._config.discount
+        advantages, targets = losses.vtrace(batch, values, rewards, change, discount)
+        flat = lambda x: tf.reshape(x, [-1])  # noqa: E731
+        return rows._replace(advantage=flat(advantages), target=flat(targets))

@@ -1,1 +1,1 @@
-"""What A2C and PPO share: a policy with a critic, learned from rollouts that are seen once."""
+"""What A2C, PPO and IMPALA share: a policy with a critic, and rollouts that are seen once."""

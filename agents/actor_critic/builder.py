@@ -1,14 +1,15 @@
-"""Makes the parts that A2C and PPO share: networks, the queue of rollouts, the policy."""
+"""Makes the parts that agents of rollouts share: the queue; of A2C and PPO networks and policy."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import reverb
 import tensorflow as tf
 from acme import specs
 
-from agents.actor_critic.config import ActorCriticConfig
+from agents.actor_critic.config import ActorCriticConfig, RolloutConfig
 from agents.actor_critic.networks import ActorCriticNetworks
 from agents.builder import (
     DatasetOptions,
@@ -21,40 +22,51 @@ from agents.builder import (
 from agents.policy import StochasticPolicy
 from agents.rollouts import RolloutAdder, Rollouts, signature
 
-_TABLE = "rollouts"
+TABLE = "rollouts"
 _NEVER_FULL = 1_000_000
-_EXTRAS: Mapping[str, tf.TensorSpec] = {"log_prob": tf.TensorSpec([], tf.float32, "log_prob")}
 
 
-class ActorCriticBuilder(SingleStageBuilder):
-    """A round is a rollout in each environment, and then one call of the learner with all of it.
+class RolloutBuilder(SingleStageBuilder):
+    """A round is a rollout in each environment, and then the learner takes them from a queue.
 
     Attributes:
       title: the agent's name in errors.
     """
 
     title: str
-    dataset_options = DatasetOptions(_TABLE, batch_size=None, sample_type=Rollouts, queue=True)
-    extras = tuple(_EXTRAS)
+
+    def __init__(self, config: RolloutConfig) -> None:
+        self.config = config
+
+    def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
+        """A queue, whose items are learned from once; an item is a rollout of T rows."""
+        capacity = self.config.queue_capacity if paced else _NEVER_FULL
+        item = signature(spec, self.config.rollout, self.recorded(spec))
+        return [reverb.Table.queue(TABLE, capacity, signature=item)]
+
+    def recorded(self, spec: specs.EnvironmentSpec) -> Mapping[str, Any]:
+        """TensorSpecs of what the policy records with each action: `extras`, by name."""
+        return {"log_prob": tf.TensorSpec([], tf.float32, "log_prob")}
+
+    def make_adder(self, client: reverb.Client) -> RolloutAdder:
+        """See `RolloutAdder`."""
+        return RolloutAdder(client, TABLE, self.config.rollout)
+
+
+class ActorCriticBuilder(RolloutBuilder):
+    """Of A2C and PPO, which see states: one call of the learner takes all that is in the queue."""
+
+    dataset_options = DatasetOptions(TABLE, batch_size=None, sample_type=Rollouts, queue=True)
+    extras = ("log_prob",)
 
     def __init__(self, config: ActorCriticConfig) -> None:
-        self.config = config
+        super().__init__(config)
         self.schedule = Schedule(rollout=config.rollout, updates_per_round=1)
 
     def build_networks(self, spec: specs.EnvironmentSpec) -> ActorCriticNetworks:
         """Makes policy and critic for states, and discrete or bounded continuous actions."""
         size = single_state(spec.observations, self.title).shape[0]
         return ActorCriticNetworks(self.config, size, spec.actions, self.title)
-
-    def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
-        """A queue, whose items are learned from once; an item is a rollout of T rows."""
-        capacity = self.config.queue_capacity if paced else _NEVER_FULL
-        item = signature(spec, self.config.rollout, _EXTRAS)
-        return [reverb.Table.queue(_TABLE, capacity, signature=item)]
-
-    def make_adder(self, client: reverb.Client) -> RolloutAdder:
-        """See `RolloutAdder`."""
-        return RolloutAdder(client, _TABLE, self.config.rollout)
 
     def make_policy(
         self, networks: ActorCriticNetworks, spec: specs.EnvironmentSpec, role: Role

@@ -1,4 +1,4 @@
-"""Settings that A2C and PPO share, with units."""
+"""Settings that A2C, PPO and IMPALA share, with units."""
 
 from __future__ import annotations
 
@@ -9,42 +9,25 @@ from agents.config import Count, Positive, Scale, Share, check
 
 
 @dataclasses.dataclass(frozen=True)
-class ActorCriticConfig:
+class RolloutConfig:
     """Of a policy and a critic that learn from rollouts, each of which is seen once.
 
     Attributes:
-      hidden_layers: units, first to last, of the policy and of the critic, which share nothing.
-      activation: of the hidden layers.
-      initial_stddev: of continuous actions before they are cut to their bounds, where a bound lies
-        1 from the middle.
-      normalise_observations: by mean and deviation of all that was learned from, cut to [−10, 10];
-        the statistics are saved and served with the policy.
-      normalise_rewards: by the deviation of the critic's targets over all that was learned from, so
-        that these have deviation 1 whatever the task's scale.
-
       rollout: T, rows of each environment between updates.
       discount: γ a step, beside the environment's own.
-      trace: λ of the advantages (GAE); 1: the return of the rest of the rollout and its bootstrap.
       normalise_advantages: to mean 0 and deviation 1, of what a gradient is taken of.
       value_scale: weight of the critic's loss.
       entropy_scale: weight of the policy's entropy, nats a step.
 
-      learning_rate: Adam's, at first.
+      learning_rate: the optimiser's, at first.
       decay_updates: it falls to 0 linearly over so many; None: it stays.
-      epsilon: Adam's.
+      epsilon: the optimiser's.
       gradient_clip: largest global norm of a gradient; None: any.
       queue_capacity: rollouts that may wait before actors do, where these are other processes.
     """
 
-    hidden_layers: tuple[Count, ...] = (64, 64)
-    activation: Literal["relu", "elu", "swish", "tanh"] = "tanh"
-    initial_stddev: Positive = 0.5
-    normalise_observations: bool = False
-    normalise_rewards: bool = False
-
     rollout: Count = 20
     discount: Share = 0.99
-    trace: Share = 1.0
     normalise_advantages: bool = False
     value_scale: Scale = 0.5
     entropy_scale: Scale = 0.01
@@ -57,3 +40,27 @@ class ActorCriticConfig:
 
     def __post_init__(self) -> None:
         check(self)
+
+
+@dataclasses.dataclass(frozen=True)
+class ActorCriticConfig(RolloutConfig):
+    """Of A2C and PPO, which see states, and whose policy and critic share nothing.
+
+    Attributes:
+      hidden_layers: units, first to last, of the policy and of the critic.
+      activation: of the hidden layers.
+      initial_stddev: of continuous actions before they are cut to their bounds, where a bound lies
+        1 from the middle.
+      normalise_observations: by mean and deviation of all that was learned from, cut to [−10, 10];
+        the statistics are saved and served with the policy.
+      normalise_rewards: by the deviation of the critic's targets over all that was learned from, so
+        that these have deviation 1 whatever the task's scale.
+      trace: λ of the advantages (GAE); 1: the return of the rest of the rollout and its bootstrap.
+    """
+
+    hidden_layers: tuple[Count, ...] = (64, 64)
+    activation: Literal["relu", "elu", "swish", "tanh"] = "tanh"
+    initial_stddev: Positive = 0.5
+    normalise_observations: bool = False
+    normalise_rewards: bool = False
+    trace: Share = 1.0

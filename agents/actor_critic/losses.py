@@ -11,13 +11,15 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import trfl
 
-from agents.actor_critic.config import ActorCriticConfig
+from agents.actor_critic.config import ActorCriticConfig, RolloutConfig
 from agents.returns import generalised_advantages
 from agents.rollouts import Rollouts, final_rows
 
 
 class Rows(NamedTuple):
-    """Rows of rollouts, one behind the other, and what is to be learned of each.
+    """Rows of rollouts, and what is to be learned of each.
+
+    They stand one behind the other, [R], or are those of a batch, [B, T].
 
     Attributes:
       observation: [R, D].
@@ -61,15 +63,69 @@ def rows_of(
 
 
 def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Over rows [R] of weight 1."""
+    """Over the rows of weight 1."""
     return tf.math.divide_no_nan(tf.reduce_sum(weights * values), tf.reduce_sum(weights))
 
 
 def normalised(advantages: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Advantages [R] of mean 0 and deviation 1 over the rows of weight 1."""
+    """Advantages of mean 0 and deviation 1 over the rows of weight 1."""
     mean = weighted_mean(advantages, weights)
     variance = weighted_mean(tf.square(advantages - mean), weights)
     return (advantages - mean) / (tf.sqrt(variance) + 1e-8)
+
+
+def vtrace(
+    rollouts: Rollouts,
+    values: tf.Tensor,
+    rewards: tf.Tensor,
+    log_ratios: tf.Tensor,
+    discount: float,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """V-trace with ρ̄ = c̄ = 1 (Espeholt et al. 2018, equation 1; trfl).
+
+    Args:
+      rollouts: [B, T].
+      values: V [B, T + 1].
+      rewards: r [B, T].
+      log_ratios: log π(a) − log μ(a) [B, T], of the policy now and the one that acted.
+      discount: γ, beside the environment's own.
+
+    Returns:
+      ρ_t (r_t + γ v_{t+1} − V(s_t)) and v_t, both [B, T]; a row without an action has ratio 0: its
+      target is its value. Nothing is differentiated.
+    """
+    found = trfl.vtrace_from_importance_weights(
+        tf.transpose(tf.where(final_rows(rollouts), -1e9, log_ratios)),
+        tf.transpose(discount * rollouts.discount),
+        tf.transpose(rewards),
+        tf.transpose(values[:, :-1]),
+        values[:, -1],
+    )
+    return tf.transpose(found.pg_advantages), tf.transpose(found.vs)
+
+
+def actor_critic_loss(
+    policy: Any, values: tf.Tensor, rows: Rows, config: RolloutConfig
+) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    """−log π(a | s) A + c_v ½ (target − V)² − c_e H, a row's mean; and its terms, without weights.
+
+    Args:
+      policy: π, distributions of the rows' shape.
+      values: V of the rows.
+      rows: what is learned of them.
+      config: the weights, and whether advantages are normalised.
+    """
+    advantages = rows.advantage
+    if config.normalise_advantages:
+        advantages = normalised(advantages, rows.weight)
+    metrics = {
+        "loss/policy": policy_gradient(policy, rows, advantages),
+        "loss/critic": value_loss(values, rows),
+        "policy/entropy": mean_entropy(policy, rows),
+    }
+    bonus = config.entropy_scale * metrics["policy/entropy"]
+    total = metrics["loss/policy"] + config.value_scale * metrics["loss/critic"] - bonus
+    return total, metrics
 
 
 def policy_gradient(policy: Any, rows: Rows, advantages: tf.Tensor) -> tf.Tensor:

@@ -8,6 +8,7 @@ import trfl
 from agents.d4pg.config import D4PGConfig
 from agents.d4pg.networks import D4PGNetworks
 from agents.learner import Learner, Update
+from agents.off_policy import importance_weights
 from agents.optimizers import Adam, clipped
 from agents.transitions import Transitions, n_step_transition
 from agents.types import Sample
@@ -25,8 +26,9 @@ class D4PGLearner(Learner):
 
     def update(self, batch: Transitions | Sample, seed: tf.Tensor) -> Update:
         """See `Learner.update`; the target networks are renewed behind it."""
-        config, weights = self._config, self._weights(batch)
-        data = batch.trajectory if isinstance(batch, Sample) else batch
+        config, data, weights = self._config, batch, tf.constant(1.0)
+        if isinstance(batch, Sample):
+            data, weights = batch.trajectory, importance_weights(batch, config.importance_exponent)
         with tf.GradientTape() as tape:
             losses, value = self.critic_losses(data)  # [B]
             critic_loss = tf.reduce_mean(weights * losses)
@@ -71,11 +73,3 @@ class D4PGLearner(Learner):
         action = online.policy(features)
         value = self.networks.mean(online.critic(features, action))
         return trfl.dpg(value, action, self._config.dqda_clip, clip_norm=True).loss
-
-    def _weights(self, batch: Transitions | Sample) -> tf.Tensor:
-        """What makes up for the sampler's choice, the largest one 1; [B], or 1."""
-        if not isinstance(batch, Sample):
-            return tf.constant(1.0)
-        chance = tf.cast(batch.probability, tf.float32) * tf.cast(batch.table_size, tf.float32)
-        weights = tf.maximum(chance, 1e-6) ** -self._config.importance_exponent
-        return weights / tf.reduce_max(weights)

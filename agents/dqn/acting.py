@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
 import tensorflow as tf
 
 from agents.builder import Role
@@ -12,10 +11,11 @@ from agents.dqn.config import DQNConfig
 from agents.dqn.networks import DQNNetworks
 from agents.frame_stacking import empty_stack, push
 from agents.policy import Policy
+from agents.q_learning.exploration import Exploration
 
 
 class DQNPolicy(Policy):
-    """ε-greedy; the state holds the last S − 1 observations, where Q sees more than one."""
+    """ε-greedy, or greedy by noisy values; the state holds the last observations, where S > 1."""
 
     meanings: Mapping[str, str] = {
         "observation": "what the environment shows",
@@ -33,10 +33,9 @@ class DQNPolicy(Policy):
     ) -> None:
         super().__init__(name="dqn_policy")
         self.observation_spec, self.action_spec = observation_spec, action_spec
-        self._config, self._evaluation = config, role.evaluation
-        self._network, self._training_step = networks.online, networks.training_step
-        steps = max(role.total_rows - 1, 1)
-        self._exponents = tf.constant(1 + config.ladder * np.array(role.rows) / steps, tf.float32)
+        self._config, self._network = config, networks.online
+        self._noisy = config.noise is not None and not role.evaluation
+        self._explore = Exploration(config, role, networks.training_step)
 
     def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:
         """`observations` [B, S, …], with a stack; else nothing."""
@@ -50,28 +49,9 @@ class DQNPolicy(Policy):
     def step(self, observation, state, seed):
         """Acts; `info` holds `q_value` [B], of the greedy action. See `Policy.step`."""
         stack = push(state["observations"], observation) if state else observation[:, None]
-        values = self._network(stack)  # [B, A]
+        noise_seed = tf.random.experimental.stateless_fold_in(seed, 1) if self._noisy else None
+        values = self._network(stack, noise_seed)  # [B, A]
         greedy = tf.argmax(values, axis=1, output_type=self.action_spec.dtype)
         action = self._explore(greedy, values.shape[1], seed)
         info = {"q_value": tf.reduce_max(values, axis=1)}
         return action, {"observations": stack} if state else state, info
-
-    def _explore(self, greedy: tf.Tensor, num_actions: int, seed: tf.Tensor) -> tf.Tensor:
-        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
-        shape, dtype = tf.shape(greedy), greedy.dtype
-        random = tf.random.stateless_uniform(shape, seeds[0], 0, num_actions, dtype)
-        explores = tf.random.stateless_uniform(shape, seeds[1]) < self._exploration()
-        return tf.where(explores, random, greedy)
-
-    def _exploration(self) -> tf.Tensor:
-        """ε of each row [B], or of all of them."""
-        if self._evaluation:
-            return tf.constant(self._config.evaluation_exploration)
-        return exploration(self._config, self._training_step) ** self._exponents
-
-
-def exploration(config: DQNConfig, updates: tf.Tensor) -> tf.Tensor:
-    """ε after so many updates."""
-    first, last = config.exploration
-    share = tf.minimum(tf.cast(updates, tf.float32) / config.exploration_updates, 1.0)
-    return first + (last - first) * share

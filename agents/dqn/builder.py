@@ -5,12 +5,13 @@ from __future__ import annotations
 import gin
 from acme import specs
 
-from agents.builder import Role, single_array, tensor_spec
+from agents.builder import Role, tensor_spec
 from agents.dqn.acting import DQNPolicy
 from agents.dqn.config import DQNConfig
 from agents.dqn.learning import DQNLearner
 from agents.dqn.networks import DQNNetworks
 from agents.off_policy import OffPolicyBuilder
+from agents.q_learning.checks import check_environment
 
 
 @gin.configurable
@@ -20,11 +21,14 @@ class DQNBuilder(OffPolicyBuilder):
     name = "dqn"
 
     def __init__(self, config: DQNConfig | None = None) -> None:
-        super().__init__(config or DQNConfig())
+        config = config or DQNConfig()
+        super().__init__(
+            config, config.initial_priority, priority_exponent=config.priority_exponent
+        )
 
     def build_networks(self, spec: specs.EnvironmentSpec) -> DQNNetworks:
         """Makes both networks for an environment of one observation and discrete actions."""
-        self._check(spec)
+        check_environment(spec, self.config, "DQN")
         return DQNNetworks(self.config, spec.actions.num_values, tensor_spec(spec.observations))
 
     def make_learner(self, networks: DQNNetworks, seed: int) -> DQNLearner:
@@ -37,25 +41,3 @@ class DQNBuilder(OffPolicyBuilder):
         """See `DQNPolicy`."""
         observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)
         return DQNPolicy(self.config, networks, observations, actions, role)
-
-    def _check(self, spec: specs.EnvironmentSpec) -> None:
-        seen = single_array(spec.observations, "DQN")
-        if not isinstance(spec.actions, specs.DiscreteArray):
-            raise ValueError(f"DQN needs discrete actions, got {spec.actions}")
-        if self.config.torso == "atari" and len(seen.shape) != 3:
-            raise ValueError(
-                "DQNConfig.torso = 'atari' takes images [height, width, channels], got shape "
-                f"{list(seen.shape)}; 'mlp' takes every shape"
-            )
-        if self.config.torso == "atari":
-            self._check_size(seen.shape[:2])
-
-    def _check_size(self, size: tuple[int, ...]) -> None:
-        """Each convolution must have something left to see."""
-        for kernel, stride in zip(self.config.kernels, self.config.strides, strict=True):
-            if min(size) < kernel:
-                raise ValueError(
-                    f"DQNConfig.kernels = {self.config.kernels} and strides = "
-                    f"{self.config.strides} do not fit the image: {kernel} of {min(size)} pixels"
-                )
-            size = tuple((edge - kernel) // stride + 1 for edge in size)

@@ -7,56 +7,57 @@ import tensorflow as tf
 
 from agents.dqn.config import DQNConfig
 from agents.frame_stacking import empty_stack, into_channels
+from agents.networks.perception import Convolutions, as_numbers
+from agents.q_learning.heads import QHead
+from agents.q_learning.networks import TargetedNetworks
 
 
-class DQNNetworks(snt.Module):
+class DQNNetworks(TargetedNetworks):
     """The network that learns and acts, and the one that its targets come from.
 
     Attributes:
-      online, target: stacks [B, S, …] → Q [B, A].
-      training_step: updates so far; the learner counts, exploration follows.
+      online, target: `QNetwork`s.
     """
 
     def __init__(self, config: DQNConfig, num_actions: int, observation: tf.TensorSpec) -> None:
-        super().__init__(name="dqn_networks")
-        self.training_step = tf.Variable(0, trainable=False, name="training_step")
-        self.online = QNetwork(config, num_actions, name="online")
-        self.target = QNetwork(config, num_actions, name="target")
-        nothing = empty_stack(1, config.frame_stack, observation)
-        self.online(nothing), self.target(nothing)
-        self.renew_target(True)
-
-    def renew_target(self, due: tf.Tensor | bool) -> None:
-        """Makes the target network the online one, where that is due."""
-        for theirs, ours in zip(self.target.variables, self.online.variables, strict=True):
-            theirs.assign(tf.where(due, ours, theirs))
+        online = QNetwork(config, num_actions)
+        online(empty_stack(1, config.frame_stack, observation))
+        super().__init__(online, name="dqn_networks")
 
 
 class QNetwork(snt.Module):
-    """Convolutions where there are images, dense layers, and a head."""
+    """Convolutions where there are images, dense layers, and a head.
 
-    def __init__(self, config: DQNConfig, num_actions: int, name: str) -> None:
-        super().__init__(name=name)
-        self._convolutions = []
+    Attributes:
+      atoms: [K], the returns that a distribution's categories stand for; None: there is none.
+    """
+
+    def __init__(self, config: DQNConfig, num_actions: int) -> None:
+        super().__init__(name="q_network")
+        self._convolutions = None
         if config.torso == "atari":
-            sizes = zip(config.channels, config.kernels, config.strides, strict=True)
-            self._convolutions = [
-                snt.Conv2D(channels, kernel, stride, padding="VALID", name=f"conv_{i}")
-                for i, (channels, kernel, stride) in enumerate(sizes)
-            ]
-        layers = config.hidden_layers
-        self._advantage = snt.nets.MLP([*layers, num_actions], name="advantage")
-        self._value = snt.nets.MLP([*layers, 1], name="value") if config.dueling else None
+            self._convolutions = Convolutions(config.channels, config.kernels, config.strides)
+        self.atoms = None
+        if config.distributional:
+            self.atoms = tf.linspace(config.min_return, config.max_return, config.num_atoms)
+        outputs = config.num_atoms if config.distributional else 1
+        self._head = QHead(config.hidden_layers, num_actions, outputs, config.dueling, config.noise)
 
-    def __call__(self, stack: tf.Tensor) -> tf.Tensor:
-        """Stacks [B, S, …], bytes of pixels or numbers, → Q [B, A]."""
+    def __call__(self, stack: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Stacks [B, S, …], bytes of pixels or numbers, → Q [B, A]; `seed` draws the noise."""
+        return self.mean(self.numbers(stack, seed))
+
+    def numbers(self, stack: tf.Tensor, seed: tf.Tensor | None = None) -> tf.Tensor:
+        """Stacks [B, S, …] → Q [B, A, 1], or logits of the atoms [B, A, K]."""
         seen = into_channels(stack)
-        hidden = tf.cast(seen, tf.float32)
-        hidden = hidden / 255.0 if seen.dtype == tf.uint8 else hidden
-        for layer in self._convolutions:
-            hidden = tf.nn.relu(layer(hidden))
-        hidden = snt.flatten(hidden)
-        advantage = self._advantage(hidden)
-        if self._value is None:
-            return advantage
-        return self._value(hidden) + advantage - tf.reduce_mean(advantage, axis=1, keepdims=True)
+        if self._convolutions is None:
+            hidden = snt.flatten(as_numbers(seen))
+        else:
+            hidden = self._convolutions(seen)
+        return self._head(hidden, seed)
+
+    def mean(self, numbers: tf.Tensor) -> tf.Tensor:
+        """Of what `numbers` gives, Q [B, A]."""
+        if self.atoms is None:
+            return tf.squeeze(numbers, axis=-1)
+        return tf.linalg.matvec(tf.nn.softmax(numbers), self.atoms)

@@ -31,3 +31,65 @@ class GRU(snt.Module):
         update, reset = tf.sigmoid(x_z + h_z), tf.sigmoid(x_r + h_r)
         candidate = tf.tanh(x_c + reset * h_c)
         return candidate + update * (state - candidate)
+
+
+class LSTM(snt.Module):
+    """Long short-term memory (Hochreiter and Schmidhuber 1997; forget gates biased by 1).
+
+    c' = σ(f + 1) c + σ(i) tanh(g),  h' = σ(o) tanh(c'), where i, f, o, g are W x + U h + b.
+
+    The inputs' product is made for all rows at once.
+    """
+
+    def __init__(self, hidden_size: int, name: str = "lstm") -> None:
+        super().__init__(name=name)
+        self.hidden_size = hidden_size
+        self.input_gates = snt.Linear(4 * hidden_size, name="input_gates")
+        self.recurrent_gates = snt.Linear(
+            4 * hidden_size,
+            with_bias=False,
+            w_init=snt.initializers.Orthogonal(),
+            name="recurrent_gates",
+        )
+
+    def __call__(
+        self, inputs: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        """The next hidden and cell state [N, hidden_size] from inputs [N, X]."""
+        return self._step(self.input_gates(inputs), hidden, cell)
+
+    def unroll(
+        self,
+        inputs: tf.Tensor,
+        starts: tf.Tensor,
+        hidden: tf.Tensor,
+        cell: tf.Tensor,
+        burn_in: int = 0,
+    ) -> tf.Tensor:
+        """Hidden states behind inputs [B, T, X], from state [B, hidden_size] on.
+
+        Args:
+          inputs: x.
+          starts: bool [B, T], rows before which the state is set to zeros.
+          hidden, cell: the state before the first row.
+          burn_in: rows that no gradient goes back to.
+
+        Returns:
+          [B, T − burn_in, hidden_size], of the rows behind those.
+        """
+        gates = tf.unstack(self.input_gates(inputs), axis=1)
+        keeps = tf.unstack(tf.cast(tf.logical_not(starts), inputs.dtype), axis=1)
+        outputs = []
+        for t, (gate, keep) in enumerate(zip(gates, keeps, strict=True)):
+            if t == burn_in:
+                hidden, cell = tf.stop_gradient(hidden), tf.stop_gradient(cell)
+            hidden, cell = self._step(gate, keep[:, None] * hidden, keep[:, None] * cell)
+            outputs.append(hidden)
+        return tf.stack(outputs[burn_in:], axis=1)
+
+    def _step(
+        self, gates: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor]:
+        i, f, o, g = tf.split(gates + self.recurrent_gates(hidden), 4, axis=-1)
+        cell = tf.sigmoid(f + 1.0) * cell + tf.sigmoid(i) * tf.tanh(g)
+        return tf.sigmoid(o) * tf.tanh(cell), cell

@@ -17,7 +17,7 @@ def run(settings: Settings) -> Iterator[Result]:
     who = measured.subject(settings.agent, settings.bindings)
     networks = who.parts.networks(who.spec)
     learner = who.stage.make_learner(networks, seed=0)
-    batch = measured.random_batch(who.stage, who.spec)
+    batch = measured.random_batch(who.stage, who.spec, who.num_environments)
     start = time.perf_counter()
     learner.step(batch)
     first = time.perf_counter() - start
@@ -29,7 +29,7 @@ def run(settings: Settings) -> Iterator[Result]:
     yield {
         "benchmark": "learn",
         "agent": who.builder.name,
-        "batch": who.stage.dataset_options.batch_size,
+        "batch": measured.size_of(batch),
         "length": measured.length_of(batch),
         **measured.spread("milliseconds", [1e3 * s for s in seconds]),
         "first_seconds": first,

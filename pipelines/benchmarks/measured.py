@@ -49,12 +49,17 @@ class Settings(NamedTuple):
 
 
 class Subject(NamedTuple):
-    """Who is measured."""
+    """Who is measured.
+
+    Attributes:
+      num_environments: that the agent's file collects in, whatever the benchmark does.
+    """
 
     builder: Builder
     parts: Parts
     environment: BatchedEnvironment
     spec: specs.EnvironmentSpec
+    num_environments: int
 
     @property
     def stage(self) -> Stage:
@@ -65,27 +70,33 @@ class Subject(NamedTuple):
 def subject(agent: str, bindings: Sequence[str], batch: int = 1) -> Subject:
     """The agent of a gin file, with that many environments.
 
-    Where no file has that name alone, it is <agent>_small's or <agent>_cartpole_small's.
+    Where no file has that name alone, it is <agent>_small's, <agent>_cartpole_small's or
+    <agent>_atari's, the first that is there.
     """
     described = experiment.parse([_gin_file(agent)], bindings)
     parts = Parts(described, seed=0)
     environment = parts.environments(range(batch))
-    return Subject(described.builder, parts, environment, make_environment_spec(environment))
+    spec, count = make_environment_spec(environment), described.num_environments
+    return Subject(described.builder, parts, environment, spec, count)
 
 
 def _gin_file(agent: str) -> str:
-    names = (agent, f"{agent}_small", f"{agent}_cartpole_small")
+    names = (agent, f"{agent}_small", f"{agent}_cartpole_small", f"{agent}_atari")
     there = [f"gin/{name}.gin" for name in names if os.path.isfile(f"gin/{name}.gin")]
     return there[0] if there else f"gin/{agent}.gin"
 
 
-def random_batch(stage: Stage, spec: specs.EnvironmentSpec) -> Any:
-    """A batch as the learner reads it: pixels at random, other integers 0, truths do not hold."""
+def random_batch(stage: Stage, spec: specs.EnvironmentSpec, num_environments: int) -> Any:
+    """A batch as the learner reads it: pixels at random, other integers 0, truths do not hold.
+
+    A whole table has an item of each environment where they have one length, else so many rows.
+    """
     rng, options = np.random.default_rng(0), stage.dataset_options
 
     def draw(array: tf.TensorSpec) -> tf.Tensor:
-        rows = options.batch_size or TABLE_ROWS
-        shape = [rows, *(array.shape if options.batch_size else array.shape[1:])]
+        shape = [options.batch_size or num_environments, *array.shape]
+        if None in array.shape:
+            shape = [TABLE_ROWS, *array.shape[1:]]
         if array.dtype == tf.uint8 and len(shape) > 3:  # Not a game's packed positions.
             return tf.constant(rng.integers(0, 256, shape), tf.uint8)
         if array.dtype.is_floating:
@@ -103,14 +114,21 @@ def random_batch(stage: Stage, spec: specs.EnvironmentSpec) -> Any:
     return Sample(tf.cast(keys, tf.uint64), probabilities, sizes, items)
 
 
-def items_of(batch: Any) -> Any:
-    """The agent's own named tuple of a batch."""
-    return batch.trajectory if isinstance(batch, Sample) else batch
+def field(batch: Any, name: str) -> Any:
+    """What an item calls `reward`, say, or `rewards`."""
+    items = batch.trajectory if isinstance(batch, Sample) else batch
+    return getattr(items, name if hasattr(items, name) else f"{name}s")
+
+
+def size_of(batch: Any) -> int | None:
+    """Items; None: the rows of a whole table, one item behind the other."""
+    reward = field(batch, "reward")
+    return int(reward.shape[0]) if reward.shape.rank > 1 else None
 
 
 def length_of(batch: Any) -> int:
-    """Steps of an item, or rows of a whole table."""
-    reward = items_of(batch).reward
+    """Rewards of an item, or rows of a whole table."""
+    reward = field(batch, "reward")
     return int(reward.shape[-1]) if reward.shape.rank > 1 else int(reward.shape[0])
 
 

@@ -12,6 +12,7 @@ from agents.actor import Actor
 from pipelines.acting.environment_loop import EnvironmentLoop
 from pipelines.benchmarks import measured
 from pipelines.benchmarks.measured import Result, Settings
+from pipelines.launch.parts import make_role
 from pipelines.replay.adders import EpisodeBuffer
 from pipelines.replay.datasets import make_dataset
 from pipelines.replay.server import Replay
@@ -30,12 +31,16 @@ def run(settings: Settings) -> Iterator[Result]:
         raise UserError(f"{who.builder.name} reads a queue; expected an agent with a replay")
     replay = Replay(stage.make_tables(who.spec))
     adder = EpisodeBuffer(stage.make_adder(replay.client))
-    actor = Actor(stage.make_seed_policy(who.spec), 1, 0, [adder], stage.extras)
+    policy = stage.make_seed_policy(who.spec)
+    if policy is None:
+        networks, role = who.parts.networks(who.spec), make_role(who.environment)
+        policy = stage.make_policy(networks, who.spec, role)
+    actor = Actor(policy, 1, 0, [adder], stage.extras)
     EnvironmentLoop(who.environment).run(actor, _EPISODES)
     iterator = iter(make_dataset(replay.address, options))
     batch = next(iterator)
     seconds = measured.timed(lambda: [next(iterator) for _ in range(_BATCHES)], settings.repeats)
-    frames = tree.flatten(measured.items_of(batch).observation)
+    frames = tree.flatten(measured.field(batch, "observation"))
     megabytes = sum(np.prod(leaf.shape) * leaf.dtype.size for leaf in frames) / 1e6
     rates = [_BATCHES / s for s in seconds]
     yield {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import dm_env
@@ -13,9 +14,11 @@ import numpy as np
 from dm_env import specs
 
 from pipelines.environments import random_states
-from pipelines.environments.arguments import check_choice
+from pipelines.environments.arguments import check_choice, check_flag
 
 TASKS = ("CartPole-v1", "Acrobot-v1", "MountainCar-v0")
+# Which numbers of a task's state are no velocities.
+_POSITIONS = {"CartPole-v1": [0, 2], "Acrobot-v1": [0, 1, 2, 3], "MountainCar-v0": [0]}
 
 
 class ClassicControl(dm_env.Environment):
@@ -25,9 +28,19 @@ class ClassicControl(dm_env.Environment):
     discount of the last step is 0 where the task ended and 1 where its time limit cut it off.
     """
 
-    def __init__(self, environment: Any, name: str, seed: int) -> None:
-        """Wraps `environment` (Gymnasium's, with `render_mode='rgb_array'`)."""
+    def __init__(
+        self, environment: Any, name: str, seed: int, shown: Sequence[int] | None = None
+    ) -> None:
+        """Wraps `environment` (Gymnasium's, with `render_mode='rgb_array'`).
+
+        Args:
+          environment: the task.
+          name: of it here.
+          seed: of its initial states.
+          shown: which numbers of its state are observed; None: all.
+        """
         self.name = name
+        self._shown = slice(None) if shown is None else list(shown)
         self._environment = environment
         self._reset_next_step = True
         environment.unwrapped.np_random = np.random.Generator(np.random.PCG64(seed))
@@ -36,7 +49,7 @@ class ClassicControl(dm_env.Environment):
         """Starts an episode."""
         self._reset_next_step = False
         observation, _ = self._environment.reset()
-        return dm_env.restart(np.asarray(observation, np.float32))
+        return dm_env.restart(self._observed(observation))
 
     def step(self, action: np.ndarray | int) -> dm_env.TimeStep:
         """Applies `action`; after a LAST step it is ignored and a new episode begins.
@@ -56,13 +69,14 @@ class ClassicControl(dm_env.Environment):
             dm_env.StepType.LAST if self._reset_next_step else dm_env.StepType.MID,
             np.float32(reward),
             np.float32(0.0 if terminated else 1.0),
-            np.asarray(observation, np.float32),
+            self._observed(observation),
         )
 
     def observation_spec(self) -> specs.BoundedArray:
-        """The task's state, float32 [n]; velocities without a limit have infinite bounds."""
+        """What of the task's state is shown, float32 [n]; velocities may have infinite bounds."""
         space = self._environment.observation_space
-        return specs.BoundedArray(space.shape, np.float32, space.low, space.high, name="state")
+        low, high = space.low[self._shown], space.high[self._shown]
+        return specs.BoundedArray(low.shape, np.float32, low, high, name="state")
 
     def action_spec(self) -> specs.DiscreteArray:
         """The task's actions, an int32 scalar."""
@@ -98,6 +112,9 @@ class ClassicControl(dm_env.Environment):
         """Frees the drawing surface."""
         self._environment.close()
 
+    def _observed(self, state: Any) -> np.ndarray:
+        return np.asarray(state, np.float32)[self._shown]
+
 
 def _import_pygame() -> None:
     """Readies Gymnasium's drawing for memory: no display, sound card, greeting or warning."""
@@ -110,18 +127,26 @@ def _import_pygame() -> None:
 
 
 @gin.configurable(module="pipelines.environments")
-def classic_control(*, seed: int, task: str = "CartPole-v1") -> ClassicControl:
+def classic_control(
+    *, seed: int, task: str = "CartPole-v1", hide_velocities: bool = False
+) -> ClassicControl:
     """Makes one of Gymnasium's classic control tasks with discrete actions.
 
     Args:
       seed: of the task's initial states.
       task: one of `TASKS`.
+      hide_velocities: positions and angles alone are observed, so that it takes a memory to act
+        well; such a task's name ends in `-positions`.
 
     Raises:
-      UserError: if there is no such task.
+      UserError: if there is no such task, or the other is no flag.
     """
     check_choice("classic_control.task", task, TASKS)
+    check_flag("classic_control.hide_velocities", hide_velocities)
     import gymnasium
 
     environment = gymnasium.make(task, render_mode="rgb_array", disable_env_checker=True)
+    if hide_velocities:
+        name = f"gymnasium/{task}-positions"
+        return ClassicControl(environment, name, seed, _POSITIONS[task])
     return ClassicControl(environment, f"gymnasium/{task}", seed)

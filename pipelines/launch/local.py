@@ -147,7 +147,8 @@ class LocalRun(BaseRun):
         schedule = self._stage.schedule if self._stage else Schedule()
         if self._state.cycle > 0:
             schedule = schedule._replace(seed_episodes=0, seed_steps=0)
-        return schedule, self._state.of_stage()
+        done = self._state.of_stage()
+        return schedule, done._replace(rollouts=done.rounds * self._environment.batch_size)
 
     def _updates_due(self) -> int:
         schedule, done = self._schedule()

@@ -105,20 +105,16 @@ class Parts:
         """Who acts before the first update, and who after it, in the role's rows."""
         place = self.stages.index(stage)
         with naming_misfits():
-            policies = stage.make_seed_policy(spec), stage.make_policy(networks, spec, role)
+            seed_policy = stage.make_seed_policy(spec)
+            policy = stage.make_policy(networks, spec, role)
             adders = [_make_adder(stage, client) for _ in role.rows]
-        streams = ("seed_actor", "actor")
-        seed_actor, actor = (
-            Actor(
-                policy,
-                len(role.rows),
-                self.seeds.of(stream, place, role.rows.start),
-                adders,
-                stage.extras,
-            )
-            for stream, policy in zip(streams, policies, strict=True)
-        )
-        return seed_actor, actor
+
+        def actor_of(policy: Policy, stream: str) -> Actor:
+            seed = self.seeds.of(stream, place, role.rows.start)
+            return Actor(policy, len(role.rows), seed, adders, stage.extras)
+
+        actor = actor_of(policy, "actor")
+        return actor if seed_policy is None else actor_of(seed_policy, "seed_actor"), actor
 
     def planning_actor(
         self, networks: snt.Module, spec: specs.EnvironmentSpec, role: Role

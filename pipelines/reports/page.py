@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.reports import films, published, tables
+from pipelines.reports import atari_scores, films, published, tables
 from pipelines.reports.data import AXES, Run, measured, words
 from pipelines.reports.figures import AXIS_WORDS, COLORS
 from pipelines.reports.films import Film
@@ -48,6 +48,7 @@ def page(
     intro = f"{tables.count(count, 'run')} of {tables.count(len(groups), 'method')}"
     sections = [
         ("Returns", _returns(groups) + _goals(groups)),
+        *_atari(groups),
         ("Learning curves", _curves(environments)),
         ("Films", _films(groups, folder)),
         ("What differs", _differences(groups, environments)),
@@ -157,6 +158,24 @@ def _returns(groups: Sequence[Group]) -> str:
 def _goals(groups: Sequence[Group]) -> str:
     with_goal = [group for group in groups if tables.goal(group) is not None]
     return _table(*tables.goals(with_goal)) if with_goal else ""
+
+
+def _atari(groups: Sequence[Group]) -> list[tuple[str, str]]:
+    """A section on human-normalised scores, where there are games that have them."""
+    columns, measured, theirs = tables.atari_scores(groups)
+    if not measured:
+        return []
+    text = (
+        "<p>The last evaluations, 0 % random play and 100 % a human "
+        f"({html.escape(atari_scores.SOURCE)}); in brackets the 95 % interval of a bootstrap over "
+        "the seeds of each game, which is none where there is one. Few games say little of 57. In "
+        f"grey: published, not measured here ({html.escape(published.ATARI_SOURCE)}).</p>"
+    )
+    body = f"<tbody>{''.join(map(_cells, measured))}</tbody>"
+    body += f"<tbody class='published'>{''.join(map(_cells, theirs))}</tbody>"
+    head = f"<thead>{_cells(columns, 'th')}</thead>"
+    table = f"<div class='wide'><table>{head}{body}</table></div>"
+    return [("Human-normalised Atari scores", text + table)]
 
 
 def _curves(environments: Sequence[str]) -> str:

@@ -1,7 +1,9 @@
 """Results that others have published, for tables that set them beside what was measured here.
 
-Hafner, Lillicrap, Fischer, Villegas, Ha, Lee, Davidson, "Learning Latent Dynamics for Planning from
-Pixels", 2019, Table 1, as quoted in Lillicrap's lecture. Never printed as this project's own.
+Of the control suite: Hafner, Lillicrap, Fischer, Villegas, Ha, Lee, Davidson, "Learning Latent
+Dynamics for Planning from Pixels", 2019, Table 1. Of Atari: Schrittwieser et al., "Mastering Atari,
+Go, chess and shogi by planning with a learned model", 2020, Table 1. Both as quoted in Lillicrap's
+lecture. Never printed as this project's own.
 """
 
 from __future__ import annotations
@@ -49,3 +51,33 @@ def at(environment: str) -> list[tuple[Row, float]]:
     if not environment.startswith(_SUITE) or task not in TASKS:
         return []
     return [(row, row.returns[TASKS.index(task)]) for row in ROWS]
+
+
+ATARI_SOURCE = "Schrittwieser et al. 2020, Table 1; 57 games"
+
+
+class AtariRow(NamedTuple):
+    """A published method over the 57 games.
+
+    Attributes:
+      method: its name.
+      frames: that it learned from in each.
+      median, mean: human-normalised, percent; None: not published.
+    """
+
+    method: str
+    frames: str
+    median: float
+    mean: float | None
+
+
+ATARI_ROWS = (
+    AtariRow("Ape-X", "22.8 billion", 434.1, 1695.6),
+    AtariRow("R2D2", "37.5 billion", 1920.6, 4024.9),
+    AtariRow("MuZero", "20.0 billion", 2041.1, 4999.2),
+    AtariRow("IMPALA", "200 million", 191.8, 957.6),
+    AtariRow("Rainbow", "200 million", 231.1, None),
+    AtariRow("UNREAL", "250 million", 250.0, 880.0),
+    AtariRow("LASER", "200 million", 431.0, None),
+    AtariRow("MuZero Reanalyze", "200 million", 731.1, 2168.9),
+)

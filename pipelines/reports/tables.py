@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipelines.reports import published
+from pipelines.reports import atari, published
 from pipelines.reports.configurations import settings
 from pipelines.reports.data import Run, words
 from pipelines.reports.groups import (
@@ -97,6 +97,30 @@ def as_text(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join("  ".join(line).rstrip() for line in padded)
 
 
+def atari_scores(groups: Sequence[Group]) -> tuple[list[str], list[list[str]], list[list[str]]]:
+    """Columns, measured rows and published ones of human-normalised scores; rows none: no games."""
+    columns = ["method", "median", "mean", "interquartile mean", "learned from"]
+    measured = [
+        [
+            found.label,
+            *map(_percent, (found.median, found.mean, found.interquartile_mean)),
+            f"{len(found.scores)} of {len(atari.SCORES)} games, {count(found.runs, 'run')}",
+        ]
+        for found in atari.aggregates(groups)
+    ]
+    theirs = [
+        [
+            row.method,
+            f"{row.median:g} %",
+            _UNKNOWN if row.mean is None else f"{row.mean:g} %",
+            _UNKNOWN,
+            f"57 games, {row.frames} frames each",
+        ]
+        for row in published.ATARI_ROWS
+    ]
+    return columns, measured, theirs
+
+
 def environment_words(environment: str) -> str:
     """`dm_control/cartpole_balance` as "cartpole balance (dm control)"."""
     where, _, task = environment.rpartition("/")
@@ -145,6 +169,11 @@ def _goal_cells(group: Group) -> list[str]:
     reached = sum(max(values) >= wanted for values in measured)
     at_the_end = sum(last >= wanted)
     return [*cells, f"{wanted:g}", *(f"{n} of {len(group.runs)}" for n in (reached, at_the_end))]
+
+
+def _percent(found: atari.Estimate) -> str:
+    """`12.3 % [10.1, 14]`: a share with its interval."""
+    return f"{100 * found.value:.3g} % [{100 * found.low:.3g}, {100 * found.high:.3g}]"
 
 
 def _plain(value: Any) -> str:

@@ -47,6 +47,12 @@ def test_rounds_are_learned_from_one_by_one():
     assert schedule.updates_due(Counters()) == 0
 
 
+def test_an_update_takes_its_rollouts_from_a_queue():
+    schedule = Schedule(rollout=4, rollouts_per_update=8)
+    due = [schedule.updates_due(Counters(rollouts=count)) for count in (0, 6, 12, 18, 24)]
+    assert due == [0, 0, 1, 2, 3]
+
+
 @pytest.mark.parametrize(
     ("schedule", "before", "after"),
     [

@@ -31,6 +31,9 @@ BATCH_SIZE = 2
 TINY = {
     "batch_size": BATCH_SIZE,
     "sequence_length": 3,
+    "burn_in": 1,
+    "period": 2,
+    "n_step": 2,
     "overshooting_distance": 2,
     "unroll_steps": 1,
     "num_simulations": 2,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import tensorflow as tf
 
 from agents.optimizers import Adam, Momentum, RMSProp
@@ -37,14 +38,17 @@ def test_momentum_accumulates_gradients():
         np.testing.assert_allclose(variable, expected, rtol=1e-5)
 
 
-def test_rmsprop_is_centred_and_has_momentum():
+@pytest.mark.parametrize("centred", [True, False])
+def test_rmsprop_is_centred_or_not_and_has_momentum(centred: bool):
     variable = tf.Variable(tf.ones([2, 3]))
-    optimizer = RMSProp([variable], 0.1, decay=0.9, momentum=0.7, epsilon=0.03)
+    settings = {"decay": 0.9, "momentum": 0.7, "epsilon": 0.03, "centred": centred}
+    optimizer = RMSProp([variable], 0.1, **settings)
     expected, mean, square, velocity = np.ones([2, 3]), 0.0, 0.0, 0.0
     for gradient in steps(5):
         optimizer.apply([tf.constant(gradient)])
         mean, square = 0.9 * mean + 0.1 * gradient, 0.9 * square + 0.1 * gradient**2
-        velocity = 0.7 * velocity + 0.1 * gradient / np.sqrt(square - mean**2 + 0.03)
+        moment = square - mean**2 if centred else square
+        velocity = 0.7 * velocity + 0.1 * gradient / np.sqrt(moment + 0.03)
         expected -= velocity
         np.testing.assert_allclose(variable, expected, rtol=1e-5)
 

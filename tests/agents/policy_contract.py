@@ -38,7 +38,7 @@ class PolicyContract:
                 assert action.shape == (batch_size, *policy.action_spec.shape)
                 assert action.dtype == policy.action_spec.dtype
                 assert np.all(action >= self.low) and np.all(action <= self.high)
-                assert all(values.shape[0] == batch_size for values in info.values())
+                assert all(values.shape[0] == batch_size for values in tf.nest.flatten(info))
 
     def test_the_state_keeps_its_nest(self, policy: Policy) -> None:
         start = policy.initial_state(3)

@@ -55,31 +55,13 @@ def test_losses_equal_those_written_out(rng, actions, normalises):
         np.testing.assert_allclose(metrics[name], number, rtol=1e-4, atol=1e-5, err_msg=name)
 
 
-def v_trace(data, values, ratios, discount):
-    """Espeholt et al. 2018, equation 1, summed up as it is written."""
-    batch, length = data.reward.shape
-    final = data.start_of_episode.numpy()[:, 1:]
-    targets, advantages = np.zeros([batch, length + 1]), np.zeros([batch, length])
-    for b in range(batch):
-        targets[b, -1] = values[b, -1]
-        for t in reversed(range(length)):
-            rho = 0.0 if final[b, t] else min(1.0, ratios[b, t])
-            gamma = discount * float(data.discount[b, t])
-            reward = float(data.reward[b, t])
-            error = rho * (reward + gamma * values[b, t + 1] - values[b, t])
-            following = gamma * rho * (targets[b, t + 1] - values[b, t + 1])
-            targets[b, t] = values[b, t] + error + following
-            advantages[b, t] = rho * (reward + gamma * targets[b, t + 1] - values[b, t])
-    return targets[:, :-1], advantages
-
-
 def test_v_trace_equals_the_one_written_out(rng):
     learner = make(correction="vtrace", discount=0.9)
     data = tiny.rollouts(rng, tiny.DISCRETE)
     values = learner.networks.value(data.observation).numpy()
     policy = learner.networks.acting(data.observation[:, :-1])
     ratios = np.exp(policy.log_prob(data.action) - data.extras["log_prob"])
-    targets, advantages = v_trace(data, values, ratios, 0.9)
+    targets, advantages = tiny.v_trace(data, values, ratios, 0.9)
     found = learner.corrected(data, learner.rows(data))
     counts = found.weight.numpy() == 1
     np.testing.assert_allclose(

@@ -64,3 +64,23 @@ def rollouts(
         tf.constant(starts),
         {"log_prob": tf.constant(cleared(-rng.uniform(0.5, 2, [batch, length])), tf.float32)},
     )
+
+
+def v_trace(
+    data: Rollouts, values: np.ndarray, ratios: np.ndarray, discount: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Espeholt et al. 2018, equation 1, summed up as it is written."""
+    batch, length = data.reward.shape
+    final = data.start_of_episode.numpy()[:, 1:]
+    targets, advantages = np.zeros([batch, length + 1]), np.zeros([batch, length])
+    for b in range(batch):
+        targets[b, -1] = values[b, -1]
+        for t in reversed(range(length)):
+            rho = 0.0 if final[b, t] else min(1.0, ratios[b, t])
+            gamma = discount * float(data.discount[b, t])
+            reward = float(data.reward[b, t])
+            error = rho * (reward + gamma * values[b, t + 1] - values[b, t])
+            following = gamma * rho * (targets[b, t + 1] - values[b, t + 1])
+            targets[b, t] = values[b, t] + error + following
+            advantages[b, t] = rho * (reward + gamma * targets[b, t + 1] - values[b, t])
+    return targets[:, :-1], advantages

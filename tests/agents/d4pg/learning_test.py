@@ -30,20 +30,6 @@ def rng() -> np.random.RandomState:
     return np.random.RandomState(seed)
 
 
-def projected(atoms, probabilities, reward, discount):
-    """Bellemare et al. 2017, algorithm 1, an atom at a time."""
-    width, result = atoms[1] - atoms[0], np.zeros(len(atoms))
-    for atom, probability in zip(atoms, probabilities, strict=True):
-        place = (np.clip(reward + discount * atom, atoms[0], atoms[-1]) - atoms[0]) / width
-        low, high = int(np.floor(place)), int(np.ceil(place))
-        if low == high:
-            result[low] += probability
-        else:
-            result[low] += probability * (high - place)
-            result[high] += probability * (place - low)
-    return result
-
-
 @pytest.mark.parametrize("torso", ["states", "pixels"])
 def test_the_critics_loss_equals_the_one_written_out(rng, torso):
     builder, networks = tiny.builder_and_networks(torso)
@@ -60,7 +46,7 @@ def test_the_critics_loss_equals_the_one_written_out(rng, torso):
         for i in range(config.n_step):
             reward += discount * float(data.rewards[b, i])
             discount *= config.discount * float(data.discounts[b, i])
-        expected.append(-np.sum(projected(atoms, following[b], reward, discount) * logs[b]))
+        expected.append(-np.sum(tiny.projected(atoms, following[b], reward, discount) * logs[b]))
     losses, value = learner.critic_losses(data)
     np.testing.assert_allclose(losses, expected, rtol=1e-3, atol=1e-4)
     np.testing.assert_allclose(value, np.exp(logs) @ atoms, rtol=1e-4)

@@ -56,3 +56,19 @@ def batch(rng: np.random.RandomState, settings: D4PGConfig, size: int = 5) -> Tr
         tf.constant(rng.uniform(0, 2, [size, n]), tf.float32),
         tf.constant(discounts, tf.float32),
     )
+
+
+def projected(
+    atoms: np.ndarray, probabilities: np.ndarray, reward: float, discount: float
+) -> np.ndarray:
+    """Bellemare et al. 2017, algorithm 1, an atom at a time."""
+    width, result = atoms[1] - atoms[0], np.zeros(len(atoms))
+    for atom, probability in zip(atoms, probabilities, strict=True):
+        place = (np.clip(reward + discount * atom, atoms[0], atoms[-1]) - atoms[0]) / width
+        low, high = int(np.floor(place)), int(np.ceil(place))
+        if low == high:
+            result[low] += probability
+        else:
+            result[low] += probability * (high - place)
+            result[high] += probability * (place - low)
+    return result

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 
 from agents.builder import Role
-from agents.dqn.acting import DQNPolicy, exploration
+from agents.dqn.acting import DQNPolicy
+from agents.q_learning.exploration import exploration
 from tests.agents.dqn import tiny
 from tests.agents.policy_contract import PolicyContract, observe
 
@@ -29,6 +30,21 @@ class TestPolicyOverStates(OfDQN):
 class TestPolicyOverPixels(OfDQN):
     def make(self) -> DQNPolicy:
         return make("atari", dueling=True)
+
+
+class TestNoisyPolicy(OfDQN):
+    def make(self) -> DQNPolicy:
+        noiseless = {"exploration": (0.0, 0.0), "exploration_updates": 1}
+        return make(frame_stack=1, noise=2.0, distributional=True, dueling=True, **noiseless)
+
+
+def test_noise_is_left_out_where_the_policy_is_judged():
+    settings = {"frame_stack": 1, "noise": 2.0, "exploration": (0.0, 0.0)}
+    for evaluation in (False, True):
+        policy = make(role=Role(evaluation), evaluation_exploration=0.0, **settings)
+        observation = observe(policy, 20)
+        said = [policy.step(observation, {}, tf.constant([0, t]))[2]["q_value"] for t in (1, 2)]
+        assert np.array_equal(*said) == evaluation
 
 
 def test_exploration_falls_linearly_and_then_stays():

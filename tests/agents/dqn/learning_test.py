@@ -9,6 +9,8 @@ import pytest
 import tensorflow as tf
 
 from agents.transitions import Transitions, n_step_transition
+from agents.types import Sample
+from tests.agents.d4pg.tiny import projected
 from tests.agents.dqn import tiny
 
 
@@ -52,6 +54,60 @@ def test_the_loss_equals_the_one_written_out(rng, changes):
     huber = np.where(a < 1, a**2 / 2, a - 0.5)
     expected = huber if config.loss == "huber" else a**2 / 2
     np.testing.assert_allclose(learner.loss(found), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("double", [False, True])
+def test_the_distributions_loss_equals_the_one_written_out(rng, double):
+    settings = {"num_atoms": 7, "min_return": -2.0, "max_return": 3.0, "n_step": 3}
+    builder, networks = tiny.builder_and_networks(
+        distributional=True, dueling=True, double=double, **settings
+    )
+    config, learner = builder.config, builder.make_learner(networks, seed=0)
+    data, size = tiny.batch(rng, builder.config), builder.config.frame_stack
+    before, behind = data.observations[:, :size], data.observations[:, -size:]
+    atoms = np.linspace(-2, 3, 7)
+    logs = tf.nn.log_softmax(networks.online.numbers(before)).numpy()
+    following = tf.nn.softmax(networks.target.numbers(behind)).numpy()
+    chooser = tf.nn.softmax(networks.online.numbers(behind)).numpy() if double else following
+    expected = []
+    for b in range(len(logs)):
+        reward, discount = 0.0, 1.0
+        for i in range(3):
+            reward += discount * np.clip(float(data.rewards[b, i]), -1, 1)
+            discount *= config.discount * float(data.discounts[b, i])
+        best = np.argmax(chooser[b] @ atoms)
+        target = projected(atoms, following[b, best], reward, discount)
+        expected.append(-np.sum(target * logs[b, data.action[b]]))
+    found = learner.errors(data, tf.constant([0, 0]))
+    np.testing.assert_allclose(found.loss, expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_array_equal(found.priority, found.loss)
+    values = np.exp(logs)[np.arange(len(logs)), data.action] @ atoms
+    np.testing.assert_allclose(found.metrics["q/value"], values.mean(), rtol=1e-4)
+
+
+def test_the_sampler_is_made_up_for_more_and_more(rng):
+    settings = {"importance_exponents": (0.0, 1.0), "importance_updates": 10}
+    builder, networks = tiny.builder_and_networks(replay_sampler="prioritized", **settings)
+    data = tiny.batch(rng, builder.config)
+    probability = np.array([0.1, 0.2, 0.3, 0.2, 0.2])
+    keys, sizes = tf.range(5, dtype=tf.int64), tf.fill([5], tf.constant(10, tf.int64))
+    sample = Sample(tf.cast(keys, tf.uint64), tf.constant(probability), sizes, data)
+    for number, exponent in ((0, 0.0), (5, 0.5), (20, 1.0)):
+        learner = tiny.builder_and_networks(**settings)[0].make_learner(networks, seed=0)
+        errors, _ = learner.temporal_difference(data)
+        weights = probability**-exponent
+        expected = np.mean(weights / weights.max() * learner.loss(errors))
+        update = learner.update(sample, tf.constant([0, number]))
+        np.testing.assert_allclose(update.metrics["loss/q"], expected, rtol=1e-4)
+        np.testing.assert_allclose(update.priorities, np.abs(errors), rtol=1e-4, atol=1e-5)
+
+
+def test_each_update_draws_its_noise(rng):
+    builder, networks = tiny.builder_and_networks(noise=0.5)
+    learner, data = builder.make_learner(networks, seed=0), tiny.batch(rng, builder.config)
+    one, again, other = (learner.errors(data, tf.constant([0, n])).loss for n in (1, 1, 2))
+    np.testing.assert_array_equal(one, again)
+    assert np.any(one != other)
 
 
 def test_the_gradient_goes_through_the_value_alone(rng):

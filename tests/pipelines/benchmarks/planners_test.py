@@ -23,7 +23,15 @@ TINY = (
     "MuZeroConfig.unroll_steps = 1",
     "MuZeroConfig.replay_sampler = 'prioritized'",
 )
-CONFIGS = {"pets": "PETSConfig", "simulator": "SimulatorCEMConfig", "muzero": "MuZeroConfig"}
+CONFIGS = {
+    "pets": "PETSConfig",
+    "simulator": "SimulatorCEMConfig",
+    "muzero": "MuZeroConfig",
+    "a2c": "A2CConfig",
+    "dqn": "DQNConfig",
+    "impala": "ImpalaConfig",
+    "r2d2": "R2D2Config",
+}
 
 
 def measure(monkeypatch, capfd, benchmark: str, agent: str, *flags: str) -> dict:
@@ -73,6 +81,28 @@ def test_an_agent_with_prioritised_replay_is_measured_by_its_short_name(
 ):
     found = measure(monkeypatch, capfd, benchmark, "muzero")
     assert (found["agent"], found["batch"]) == ("muzero", 4) and found["length"] > 1
+
+
+@pytest.mark.parametrize(
+    ("agent", "batch", "length"),
+    # Of a whole queue, of a part of one, n steps, sequences with a burn-in.
+    [
+        ("a2c_cartpole_small", 16, 16),
+        ("impala", 8, 20),
+        ("dqn_cartpole_small", 64, 10),
+        ("r2d2", 32, 20),
+    ],
+)
+def test_an_update_of_every_kind_of_batch_is_measured(
+    monkeypatch, capfd, agent: str, batch: int, length: int
+):
+    found = measure(monkeypatch, capfd, "learn", agent)
+    assert (found["batch"], found["length"]) == (batch, length) and found["milliseconds"] > 0
+
+
+def test_a_step_with_a_memory_is_measured(monkeypatch, capfd):
+    found = measure(monkeypatch, capfd, "act", "r2d2", "--batch=3")
+    assert (found["agent"], found["batch"]) == ("r2d2", 3) and found["actions_per_second"] > 0
 
 
 def test_an_agent_of_whole_tables_has_no_batches_to_read(monkeypatch, capfd):

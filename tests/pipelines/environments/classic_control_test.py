@@ -32,6 +32,28 @@ class TestMountainCar(EnvironmentContract):
         return classic_control(seed=seed, task="MountainCar-v0")
 
 
+class TestCartPoleWithoutVelocities(EnvironmentContract):
+    name = "gymnasium/CartPole-v1-positions"
+
+    def make(self, seed):
+        return classic_control(seed=seed, hide_velocities=True)
+
+
+@pytest.mark.parametrize(
+    ("task", "shown"),
+    [("CartPole-v1", [0, 2]), ("Acrobot-v1", [0, 1, 2, 3]), ("MountainCar-v0", [0])],
+)
+def test_without_velocities_the_rest_is_the_same(task: str, shown: list[int]):
+    whole, part = (
+        play(classic_control(seed=1, task=task, hide_velocities=hides), action_seed=0)
+        for hides in (False, True)
+    )
+    assert len(whole) == len(part)
+    for one, other in zip(whole, part, strict=True):
+        np.testing.assert_array_equal(one.observation[shown], other.observation)
+        assert one.reward == other.reward
+
+
 def test_a_fallen_pole_has_discount_0_and_one_reward_a_step():
     timesteps = play(classic_control(seed=1), action_seed=0)
     assert len(timesteps) < 500

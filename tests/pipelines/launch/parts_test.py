@@ -68,6 +68,21 @@ def test_an_actor_far_away_acts_in_rows_of_its_own():
         replay.close()
 
 
+def test_without_a_seed_policy_one_actor_acts_from_the_first_step_on(monkeypatch):
+    parts = Parts(experiment.parse([TINY]), seed=5)
+    environment = parts.environments()
+    spec = spec_of(environment, environment)
+    (stage,) = parts.stages
+    monkeypatch.setattr(type(stage), "make_seed_policy", lambda self, spec: None)
+    replay = Replay(parts.tables(spec))
+    try:
+        role, networks = make_role(environment), parts.networks(spec)
+        seed_actor, actor = parts.actors(stage, networks, spec, role, replay.client)
+        assert seed_actor is actor
+    finally:
+        replay.close()
+
+
 @pytest.mark.parametrize(
     ("binding", "line"),
     [

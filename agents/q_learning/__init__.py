@@ -1,0 +1,1 @@
+"""What DQN and R2D2 share: Q-networks and their targets, exploration, priorities."""
