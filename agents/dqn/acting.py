@@ -12,11 +12,13 @@ from agents.dqn.config import DQNConfig
 from agents.dqn.networks import DQNNetworks
 from agents.frame_stacking import empty_stack, push
 from agents.policy import Policy
+from ops import draws
 
 
 class DQNPolicy(Policy):
     """ε-greedy; the state holds the last S − 1 observations, where Q sees more than one."""
 
+    takes_seeds = True
     meanings: Mapping[str, str] = {
         "observation": "what the environment shows",
         "state_observations": "the last observations, the newest last",
@@ -57,10 +59,10 @@ class DQNPolicy(Policy):
         return action, {"observations": stack} if state else state, info
 
     def _explore(self, greedy: tf.Tensor, num_actions: int, seed: tf.Tensor) -> tf.Tensor:
-        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        seeds = draws.split(seed, 2)
         shape, dtype = tf.shape(greedy), greedy.dtype
-        random = tf.random.stateless_uniform(shape, seeds[0], 0, num_actions, dtype)
-        explores = tf.random.stateless_uniform(shape, seeds[1]) < self._exploration()
+        random = draws.uniform(shape, seeds[0], 0, num_actions, dtype)
+        explores = draws.uniform(shape, seeds[1]) < self._exploration()
         return tf.where(explores, random, greedy)
 
     def _exploration(self) -> tf.Tensor:
