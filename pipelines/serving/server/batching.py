@@ -2,8 +2,9 @@
 
 A thread of its own calls the policy; TensorFlow leaves Python's lock meanwhile, so that the next
 requests are read while it computes. What arrives then is the next batch. How long the thread waits
-for more is found out by itself: as many rows as the last batch had are waited for, but no longer
-than a quarter of what the last call took, so that one client alone never waits.
+for more is found out by itself: clients that were there when the last batch ended are thought to
+come back, and are waited for no longer than a quarter of what a call takes, or two milliseconds. So
+one client alone never waits.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from pipelines.serving.server.arrays import Limits
 from pipelines.serving.server.loaded import ROWS, Arrays, LoadedPolicy
 from pipelines.serving.server.refusals import Refusal, Why
 
-# The share of a call's time for which others are waited for.
-_PATIENCE = 0.25
+# The share of a call's time for which others are waited for, and the least such time in seconds.
+_PATIENCE, _LEAST_PATIENCE = 0.25, 0.002
 # Of what a call takes, the weight of the newest one.
 _NEWEST = 0.2
 
@@ -79,7 +80,7 @@ class Batcher:
         self._on_batch = on_batch
         self._waiting: collections.deque[_Job] = collections.deque()
         self._rows = 0
-        self._last_rows, self._seconds = 1, 0.0
+        self._wanted, self._expected, self._seconds = 1, 1, 0.0
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._work, name="batcher", daemon=True)
@@ -111,7 +112,8 @@ class Batcher:
                 raise Refusal(Why.TOO_MANY, f"{text} {self._limits.waiting_rows}, try again later")
             self._waiting.append(job)
             self._rows += call.rows
-            self._changed.notify()
+            if self._rows >= self._wanted or call.signature != ROWS:
+                self._changed.notify()  # Waking the thread for less would cost more than it gains.
         return job.future
 
     def close(self) -> None:
@@ -130,6 +132,8 @@ class Batcher:
             answers = self._answers(jobs)
             seconds = time.monotonic() - began
             self._seconds += (_NEWEST if self._seconds else 1.0) * (seconds - self._seconds)
+            # Who has an answer now, and who waits already, are expected in the next batch.
+            self._expected = sum(job.call.rows for job in jobs) + self._rows
             self._on_batch(sum(job.call.rows for job in jobs), seconds, jobs[0].call.shared)
             by_loop: dict[Any, list[tuple[asyncio.Future, Any]]] = {}
             for job, answer in zip(jobs, answers, strict=True):
@@ -143,17 +147,17 @@ class Batcher:
     def _next(self) -> list[_Job]:
         """The next batch; empty: the end."""
         with self._changed:
+            self._wanted = 1
             self._changed.wait_for(lambda: self._waiting or self._closed)
             if not self._waiting:
                 return []
-            if self._waiting[0].call.signature == ROWS and not self._closed:
-                wanted = min(self._last_rows, self._sizes[-1])
+            if self._policy.rows_together and not self._closed:
+                self._wanted = min(self._expected, self._sizes[-1])
+                patience = max(_PATIENCE * self._seconds, _LEAST_PATIENCE)
                 self._changed.wait_for(
-                    lambda: self._rows >= wanted or self._closed, _PATIENCE * self._seconds
+                    lambda: self._rows >= self._wanted or self._closed, patience
                 )
-            jobs = self._taken()
-            self._last_rows = sum(job.call.rows for job in jobs)
-            return jobs
+            return self._taken()
 
     def _taken(self) -> list[_Job]:
         """The first in line, and behind it whatever joins it and fits."""
