@@ -93,7 +93,9 @@ def _serve() -> None:
 def _names(logdirs: Sequence[str], given: Sequence[str]) -> list[str]:
     """The policies' names, all different."""
     if given and len(given) != len(logdirs):
-        raise UserError(f"got {len(given)} of --name; expected one for each of {len(logdirs)} --logdir")
+        raise UserError(
+            f"got {len(given)} of --name; expected one for each of {len(logdirs)} --logdir"
+        )
     names = list(given) or [pathlib.Path(logdir).resolve().name for logdir in logdirs]
     for name in names:
         if not _NAMES.fullmatch(name):

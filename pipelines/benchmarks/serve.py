@@ -246,4 +246,3 @@ def _count_wrong(
             found = {name: arrays.of_json(shown[name], specs[name]) for name in specs}
         wrong += any(found[n].tobytes() != wanted[n][i : i + 1].tobytes() for n in specs)
     return wrong
-

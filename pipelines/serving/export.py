@@ -272,9 +272,7 @@ def _of_several_rows(step: Callable[..., Any]) -> Callable[..., Any]:
     def padded(observation, state, seeds, *options):
         rows = tf.shape(seeds)[0]
         places = tf.range(tf.maximum(rows, _FEWEST_ROWS)) % rows
-        taken = tf.nest.map_structure(
-            lambda x: tf.gather(x, places), (observation, state, seeds)
-        )
+        taken = tf.nest.map_structure(lambda x: tf.gather(x, places), (observation, state, seeds))
         return tf.nest.map_structure(lambda x: x[:rows], step(*taken, *options))
 
     return padded

@@ -154,9 +154,7 @@ class Batcher:
             if self._policy.rows_together and not self._closed:
                 self._wanted = min(self._expected, self._sizes[-1])
                 patience = max(_PATIENCE * self._seconds, _LEAST_PATIENCE)
-                self._changed.wait_for(
-                    lambda: self._rows >= self._wanted or self._closed, patience
-                )
+                self._changed.wait_for(lambda: self._rows >= self._wanted or self._closed, patience)
             return self._taken()
 
     def _taken(self) -> list[_Job]:

@@ -63,9 +63,7 @@ class GrpcServices:
         with model.version(number) as version:
             inputs = requests.inputs_of(version.policy, request.model_spec.signature_name)
             arrays.check_names(list(request.inputs), inputs.specs, inputs.needed)
-            given = {
-                n: arrays.of_proto(x, inputs.specs[n]) for n, x in request.inputs.items()
-            }
+            given = {n: arrays.of_proto(x, inputs.specs[n]) for n, x in request.inputs.items()}
             answer = await self._service.answer(version, inputs, given)
         response = messages.PredictResponse()
         spec = response.model_spec

@@ -79,9 +79,7 @@ def _described(package: str) -> descriptor_pb2.FileDescriptorProto:
     file = descriptor_pb2.FileDescriptorProto(
         name=f"lookahead/{package}.proto", package=package, syntax="proto3"
     )
-    file.dependency.extend(
-        part.DESCRIPTOR.name for part in (any_pb2, wrappers_pb2, meta_graph_pb2)
-    )
+    file.dependency.extend(part.DESCRIPTOR.name for part in (any_pb2, wrappers_pb2, meta_graph_pb2))
     for full_name, text in _MESSAGES.items():
         prefix, _, name = full_name.rpartition(".")
         if prefix == package:

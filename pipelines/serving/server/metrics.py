@@ -71,9 +71,7 @@ class Metrics:
 
         return notice
 
-    def watch(
-        self, model: str, queue: Callable[[], float], episodes: Callable[[], float]
-    ) -> None:
+    def watch(self, model: str, queue: Callable[[], float], episodes: Callable[[], float]) -> None:
         """Reads these whenever it is asked."""
         self._queue.labels(model).set_function(queue)
         self._episodes.labels(model).set_function(episodes)
@@ -86,5 +84,3 @@ class Metrics:
         return kind(
             f"lookahead_{name}", help_text, labels.split(), registry=self._registry, **options
         )
-
-

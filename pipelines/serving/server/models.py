@@ -28,11 +28,13 @@ class Version:
       state: of TensorFlow Serving's protocol.
       policy, batcher, pace: that answer.
       users: requests in progress; episodes count as well.
+      on_end: called when it has ended.
     """
 
     def __init__(self, number: int, policy: LoadedPolicy, limits: Limits, on_batch: Any) -> None:
         self.number, self.policy, self.pace = number, policy, Pace()
         self.state, self.users = messages.AVAILABLE, 0
+        self.on_end: Callable[[], None] = lambda: None
         sizes = powers_of_two(limits.rows)
         if policy.rows_together:
             self.sizes = sizes_of_equal_bits(policy, sizes) or [1]
@@ -68,8 +70,13 @@ class Version:
 
     def _end_if_idle(self) -> None:
         if self.state == messages.UNLOADING and self.users == 0:
-            self.state = messages.END
-            self.batcher.close()
+            self.end()
+
+    def end(self) -> None:
+        """Answers what waits, and nothing more."""
+        self.state = messages.END
+        self.batcher.close()
+        self.on_end()
 
 
 class Model:
@@ -113,9 +120,9 @@ class Model:
         if number is None:
             return self.newest
         for version in self.versions:
-            if version.number == number and version.state != messages.END:
+            if version.number == number:
                 return version
-        there = ", ".join(str(v.number) for v in self.versions if v.state != messages.END)
+        there = ", ".join(str(version.number) for version in self.versions)
         raise Refusal(Why.NOT_FOUND, f"{self.name} has no version {number}; it has {there}")
 
     def load(self) -> None:
@@ -166,13 +173,12 @@ class Model:
     def _add(self, version: Version) -> None:
         if self.versions and version.number <= self.newest.number:
             version.number = self.newest.number + 1
-        for old in self.versions:
+        version.on_end = lambda: self.versions.remove(version)
+        self.versions.append(version)
+        for old in self.versions[:-1]:
             old.retire()
-        self.versions = [v for v in self.versions if v.state != messages.END] + [version]
         for old in self.versions[: -self._most]:
-            old.state = messages.END
-            old.batcher.close()
-        self.versions = self.versions[-self._most :]
+            old.end()
         self._on_version(version.number)
 
     def _mark(self) -> tuple[int, ...] | None:

@@ -116,9 +116,7 @@ def _body(signature: str, key: str, value: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _object(
-    specs: Mapping[str, Spec], needed: tuple[str, ...], row: bool
-) -> dict[str, Any]:
+def _object(specs: Mapping[str, Spec], needed: tuple[str, ...], row: bool) -> dict[str, Any]:
     return {
         "type": "object",
         "required": list(needed),

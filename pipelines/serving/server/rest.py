@@ -172,12 +172,17 @@ class Rest:
             except Refusal as refusal:
                 failure, response = refusal, _refused(refusal.why, str(refusal))
             except web.HTTPRequestEntityTooLarge:
-                failure = text = f"expected a body of at most {self._service.limits.body_bytes} bytes"
+                failure = text = (
+                    f"expected a body of at most {self._service.limits.body_bytes} bytes"
+                )
                 response = _refused(Why.TOO_LARGE, text)
             except (asyncio.CancelledError, ConnectionError):
                 raise  # Whoever asked has gone.
             except Exception as error:
-                failure, response = error, _refused(Why.FAILED, "the server has failed; see its log")
+                failure, response = (
+                    error,
+                    _refused(Why.FAILED, "the server has failed; see its log"),
+                )
             seconds, model = time.perf_counter() - began, request.match_info.get("model", "")
             if model not in self._service.models:
                 model = ""  # A name that anybody makes up is no label.

@@ -15,8 +15,8 @@ from pipelines.serving.server.episodes import Episodes
 from pipelines.serving.server.loaded import Arrays
 from pipelines.serving.server.metrics import Metrics
 from pipelines.serving.server.models import Model, Version
-from pipelines.serving.server.requests import SIMULATIONS, Inputs
 from pipelines.serving.server.refusals import Refusal, Why
+from pipelines.serving.server.requests import SIMULATIONS, Inputs
 from pipelines.system.errors import nearest
 
 

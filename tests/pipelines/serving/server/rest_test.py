@@ -11,7 +11,10 @@ import pytest
 from pipelines.serving.server.loaded import ROWS
 
 PREDICT = "/v1/models/small:predict"
-ROW = {"observation_board": [1.0, 2.0, -1.0], "observation_legal_actions": [True, True, False, True]}
+ROW = {
+    "observation_board": [1.0, 2.0, -1.0],
+    "observation_legal_actions": [True, True, False, True],
+}
 
 
 def direct(policy, **changes):
@@ -153,7 +156,10 @@ def test_what_is_wrong_is_said(server, body, says):
 @pytest.mark.parametrize(
     ("path", "says"),
     [
-        ("/v1/models/smal", "there is no model 'smal'; expected one of small; did you mean 'small'?"),
+        (
+            "/v1/models/smal",
+            "there is no model 'smal'; expected one of small; did you mean 'small'?",
+        ),
         ("/v1/models/small/versions/7", "small has no version 7; it has "),
         ("/v1/models/..%2f..%2fetc", "there is no"),
         ("/v2", "there is nothing at this path"),

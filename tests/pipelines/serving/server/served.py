@@ -7,9 +7,10 @@ import contextlib
 import json
 import pathlib
 import threading
+import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
@@ -117,7 +118,9 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(directory: pathlib.Path, limits: Limits = Limits(), **options: Any) -> Iterator[Serving]:
+def serving(
+    directory: pathlib.Path, limits: Limits = Limits(), **options: Any
+) -> Iterator[Serving]:
     """A server of a SavedModel."""
     server = Serving(directory, limits, **options)
     try:
@@ -134,3 +137,11 @@ def save(directory: pathlib.Path, weight: float = 1.0) -> Exporter:
     exporter.save(directory)
     exporter.policy = policy
     return exporter
+
+
+def wait(condition: Callable[[], Any], seconds: float = 30.0) -> None:
+    """Waits until it holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.02)
