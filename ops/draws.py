@@ -1,7 +1,8 @@
 """Random draws by one seed for all rows, int32 [2], or by one a row, int32 [B, 2].
 
-With a seed a row, row i draws what a batch of that row alone draws with `seed[i]`: what it gets does
-not depend on its neighbours. TensorFlow's stateless draws take one seed, so these go row by row.
+With a seed a row, row i draws what a batch of that row alone draws with `seed[i]`: what it gets
+does not depend on its neighbours. TensorFlow's stateless draws take one seed, so these go row by
+row.
 """
 
 from __future__ import annotations

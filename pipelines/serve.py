@@ -4,11 +4,11 @@ python pipelines/serve.py --logdir=DIR [--logdir=DIR ...] [--policy=best|last] [
     [--host=127.0.0.1] [--port=8501] [--grpc_port=8500] [--max_batch=64] [--token_file=FILE]
     [--tls_certificate=FILE --tls_key=FILE]
 
-A policy's name is its log directory's, or --name. Requests that arrive together are one call of the
-policy, where that costs less; a SavedModel that a run saves meanwhile is taken. It listens to this
-machine alone unless --host says otherwise; ports: 0 is any that is free, -1 none. SIGTERM or Ctrl-C:
-what is in progress is answered first. Wrong input ends with one line and status 2. What is asked
-and answered: pipelines/serving/README.md, and /openapi.json of the server.
+A policy's name is its log directory's, or --name. Requests that arrive together are one call of
+the policy, where that costs less; a SavedModel that a run saves meanwhile is taken. It listens to
+this machine alone unless --host says otherwise; ports: 0 is any that is free, -1 none. SIGTERM or
+Ctrl-C: what is in progress is answered first. Wrong input ends with one line and status 2. What is
+asked and answered: pipelines/serving/README.md, and /openapi.json of the server.
 """
 
 from __future__ import annotations

@@ -154,7 +154,7 @@ def count_rows(arrays: Mapping[str, np.ndarray], specs: Mapping[str, Spec], most
 
 
 def check_values(arrays: Mapping[str, np.ndarray]) -> None:
-    """Raises Refusal where numbers are NaN or infinite: neighbours in a batch must not hear of it."""
+    """Raises Refusal where numbers are NaN or infinite, before others are joined to them."""
     for name, array in arrays.items():
         if array.dtype.kind == "f" and not np.isfinite(array).all():
             bad = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))[:8]

@@ -1,4 +1,4 @@
-"""The page at `/`: files that hold nothing of any model; its script asks the interface for the rest."""
+"""The page at `/`: files that are the same for all models; its script asks for the rest."""
 
 from __future__ import annotations
 

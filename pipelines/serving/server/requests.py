@@ -1,4 +1,4 @@
-"""From named inputs to a call of the policy: what is left out is filled in, what is wrong is said."""
+"""From named inputs to a call of the policy: what is left out is filled in, what is wrong said."""
 
 from __future__ import annotations
 

@@ -27,7 +27,10 @@ def calls_of(policy, counts, simulations=5, seed=0):
     return calls
 
 
-def answered(policy, calls, limits=Limits(rows=8), sizes=(1, 2, 4, 8)):
+LIMITS = Limits(rows=8)
+
+
+def answered(policy, calls, limits=LIMITS, sizes=(1, 2, 4, 8)):
     """What each of them gets when all come at once, and the batches' rows."""
     batches = []
 

@@ -25,23 +25,24 @@ from pipelines.serving.server.process import Listening, Server
 from pipelines.serving.server.service import Service
 
 ROOM = 9
+LIMITS = Limits()
 
 
 class Counting(Policy):
     """Has what a search has: a state, a seed that matters, an option and its bound."""
 
     takes_seeds = True
-    observation_spec = {
-        "board": tf.TensorSpec([3], tf.float32),
-        "legal_actions": tf.TensorSpec([4], tf.bool),
-    }
     action_spec = tf.TensorSpec([], tf.int32)
-    options = {"num_simulations": 5}
-    most = {"num_simulations": ROOM}
-    meanings = {"state_moves": "moves so far"}
 
     def __init__(self, weight: float = 1.0) -> None:
         super().__init__(name="counting")
+        self.observation_spec = {
+            "board": tf.TensorSpec([3], tf.float32),
+            "legal_actions": tf.TensorSpec([4], tf.bool),
+        }
+        self.options = {"num_simulations": 5}
+        self.most = {"num_simulations": ROOM}
+        self.meanings = {"state_moves": "moves so far"}
         self.weight = tf.Variable(weight)
         rng = tf.random.Generator.from_seed(1)
         self.matrix = tf.Variable(rng.normal([3, 4]))
@@ -66,7 +67,7 @@ class Serving:
       service, server: of it.
     """
 
-    def __init__(self, directory: pathlib.Path, limits: Limits = Limits(), **options: Any) -> None:
+    def __init__(self, directory: pathlib.Path, limits: Limits = LIMITS, **options: Any) -> None:
         self.episodes = options.pop("episodes", (5, 600.0))
         self._listening = Listening(port=0, grpc_port=0, **options)
         metrics = Metrics()
@@ -119,7 +120,7 @@ class Serving:
 
 @contextlib.contextmanager
 def serving(
-    directory: pathlib.Path, limits: Limits = Limits(), **options: Any
+    directory: pathlib.Path, limits: Limits = LIMITS, **options: Any
 ) -> Iterator[Serving]:
     """A server of a SavedModel."""
     server = Serving(directory, limits, **options)
