@@ -74,10 +74,14 @@ def of_json(value: Any, spec: Spec) -> np.ndarray:
     if spec.has_rows and isinstance(value, list) and value and isinstance(value[0], dict):
         rows = [_of_bytes(row, spec, spec.shape[1:]) for row in value]
         return np.stack(rows)
+    if not spec.shape and isinstance(value, list):
+        raise invalid(f"{spec.name} is a list; expected {spec}")
     try:
         array = np.array(value)
     except (ValueError, OverflowError) as error:
         raise invalid(f"{spec.name} is a ragged list; expected {spec}") from error
+    if array.dtype.kind in "iuf" and _has_truths(value):  # NumPy takes true for 1.
+        raise invalid(f"{spec.name} holds true or false; expected {spec}")
     return _converted(array, spec)
 
 
@@ -193,6 +197,8 @@ def _of_bytes(value: Any, spec: Spec, shape: Sequence[int | None]) -> np.ndarray
 def _converted(array: np.ndarray, spec: Spec) -> np.ndarray:
     kind, wanted = array.dtype.kind, spec.dtype.kind
     allowed = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}.get(wanted, "")
+    if kind == "f" and wanted in "iu" and array.size and (array == np.floor(array)).all():
+        allowed = "f"  # JSON has one kind of number: 2.0 is an integer.
     if array.size and kind not in allowed:
         raise invalid(f"{spec.name} holds {_called(array)}; expected {spec}")
     if array.size and wanted in "iu":
@@ -203,6 +209,13 @@ def _converted(array: np.ndarray, spec: Spec) -> np.ndarray:
             raise invalid(f"{spec.name} holds {off}; expected {spec}, {low} to {high}")
     with np.errstate(over="ignore"):
         return array.astype(spec.dtype)
+
+
+def _has_truths(value: Any) -> bool:
+    if not isinstance(value, list):
+        return isinstance(value, bool)
+    kinds = set(map(type, value))
+    return bool in kinds or (list in kinds and any(map(_has_truths, value)))
 
 
 def _called(array: np.ndarray) -> str:

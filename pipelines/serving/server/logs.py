@@ -45,10 +45,8 @@ def start(level: int = logging.INFO) -> None:
     logger = logging.getLogger("lookahead")
     logger.handlers, logger.propagate = [handler], False
     logger.setLevel(level)
-    # Of libraries only what has failed, in the same form.
-    library = logging.getLogger("aiohttp")
-    library.handlers, library.propagate = [handler], False
-    library.setLevel(logging.ERROR)
+    # It tells of everybody who speaks no HTTP; what fails in a handler is in the server's own log.
+    logging.getLogger("aiohttp").setLevel(logging.CRITICAL)
 
 
 def event(logger: logging.Logger, name: str, level: int = logging.INFO, **fields: Any) -> None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from pipelines.serving.server import requests
-from pipelines.serving.server.arrays import Spec
-from pipelines.serving.server.loaded import START
+from pipelines.serving.server.arrays import Limits, Spec
+from pipelines.serving.server.loaded import START, LoadedPolicy
 from pipelines.serving.server.models import Model
 from pipelines.serving.server.service import Service
 
@@ -26,7 +26,7 @@ def described(service: Service) -> dict[str, Any]:
         "/v1/models": {"get": _operation("All models", {"models": {"type": "array"}})},
     }
     for model in service.models.values():
-        paths |= _of_model(model)
+        paths |= _of_model(model, service.limits)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -49,7 +49,7 @@ def described(service: Service) -> dict[str, Any]:
     }
 
 
-def _of_model(model: Model) -> dict[str, Any]:
+def _of_model(model: Model, limits: Limits) -> dict[str, Any]:
     root, newest = f"/v1/models/{model.name}", model.newest
     version = {
         "name": "version",
@@ -61,7 +61,15 @@ def _of_model(model: Model) -> dict[str, Any]:
     for path, parameters in ((root, []), (f"{root}/versions/{{version}}", [version])):
         shared = {"parameters": parameters}
         predict = _operation(
-            "Actions, by rows or by columns", {}, 400, 404, 413, 429, 503, 504, body=_predict(model)
+            "Actions, by rows or by columns",
+            {},
+            400,
+            404,
+            413,
+            429,
+            503,
+            504,
+            body=_predict(model, limits),
         )
         states = {"model_version_status": {"type": "array"}}
         about = {"model_spec": {"type": "object"}, "metadata": {"type": "object"}}
@@ -82,7 +90,7 @@ def _of_model(model: Model) -> dict[str, Any]:
         "The next step: an observation → an action",
         {"step": _INTEGER},
         *(400, 404, 410, 413, 429, 503, 504),
-        body=_object(specs, inputs.needed, row=True),
+        body=_row(specs, inputs.needed, newest.policy, limits),
     )
     paths[f"{root}/episodes/{{episode}}:step"] = {"parameters": [episode], "post": step}
     paths[f"{root}/episodes/{{episode}}"] = {
@@ -92,18 +100,25 @@ def _of_model(model: Model) -> dict[str, Any]:
     return paths
 
 
-def _predict(model: Model) -> dict[str, Any]:
-    """Either format, for every signature."""
+def _predict(model: Model, limits: Limits) -> dict[str, Any]:
+    """Rows, for every signature that has any; columns in words, since no schema says B of them."""
     policy, shapes = model.newest.policy, []
     for name in policy.signatures:
-        by_row, by_column = (requests.inputs_of(policy, name, row) for row in (True, False))
-        column = _object(by_column.specs, by_column.needed, row=False)
-        shapes.append(_body(name, "inputs", column))
-        if name != START:
-            row = _object(by_row.specs, by_row.needed, row=True)
-            rows = {"type": "array", "minItems": 1, "items": row}
-            shapes.append(_body(name, "instances", rows))
-    return {"oneOf": shapes}
+        if name == START:
+            count = {"batch_size": _bounded(1, limits.rows)}
+            shapes.append(_body(name, "inputs", _closed(count, ("batch_size",))))
+            continue
+        inputs = requests.inputs_of(policy, name, by_row=True)
+        # One of them, since no schema says that options are the same in all rows either.
+        row = _row(inputs.specs, inputs.needed, policy, limits)
+        rows = {"type": "array", "minItems": 1, "maxItems": 1, "items": row}
+        shapes.append(_body(name, "instances", rows))
+    return {
+        "oneOf": shapes,
+        "description": f"Up to {limits.rows} rows, whose options are the same. In the place of "
+        "`instances` may be `inputs`, an object of columns, each with all rows of an input; in the "
+        "place of nested lists {'b64': …}, the numbers' bytes, little-endian.",
+    }
 
 
 def _body(signature: str, key: str, value: Mapping[str, Any]) -> dict[str, Any]:
@@ -116,31 +131,40 @@ def _body(signature: str, key: str, value: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def _object(specs: Mapping[str, Spec], needed: tuple[str, ...], row: bool) -> dict[str, Any]:
+def _row(
+    specs: Mapping[str, Spec], needed: Sequence[str], policy: LoadedPolicy, limits: Limits
+) -> dict[str, Any]:
+    """One row, each input by its name."""
+    most = {**policy.most, requests.TIME_LIMIT: limits.milliseconds}
+    if requests.SIMULATIONS in most and limits.simulations is not None:
+        most[requests.SIMULATIONS] = min(most[requests.SIMULATIONS], limits.simulations)
+    properties = {
+        name: _schema(spec) if spec.shape else _bounded(1, most.get(name, 2**31 - 1))
+        for name, spec in specs.items()
+    }
+    shown = _closed(properties, needed)
+    if requests.TIME_LIMIT in specs:
+        shown["not"] = {"required": [requests.TIME_LIMIT, requests.SIMULATIONS]}
+    return shown
+
+
+def _closed(properties: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:
     return {
         "type": "object",
         "required": list(needed),
-        "properties": {name: _schema(spec, row) for name, spec in specs.items()},
+        "properties": dict(properties),
         "additionalProperties": False,
     }
 
 
-def _schema(spec: Spec, row: bool) -> dict[str, Any]:
-    """Nested lists, or the bytes."""
-    shape = spec.shape[1:] if row and spec.has_rows else spec.shape
+def _schema(spec: Spec) -> dict[str, Any]:
+    """A row's value."""
     nested = _number(spec.dtype)
-    for size in reversed(shape):
-        nested = {"type": "array", "items": nested, "minItems": size or 1}
-        if size is not None:
-            nested["maxItems"] = size
-    bytes_of = {
-        "type": "object",
-        "required": ["b64"],
-        "properties": {"b64": {"type": "string", "contentEncoding": "base64"}},
-        "additionalProperties": False,
-        "description": f"The bytes of {spec.dtype.name}, little-endian",
-    }
-    return {"anyOf": [nested, bytes_of]}
+    for size in reversed(spec.shape[1:]):
+        nested = {"type": "array", "items": nested, "minItems": size, "maxItems": size}
+    if spec.name == "observation_legal_actions":
+        nested["contains"] = {"const": True}
+    return nested
 
 
 def _number(dtype: np.dtype) -> dict[str, Any]:
@@ -148,7 +172,10 @@ def _number(dtype: np.dtype) -> dict[str, Any]:
         return {"type": "boolean"}
     if dtype.kind in "iu":
         return _bounded(int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
-    return {"type": "number"}
+    if dtype != np.float32:
+        return {"type": "number"}
+    beyond = (2 - 2.0**-24) * 2.0**127  # From here on a number is rounded to infinity.
+    return {"type": "number", "exclusiveMinimum": -beyond, "exclusiveMaximum": beyond}
 
 
 def _bounded(low: int, high: int) -> dict[str, Any]:

@@ -9,10 +9,20 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import numpy as np
 from aiohttp import web
 from google.protobuf import json_format
 
-from pipelines.serving.server import json_values, logs, messages, openapi, page, requests
+from pipelines.serving.server import (
+    arrays,
+    json_values,
+    logs,
+    messages,
+    openapi,
+    page,
+    requests,
+)
+from pipelines.serving.server.arrays import Spec
 from pipelines.serving.server.refusals import Refusal, Why, invalid
 from pipelines.serving.server.security import Tokens
 from pipelines.serving.server.service import Answer, Service
@@ -20,6 +30,8 @@ from pipelines.serving.server.service import Answer, Service
 _LOG = logging.getLogger("lookahead.serve")
 # Bodies of more bytes are read as JSON in another thread: the others are answered meanwhile.
 _LARGE = 1 << 18
+
+_SEED = Spec("seed", np.dtype(np.int32), (), 3)
 
 _MODEL = "/v1/models/{model:[^/:]+}"
 _VERSION = _MODEL + r"/versions/{version:\d{1,18}}"
@@ -43,7 +55,8 @@ class Rest:
 
     def application(self) -> web.Application:
         """All routes."""
-        app = web.Application(client_max_size=self._service.limits.body_bytes)
+        limits = self._service.limits
+        app = web.Application(client_max_size=limits.body_bytes, middlewares=[self._unrouted])
         for verb, path, name, handler in (
             *[("POST", f"{p}:predict", "predict", self._predict) for p in (_MODEL, _VERSION)],
             *[("GET", p, "status", self._status) for p in (_MODEL, _VERSION)],
@@ -59,7 +72,6 @@ class Rest:
         app.router.add_get("/health", self._health)
         for path, file in page.FILES.items():
             app.router.add_get(path, page.handler(file))
-        app.router.add_route("*", "/{path:.*}", self._answered("unknown", self._unknown))
         return app
 
     # TensorFlow Serving's.
@@ -119,9 +131,11 @@ class Rest:
     async def _begin(self, request: web.Request) -> web.Response:
         body = await self._json(request, empty=True)
         json_values.check_keys(body, ("seed",))
-        seed = body.get("seed")
-        if seed is not None and (type(seed) is not int or not 0 <= seed < 1 << 31):
-            raise invalid("seed is no integer from 0 to 2147483647")
+        seed = None
+        if "seed" in body:
+            seed = int(arrays.of_json(body["seed"], _SEED))
+            if seed < 0:
+                raise invalid(f"seed is {seed}; expected 0 to 2147483647")
         model = self._service.model(request.match_info["model"])
         name, episode = self._service.episodes[model.name].begin(model.newest, seed)
         shown = {"episode": name, "seed": episode.seed, "version": str(model.newest.number)}
@@ -156,10 +170,29 @@ class Rest:
             return _json_response({"status": "draining"}, status=503)
         return _json_response({"status": "serving"})
 
-    async def _unknown(self, request: web.Request) -> web.Response:
-        raise Refusal(Why.NOT_FOUND, "there is nothing at this path; /openapi.json lists what is")
-
     # Around all of them.
+
+    @web.middleware
+    async def _unrouted(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """What no route is for, in our words."""
+        missed = request.match_info.http_exception
+        if missed is None:
+            return await handler(request)
+        why, text = Why.NOT_FOUND, "there is nothing at this path; /openapi.json lists what is"
+        if isinstance(missed, web.HTTPMethodNotAllowed):
+            allowed = ", ".join(sorted(missed.allowed_methods))
+            why, text = (
+                Why.NOT_ALLOWED,
+                f"this path does not take {request.method}; it takes {allowed}",
+            )
+
+        async def refuse(request: web.Request) -> web.Response:
+            raise Refusal(why, text)
+
+        response = await self._answered("unknown", refuse)(request)
+        if why is Why.NOT_ALLOWED and response.status == why.http:
+            response.headers["Allow"] = allowed
+        return response
 
     def _answered(self, method: str, handler: Handler) -> Handler:
         """The handler with whatever becomes of it as an answer, counted."""

@@ -123,6 +123,7 @@ WRONG = [
 CHANGED = [
     ({"observation_board": [1, 2]}, "observation_board is [1, 2]; expected float32 [B, 3]"),
     ({"observation_board": [1, 2, [3]]}, "observation_board is a ragged list; expected float32"),
+    ({"observation_board": [1, 2, True]}, "observation_board holds true or false; expected"),
     ({"observation_board": "abc"}, "observation_board holds something else than numbers"),
     ({"observation_board": None}, "observation_board holds something else than numbers"),
     ({"observation_board": [1, 2, float("nan")]}, "expected finite numbers in row [0]"),
@@ -168,6 +169,11 @@ def test_what_is_wrong_is_said(server, body, says):
 def test_what_is_not_there_is_said(server, path, says):
     status, answer = server.ask(path)
     assert status == 404 and says in answer["error"]
+
+
+def test_a_wrong_method_is_said(server):
+    status, answer = server.ask("/v1/models/small", method="PUT")
+    assert status == 405 and answer["error"] == "this path does not take PUT; it takes GET"
 
 
 def test_options_differ_between_rows_only_between_requests(server):

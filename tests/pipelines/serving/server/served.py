@@ -119,9 +119,7 @@ class Serving:
 
 
 @contextlib.contextmanager
-def serving(
-    directory: pathlib.Path, limits: Limits = LIMITS, **options: Any
-) -> Iterator[Serving]:
+def serving(directory: pathlib.Path, limits: Limits = LIMITS, **options: Any) -> Iterator[Serving]:
     """A server of a SavedModel."""
     server = Serving(directory, limits, **options)
     try:
