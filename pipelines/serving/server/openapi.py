@@ -109,13 +109,16 @@ def _predict(model: Model, limits: Limits) -> dict[str, Any]:
             shapes.append(_body(name, "inputs", _closed(count, ("batch_size",))))
             continue
         inputs = requests.inputs_of(policy, name, by_row=True)
-        # One of them, since no schema says that options are the same in all rows either.
-        row = _row(inputs.specs, inputs.needed, policy, limits)
-        rows = {"type": "array", "minItems": 1, "maxItems": 1, "items": row}
+        per_row = {n: spec for n, spec in inputs.specs.items() if spec.shape}
+        rows = _rows(_row(per_row, inputs.needed, policy, limits), limits.rows)
+        if len(per_row) < len(inputs.specs):
+            # Of one row, since no schema says that options are the same in all rows either.
+            one = _rows(_row(inputs.specs, inputs.needed, policy, limits), 1)
+            rows = {"anyOf": [rows, one]}
         shapes.append(_body(name, "instances", rows))
     return {
         "oneOf": shapes,
-        "description": f"Up to {limits.rows} rows, whose options are the same. In the place of "
+        "description": "The options of several rows are the same in all. In the place of "
         "`instances` may be `inputs`, an object of columns, each with all rows of an input; in the "
         "place of nested lists {'b64': …}, the numbers' bytes, little-endian.",
     }
@@ -146,6 +149,10 @@ def _row(
     if requests.TIME_LIMIT in specs:
         shown["not"] = {"required": [requests.TIME_LIMIT, requests.SIMULATIONS]}
     return shown
+
+
+def _rows(row: Mapping[str, Any], most: int) -> dict[str, Any]:
+    return {"type": "array", "minItems": 1, "maxItems": most, "items": row}
 
 
 def _closed(properties: Mapping[str, Any], needed: Sequence[str]) -> dict[str, Any]:
