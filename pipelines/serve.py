@@ -3,6 +3,7 @@
 python pipelines/serve.py --logdir=DIR [--logdir=DIR ...] [--policy=best|last] [--name=NAME ...]
     [--host=127.0.0.1] [--port=8501] [--grpc_port=8500] [--max_batch=64] [--token_file=FILE]
     [--tls_certificate=FILE --tls_key=FILE]
+    [--replicas=N [--ray_address=HOST:PORT] [--address_file=FILE]]
 
 A policy's name is its log directory's, or --name. Requests that arrive together are one call of
 the policy, where that costs less; a SavedModel that a run saves meanwhile is taken. It listens to
@@ -69,6 +70,11 @@ _DRAIN_S = _seconds("drain_s", 30.0, "For requests in progress, at the end.")
 _TOKEN_FILE = _file("token_file", "Tokens that are let in, one a line; by default everybody.")
 _TLS_CERTIFICATE = _file("tls_certificate", "PEM, of the server; by default no TLS.")
 _TLS_KEY = _file("tls_key", "PEM, of the certificate.")
+_REPLICAS = _integer("replicas", None, "That Ray places and restarts; by default this process.", 1)
+_RAY_ADDRESS = flags.DEFINE_string(
+    "ray_address", None, "Of a Ray cluster; by default one of this machine.", flag_values=_FLAGS
+)
+_ADDRESS_FILE = _file("address_file", "Where the replicas' addresses are written, as JSON.")
 
 _NAMES = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
@@ -84,10 +90,23 @@ def _serve() -> None:
     directories = [saved_run.find_policy(logdir, _POLICY.value) for logdir in _LOGDIR.value]
     named = dict(zip(_names(_LOGDIR.value, _NAME.value), directories, strict=True))
     # TensorFlow's import takes seconds; what is wrong above is answered before it.
-    from pipelines.serving.server import logs, process
+    from pipelines.serving.server import logs, process, replicas
 
     logs.start()
-    process.serve(_service(named), _listening(), lambda line: print(line, flush=True))
+    serving = process.Serving(
+        {name: str(directory.resolve()) for name, directory in named.items()},
+        _limits(),
+        (_MAX_EPISODES.value, _EPISODE_IDLE_S.value),
+        _listening(),
+    )
+    if _REPLICAS.value is None:
+        process.serve(serving, _say)
+    else:
+        replicas.serve(serving, _REPLICAS.value, _RAY_ADDRESS.value, _ADDRESS_FILE.value, _say)
+
+
+def _say(line: str) -> None:
+    print(line, flush=True)
 
 
 def _names(logdirs: Sequence[str], given: Sequence[str]) -> list[str]:
@@ -105,13 +124,10 @@ def _names(logdirs: Sequence[str], given: Sequence[str]) -> list[str]:
     return names
 
 
-def _service(named: dict[str, pathlib.Path]):
+def _limits():
     from pipelines.serving.server.arrays import Limits
-    from pipelines.serving.server.metrics import Metrics
-    from pipelines.serving.server.models import Model
-    from pipelines.serving.server.service import Service
 
-    limits = Limits(
+    return Limits(
         rows=_MAX_BATCH.value,
         body_bytes=_MAX_BODY_MIB.value << 20,
         simulations=_MAX_SIMULATIONS.value,
@@ -119,20 +135,6 @@ def _service(named: dict[str, pathlib.Path]):
         waiting_rows=max(_MAX_WAITING.value, _MAX_BATCH.value),
         seconds=_TIMEOUT_S.value,
     )
-    metrics = Metrics()
-    models = [
-        Model(
-            name,
-            directory,
-            limits,
-            on_batch=metrics.on_batch(name),
-            on_version=metrics.on_version(name),
-        )
-        for name, directory in named.items()
-    ]
-    for model in models:
-        model.load()
-    return Service(models, limits, metrics, (_MAX_EPISODES.value, _EPISODE_IDLE_S.value))
 
 
 def _listening():

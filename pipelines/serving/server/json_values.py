@@ -65,12 +65,24 @@ def _of_rows(instances: Any, inputs: Inputs) -> Arrays:
         raise invalid("instances is no list of rows; expected at least one")
     if not isinstance(instances[0], dict) or set(instances[0]) == {"b64"}:
         instances = [{_only_needed(inputs): row} for row in instances]
-    names = list(instances[0])
-    arrays.check_names(names, inputs.specs, inputs.needed)
     for i, row in enumerate(instances):
-        if not isinstance(row, dict) or row.keys() != instances[0].keys():
-            raise invalid(f"row {i} of instances has other inputs than row 0")
-    return {n: _column([row[n] for row in instances], inputs.specs[n]) for n in names}
+        if not isinstance(row, dict):
+            raise invalid(f"row {i} of instances is no object; expected one, as row 0 is")
+        if i == 0 or row.keys() != instances[0].keys():
+            arrays.check_names(list(row), inputs.specs, inputs.needed)
+    names = dict.fromkeys(name for row in instances for name in row)
+    return {
+        n: _column([_value(row, n, inputs) for row in instances], inputs.specs[n]) for n in names
+    }
+
+
+def _value(row: Mapping[str, Any], name: str, inputs: Inputs) -> Any:
+    """A row's value of an input that other rows have: what it is where nobody gives it."""
+    if name in row:
+        return row[name]
+    if name not in inputs.defaults:
+        raise invalid(f"{name} is missing in a row; expected it in all of them or in none")
+    return inputs.defaults[name]()
 
 
 def _column(values: list[Any], spec: Spec) -> np.ndarray:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import pathlib
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import grpc
 from aiohttp import web
 
 from pipelines.serving.server import logs, security
+from pipelines.serving.server.arrays import Limits
 from pipelines.serving.server.grpc_services import GrpcServices
+from pipelines.serving.server.metrics import Metrics
+from pipelines.serving.server.models import Model
 from pipelines.serving.server.rest import Rest
 from pipelines.serving.server.service import Service
 from pipelines.system.errors import UserError
@@ -40,6 +44,43 @@ class Listening(NamedTuple):
     tls_key: str | None = None
     reload_seconds: float = 5.0
     drain_seconds: float = 30.0
+
+
+class Serving(NamedTuple):
+    """All that a server is made of; plain values, which travel to other machines.
+
+    Attributes:
+      directories: of SavedModels, by the names that they are served under.
+      limits: of requests.
+      episodes: how many a model may have at one time, and for how many idle seconds.
+      listening: where.
+    """
+
+    directories: Mapping[str, str]
+    limits: Limits
+    episodes: tuple[int, float]
+    listening: Listening
+
+    def service(self) -> Service:
+        """The models, loaded.
+
+        Raises:
+          UserError: one of them cannot be.
+        """
+        metrics = Metrics()
+        models = [
+            Model(
+                name,
+                pathlib.Path(directory),
+                self.limits,
+                on_batch=metrics.on_batch(name),
+                on_version=metrics.on_version(name),
+            )
+            for name, directory in self.directories.items()
+        ]
+        for model in models:
+            model.load()
+        return Service(models, self.limits, metrics, self.episodes)
 
 
 class Server:
@@ -125,12 +166,16 @@ class Server:
         await self._grpc.start()
 
 
-def serve(service: Service, listening: Listening, say: Callable[[str], None] = print) -> None:
+def serve(serving: Serving, say: Callable[[str], None] = print) -> None:
     """Serves until SIGTERM or SIGINT, and drains.
 
     Raises:
-      UserError: it cannot listen.
+      UserError: a policy cannot be loaded, or a port not be had.
     """
+    # What is wrong with tokens and certificates is said before a policy is loaded.
+    listening = serving.listening
+    security.check(listening.token_file, listening.tls_certificate, listening.tls_key)
+    service = serving.service()
     asyncio.run(_served(Server(service, listening), service, listening, say))
 
 

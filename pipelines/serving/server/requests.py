@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -30,11 +30,13 @@ class Inputs(NamedTuple):
       name: the signature that answers.
       specs: of the inputs, by name.
       needed: those that nothing can stand for.
+      defaults: makes a row's value of those that have rows, where only some rows are given one.
     """
 
     name: str
     specs: Mapping[str, Spec]
     needed: tuple[str, ...]
+    defaults: Mapping[str, Callable[[], Any]]
 
 
 def inputs_of(policy: LoadedPolicy, signature: str, by_row: bool = False) -> Inputs:
@@ -52,14 +54,15 @@ def inputs_of(policy: LoadedPolicy, signature: str, by_row: bool = False) -> Inp
         )
     specs = dict(policy.signatures[name].inputs)
     if name == START:
-        return Inputs(name, specs, tuple(specs))
+        return Inputs(name, specs, tuple(specs), {})
     specs |= {option: policy.signatures[ROWS].inputs[option] for option in policy.options}
     if SIMULATIONS in policy.options:
         specs[TIME_LIMIT] = _TIME_SPEC
     if by_row:
         specs["seed"] = _ROW_SEED
     needed = tuple(name for name in specs if name.startswith("observation"))
-    return Inputs(name, specs, needed)
+    defaults = {name: row[0].tolist for name, row in policy.start.items()}
+    return Inputs(name, specs, needed, {**defaults, "seed": lambda: _drawn(1)[0].tolist()})
 
 
 def call_of(
@@ -94,7 +97,7 @@ def call_of(
     batched = {n: x for n, x in given.items() if n not in shared and n not in ("seed", TIME_LIMIT)}
     seed = given.get("seed")
     if seed is None:
-        seed = np.frombuffer(os.urandom(8 * rows), np.int32).reshape(rows, 2)
+        seed = _drawn(rows)
     elif seed.ndim == 1 and rows > 1:  # One seed for all: as the signature `step` has it.
         name = "step_with_options" if shared else "step"
         return Call(name, {**batched, **carried}, {**shared, "seed": seed}, rows)
@@ -145,6 +148,11 @@ def common(array: np.ndarray, spec: Spec) -> np.ndarray:
     if len(array) and not (array == array[0]).all():
         raise invalid(f"{spec.name} differs between instances; expected the same in all of them")
     return array[0] if len(array) else array
+
+
+def _drawn(rows: int) -> np.ndarray:
+    """Seeds that nobody knows before, int32 [rows, 2]."""
+    return np.frombuffer(os.urandom(8 * rows), np.int32).reshape(rows, 2)
 
 
 def unknown_format() -> Refusal:

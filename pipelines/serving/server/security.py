@@ -62,6 +62,12 @@ def tls_context(certificate: str | None, key: str | None) -> ssl.SSLContext | No
     return context
 
 
+def check(token_file: str | None, certificate: str | None, key: str | None) -> None:
+    """Raises UserError where one of the files does not do."""
+    Tokens(token_file)
+    tls_context(certificate, key)
+
+
 def grpc_credentials(certificate: str | None, key: str | None) -> grpc.ServerCredentials | None:
     """For gRPC; None: without. What is wrong with them `tls_context` has said."""
     if certificate is None or key is None:

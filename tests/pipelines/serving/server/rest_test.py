@@ -62,6 +62,16 @@ def test_one_seed_for_several_rows_is_the_signature_step(server, policy):
     assert found["outputs"] == {name: value.tolist() for name, value in expected.items()}
 
 
+def test_a_row_that_leaves_its_state_out_is_at_an_episodes_start(server):
+    seed = {"seed": [1, 2]}
+    rows = [{**ROW, **seed, "state_moves": 4}, {**ROW, **seed}, ROW]
+    status, answer = server.ask(PREDICT, {"instances": rows})
+    assert status == 200
+    assert [row["state_moves"] for row in answer["predictions"]] == [5, 1, 1]
+    first, second, third = (row["info_value"] for row in answer["predictions"])
+    assert first == second != third  # Whose seed was drawn.
+
+
 def test_bytes_are_the_same_numbers(server):
     board = np.array(ROW["observation_board"], np.float32)
     packed = {"b64": base64.b64encode(board.tobytes()).decode()}
@@ -111,7 +121,9 @@ WRONG = [
     ({"instance": []}, "there is no 'instance'; expected signature_name, instances, inputs;"),
     ({"instances": []}, "instances is no list of rows"),
     ({"instances": [[1, 2, 3]]}, "expected an object that names the inputs: observation_board,"),
-    ({"instances": [ROW, {}]}, "row 1 of instances has other inputs than row 0"),
+    ({"instances": [ROW, {}]}, "observation_board is missing; expected float32 [B, 3]"),
+    ({"instances": [ROW, 3]}, "row 1 of instances is no object"),
+    ({"instances": [ROW, {**ROW, "time_limit_ms": 3}]}, "time_limit_ms is missing in a row"),
     ({"instances": [ROW], "signature_name": "stop"}, "there is no signature 'stop'; expected one"),
     ({"instances": [ROW], "signature_name": 3}, "signature_name is no string"),
     ({"instances": [ROW] * 17}, "observation_board has 17 rows; expected at most 16"),
