@@ -2,7 +2,7 @@
 
 python pipelines/bench.py learn|act|cem|replay|mcts|games|serve [--agent=planet] [--batch=N]
     [--repeats=N] [--json] [--gin_bindings='PlaNetConfig.batch_size = 16' ...]
-    [--shapes='B,A,N;...'] [--backend=auto|native|tensorflow] [--clients=32]
+    [--shapes='B,A,N;...'] [--backend=auto|native|tensorflow|plain] [--clients=32]
 
 learn   an update of the agent's learner on a batch of its own shapes
 act     a step of the agent's policy, for --batch environments
@@ -39,8 +39,8 @@ _SIZE = flags.DEFINE_enum(
 _BACKEND = flags.DEFINE_enum(
     "backend",
     "auto",
-    ["auto", "native", "tensorflow"],
-    "Backend of `cem`, `mcts` and `games`.",
+    ["auto", "native", "tensorflow", "plain"],
+    "Backend of `cem`, `mcts` and `games`; plain: of `mcts`, TensorFlow without XLA.",
     flag_values=_FLAGS,
 )
 _SHAPES = flags.DEFINE_string(

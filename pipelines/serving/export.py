@@ -42,9 +42,13 @@ class ServedPolicy(tf.Module):
     `step_with_seeds(observation, state, seeds, *options)`, a signature too, takes a seed a row,
     int32 [B, 2], and answers each row as if it were alone, whatever else is in the batch.
     `rows_together` says whether a batch costs less than its rows one by one.
+
+    Args:
+      policy: that is saved.
+      compiled: XLA compiles the policy's step, anew for each number of rows, when it is first called.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, compiled: bool = False) -> None:
         super().__init__(name="policy")
         # Not the policy itself: what it traced while it acted may need our native ops.
         self._variables = policy.variables
@@ -61,8 +65,11 @@ class ServedPolicy(tf.Module):
         self.initial_state = tf.function(self._initial_state, input_signature=[_BATCH_SIZE])
         self.most = {name: tf.Variable(most, trainable=False) for name, most in policy.most.items()}
         self.rows_together = tf.Variable(policy.takes_seeds, trainable=False)
-        self._add_steps(policy.step.python_function)
-        self._add_step_with_seeds(policy)
+        step = policy.step.python_function
+        # The checks around it stay outside: XLA would drop them.
+        step = tf.function(step, autograph=False, jit_compile=True) if compiled else step
+        self._add_steps(step)
+        self._add_step_with_seeds(step, policy.takes_seeds)
 
     def add_description(self, text: str) -> None:
         """Adds the function `describe()`, which returns `text`."""
@@ -109,10 +116,9 @@ class ServedPolicy(tf.Module):
             autograph=False,
         )
 
-    def _add_step_with_seeds(self, policy: Policy) -> None:
+    def _add_step_with_seeds(self, step: Callable[..., Any], takes_seeds: bool) -> None:
         """Adds `step_with_seeds`."""
-        step = policy.step.python_function
-        if policy.takes_seeds:
+        if takes_seeds:
             self.step_with_seeds, _ = self._checked(_of_several_rows(step), _SEEDS)
             return
         # The whole batch's step, once a row.
@@ -155,12 +161,14 @@ class Exporter:
       policy: whose variables are saved as they are at each call.
       native: with the native ops of `ops`, which are faster and without which it cannot be loaded;
         otherwise in plain TensorFlow, which every server loads.
+      compiled: by XLA, where it is loaded; see `ServedPolicy`.
     """
 
-    def __init__(self, policy: Policy, native: bool = False) -> None:
+    def __init__(self, policy: Policy, native: bool = False, compiled: bool = False) -> None:
         self._ops = contextlib.nullcontext if native else loader.portable
-        self._module = ServedPolicy(policy)
-        self._signatures = self._module.signatures()
+        with self._ops():
+            self._module = ServedPolicy(policy, compiled)
+            self._signatures = self._module.signatures()
         self._describe = functools.cache(lambda: description.of(policy, self._signatures))
 
     def save(self, directory: str | os.PathLike[str]) -> None:
