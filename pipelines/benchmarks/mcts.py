@@ -157,7 +157,7 @@ def host_microseconds(batch: int, actions: int, simulations: int, backend: str) 
 
 
 def measure(batch: int, actions: int, simulations: int, backend: str, repeats: int) -> dict:
-    """One shape's figures; `tensorflow` is compiled by XLA, `plain` the same as SavedModels run it."""
+    """One shape's figures; XLA compiles `tensorflow`, `plain` is the same as SavedModels run it."""
     plain = backend == "plain"
     backend = "tensorflow" if plain else backends.resolve(backend)
     model = TabularModel(actions)

@@ -40,8 +40,8 @@ class Experiment:
       imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
       export_native: policies are saved with the native ops: faster, but only a TensorFlow that has
         loaded this project's libraries can load them.
-      export_compiled: XLA compiles the step of saved policies where they are loaded, for each number
-        of rows once: a search is faster then, the first calls take long.
+      export_compiled: XLA compiles the step of saved policies where they are loaded, once for each
+        number of rows: a search is faster then, the first calls take long.
       checkpoint_minutes: a checkpoint is due after this time, at most a year; 0: after each
         episode, and after each step of a run that only plans.
       replay_address: 'host:port' of a replay server elsewhere; None: one in this process.

@@ -45,7 +45,7 @@ class ServedPolicy(tf.Module):
 
     Args:
       policy: that is saved.
-      compiled: XLA compiles the policy's step, anew for each number of rows, when it is first called.
+      compiled: XLA compiles the policy's step, for each number of rows when it is first called.
     """
 
     def __init__(self, policy: Policy, compiled: bool = False) -> None:
