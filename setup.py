@@ -53,6 +53,9 @@ REQUIREMENTS = [
     "matplotlib",  # Learning curves.
     "pillow",  # GIF videos and image strips.
     "tqdm",  # The progress bar.
+    "aiohttp>=3.13,<4",  # The server's REST.
+    "grpcio",  # The server's gRPC; TensorFlow's TensorBoard brings it as well.
+    "prometheus-client",  # The server's metrics.
     "setuptools<81",  # tensorboard 2.15 imports pkg_resources, which setuptools 81 drops.
 ]
 
@@ -226,6 +229,7 @@ setup(
     package_data={
         "pipelines.environments": ["models/*.xml"],
         "pipelines.reports": ["page.css", "page.js"],
+        "pipelines.serving.server": ["page.css", "page.html", "page.js"],
     },
     # Not in a package: one named gin is the library that reads them.
     data_files=[("share/lookahead/gin", [str(path) for path in sorted(Path("gin").glob("*.gin"))])],

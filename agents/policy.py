@@ -23,6 +23,11 @@ class Policy(tf.Module, abc.ABC):
       action_spec: `tf.TensorSpec` of one action, without B.
       options: further inputs of `step` that whoever is served may set, int scalars by name, with
         what they are by default; `step` takes them behind `seed`, in this order.
+      most: of such an option, the most it may be; without an entry there is no such bound.
+      takes_seeds: `step` takes seeds [B, 2] as well, one a row, and answers each row as if it were
+        alone; and rows cost less together, so that whoever serves joins requests. Else the policy
+        is asked row by row where rows have their own seeds: for planners whose every row costs as
+        much as another one alone.
       skips_idle_rows: `step` takes bool [B] behind `seed`, which rows' actions are wanted: for
         planners whose every row costs as much as another one alone. Idle rows' actions are any.
       meanings: what observations, state, info and options mean and their ranges, by their names in
@@ -32,6 +37,8 @@ class Policy(tf.Module, abc.ABC):
     observation_spec: Any
     action_spec: tf.TensorSpec
     options: Mapping[str, int] = {}
+    most: Mapping[str, int] = {}
+    takes_seeds: bool = False
     skips_idle_rows: bool = False
     meanings: Mapping[str, str] = {}
 
@@ -85,6 +92,7 @@ class StochasticPolicy(Policy):
         super().__init__(name="stochastic_policy")
         self.observation_spec, self.action_spec = observation_spec, action_spec
         self._network, self._draw = network, draw
+        self.takes_seeds = not draw
 
     def initial_state(self, batch_size: int | tf.Tensor) -> Any:
         """No state: an empty dict."""

@@ -1,8 +1,8 @@
 """Measures the parts that must be fast; one result a line.
 
-python pipelines/bench.py learn|act|cem|replay|mcts|games [--agent=planet] [--batch=N] [--repeats=N]
-    [--json] [--gin_bindings='PlaNetConfig.batch_size = 16' ...] [--shapes='B,A,N;...']
-    [--backend=auto|native|tensorflow]
+python pipelines/bench.py learn|act|cem|replay|mcts|games|serve [--agent=planet] [--batch=N]
+    [--repeats=N] [--json] [--gin_bindings='PlaNetConfig.batch_size = 16' ...]
+    [--shapes='B,A,N;...'] [--backend=auto|native|tensorflow|plain] [--clients=32]
 
 learn   an update of the agent's learner on a batch of its own shapes
 act     a step of the agent's policy, for --batch environments
@@ -10,6 +10,7 @@ cem     a plan in the latent space of --size, for --batch beliefs
 replay  batches of real frames through table and dataset
 mcts    tree searches of --shapes over a tabular model
 games   rules of board games: a step, what is legal then and the planes
+serve   a server of the agent's policy, asked by --clients over gRPC and REST
 
 Each figure is the median of several repeats after a warm-up, with the least and the greatest beside
 it. `matmul_gflops` is the machine's own rate on a large float32 matrix product, measured right
@@ -38,8 +39,8 @@ _SIZE = flags.DEFINE_enum(
 _BACKEND = flags.DEFINE_enum(
     "backend",
     "auto",
-    ["auto", "native", "tensorflow"],
-    "Backend of `cem`, `mcts` and `games`.",
+    ["auto", "native", "tensorflow", "plain"],
+    "Backend of `cem`, `mcts` and `games`; plain: of `mcts`, TensorFlow without XLA.",
     flag_values=_FLAGS,
 )
 _SHAPES = flags.DEFINE_string(
@@ -55,13 +56,16 @@ _BATCH = flags.DEFINE_integer(
 _REPEATS = flags.DEFINE_integer(
     "repeats", 5, "Repeats behind a figure.", lower_bound=1, flag_values=_FLAGS
 )
+_CLIENTS = flags.DEFINE_integer(
+    "clients", 32, "Clients of `serve`.", lower_bound=1, flag_values=_FLAGS
+)
 _JSON = flags.DEFINE_bool("json", False, "Prints one JSON object a line.", flag_values=_FLAGS)
 _GIN_BINDINGS = flags.DEFINE_multi_string(
     "gin_bindings", [], "Bindings over the agent's file.", flag_values=_FLAGS
 )
 
 # Modules of pipelines/benchmarks: `run(settings)` yields results.
-BENCHMARKS = ("learn", "act", "cem", "replay", "mcts", "games")
+BENCHMARKS = ("learn", "act", "cem", "replay", "mcts", "games", "serve")
 
 
 def main(argv: list[str]) -> int:
@@ -83,6 +87,7 @@ def _measure(benchmark: str) -> None:
         batch=_BATCH.value,
         repeats=_REPEATS.value,
         bindings=_GIN_BINDINGS.value,
+        clients=_CLIENTS.value,
     )
     module = importlib.import_module(f"pipelines.benchmarks.{benchmark}")
     try:

@@ -12,11 +12,13 @@ from agents.d4pg.config import D4PGConfig
 from agents.d4pg.networks import D4PGNetworks
 from agents.frame_stacking import empty_stack, push
 from agents.policy import Policy
+from ops import draws
 
 
 class D4PGPolicy(Policy):
     """Deterministic where it is judged; the state holds the last observations, where S > 1."""
 
+    takes_seeds = True
     meanings: Mapping[str, str] = {
         "observation": "what the environment shows",
         "state_observations": "the last observations, the newest last",
@@ -51,7 +53,7 @@ class D4PGPolicy(Policy):
         stack = push(state["observations"], observation) if state else observation[:, None]
         features = self._pair.features(stack)
         best = self._pair.policy(features)  # [B, A]
-        noise = self._noise * tf.random.stateless_normal(tf.shape(best), seed)
+        noise = self._noise * draws.normal(tf.shape(best), seed)
         action = tf.clip_by_value(best + noise, -1.0, 1.0)
         value = self._mean(self._pair.critic(features, best))
         return action, {"observations": stack} if state else state, {"value": value}

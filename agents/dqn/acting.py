@@ -35,6 +35,7 @@ class DQNPolicy(Policy):
         self.observation_spec, self.action_spec = observation_spec, action_spec
         self._config, self._network = config, networks.online
         self._noisy = config.noise is not None and not role.evaluation
+        self.takes_seeds = not self._noisy
         self._explore = Exploration(config, role, networks.training_step)
 
     def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:

@@ -31,6 +31,7 @@ class ImpalaPolicy(Policy):
         super().__init__(name="impala_policy")
         self.observation_spec, self.action_spec = observation_spec, action_spec
         self._networks, self._evaluation = networks, evaluation
+        self.takes_seeds = evaluation
 
     def initial_state(self, batch_size: int | tf.Tensor) -> dict[str, tf.Tensor]:
         """The torso's memory before an episode."""

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from agents.builder import Role
 from agents.q_learning.config import QConfig
+from ops import draws
 
 
 class Exploration:
@@ -24,11 +25,11 @@ class Exploration:
         self._exponents = tf.constant(1 + config.ladder * np.array(role.rows) / steps, tf.float32)
 
     def __call__(self, greedy: tf.Tensor, num_actions: int, seed: tf.Tensor) -> tf.Tensor:
-        """Actions [B], of greedy ones [B] and seed int32 [2]."""
-        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        """Actions [B], of greedy ones [B] and seed int32 [2], or [B, 2], one a row."""
+        seeds = draws.split(seed, 2)
         shape, dtype = tf.shape(greedy), greedy.dtype
-        random = tf.random.stateless_uniform(shape, seeds[0], 0, num_actions, dtype)
-        explores = tf.random.stateless_uniform(shape, seeds[1]) < self._epsilon()
+        random = draws.uniform(shape, seeds[0], 0, num_actions, dtype)
+        explores = draws.uniform(shape, seeds[1]) < self._epsilon()
         return tf.where(explores, random, greedy)
 
     def _epsilon(self) -> tf.Tensor:

@@ -18,6 +18,7 @@ from agents.rollouts import STATE
 class R2D2Policy(Policy):
     """The state is the torso's memory; each row explores by its own ε."""
 
+    takes_seeds = True
     meanings: Mapping[str, str] = {
         **MEANINGS,
         "observation": "what the environment shows",

@@ -11,7 +11,7 @@ from agents.boards.observations import split
 from agents.policy import SearchingPolicy
 from agents.searching.config import SearchingConfig
 from agents.searching.search import search
-from ops import mcts
+from ops import draws, mcts
 
 
 class TreePolicy(SearchingPolicy):
@@ -44,6 +44,8 @@ class TreePolicy(SearchingPolicy):
         self.num_simulations = simulations or config.num_simulations
         self._room = max(self.num_simulations, config.served_simulations or 0)
         self.options = {"num_simulations": self.num_simulations}
+        self.most = {"num_simulations": self._room}
+        self.takes_seeds = evaluation
         self.meanings = {
             "observation": "what the environment shows",
             "observation_board": "the board's planes, seen from the mover's side",
@@ -74,7 +76,7 @@ class TreePolicy(SearchingPolicy):
         `info` holds `search_policy` [B, A], the root's `search_value` [B], and `searched_at`, the
         updates that the network had seen.
         """
-        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        seeds = draws.split(seed, 2)
         room = self.num_simulations if num_simulations is None else self._room
         found = self.search(observation, state, seeds[0], room, num_simulations)
         return self.moved(observation, state, found, seeds[1])

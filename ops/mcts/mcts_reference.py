@@ -3,6 +3,11 @@ them.
 
 What cc/kernels does for one tree, this does for a batch of trees in lockstep. Trees that are done
 with their walk keep stepping in place without effect until the last one is done.
+
+`tensor_scatter_nd_update` copies all that it writes to, at every write, when it is not XLA that
+compiles it; `InplaceUpdate` does not, and returns the very buffer that it was given. A search that
+has made a buffer of its own asks for that. It is safe since each write here follows, by what it is
+computed from, all reads of what was there before.
 """
 
 from __future__ import annotations
@@ -61,9 +66,10 @@ def expand(
     action: tf.Tensor,
     step: RecurrentFnOutput,
     embedding: Any,
+    in_place: bool = False,
 ) -> tuple[SearchTree, tf.Tensor]:
     """Writes the node behind (parent, action): a new one, or the old one again. Returns its index
-    [B].
+    [B]; with `in_place` the tree's own tensors are written to, see `own`.
     """
     before, _ = _at_node(tree, parent)
     old = _child(before, action)
@@ -73,17 +79,14 @@ def expand(
     record = _evaluated(record, is_new, parent, action, step)
     fresh = t.fresh_rows(step.prior_logits)
     again = t.with_prior(rows, step.prior_logits)
-    at = _batched(node)
-    edges = tf.tensor_scatter_nd_update(
-        tree.edges, at, tf.where(is_new[:, None, None], fresh, again)
-    )
-    edges = _set_edge(edges, parent, t.EDGE_CHILD, action, tf.cast(node, tf.float32))
+    edges = _with_rows(tree.edges, node, tf.where(is_new[:, None, None], fresh, again), in_place)
+    at = _edge_at(parent, t.EDGE_CHILD, action)
     tree = SearchTree(
-        nodes=tf.tensor_scatter_nd_update(tree.nodes, at, record),
-        edges=edges,
+        nodes=_with_rows(tree.nodes, node, record, in_place),
+        edges=_with_values(edges, at, tf.cast(node, tf.float32), in_place),
         stats=tf.add(tree.stats, [1.0, 0.0, 0.0]),
         embeddings=tf.nest.map_structure(
-            lambda whole, rows: tf.tensor_scatter_nd_update(whole, at, rows),
+            lambda whole, rows: _with_rows(whole, node, rows, in_place),
             tree.embeddings,
             embedding,
         ),
@@ -91,9 +94,19 @@ def expand(
     return tree, node
 
 
-def backward(tree: SearchTree, leaf: tf.Tensor) -> SearchTree:
-    """Carries the leaf's value up to the root: visits, running means, Q and their range."""
-    value = tf.gather(tree.nodes[:, :, t.VALUE], leaf, axis=1, batch_dims=1)
+def own(tree: SearchTree) -> SearchTree:
+    """A copy that nobody else reads, which may be written to in place."""
+    copies = [tf.raw_ops.DeepCopy(x=x) for x in tf.nest.flatten((tree.nodes, tree.edges))]
+    embeddings = tf.nest.map_structure(lambda x: tf.raw_ops.DeepCopy(x=x), tree.embeddings)
+    return SearchTree(*copies, tree.stats, embeddings)
+
+
+def backward(tree: SearchTree, leaf: tf.Tensor, in_place: bool = False) -> SearchTree:
+    """Carries the leaf's value up to the root: visits, running means, Q and their range.
+
+    With `in_place` the tree's own tensors are written to, see `own`.
+    """
+    value = tf.gather_nd(tree.nodes, _batched(leaf))[:, t.VALUE]
 
     def goes_on(nodes, edges, stats, value, index):
         return tf.reduce_any(index > 0)
@@ -112,11 +125,10 @@ def backward(tree: SearchTree, leaf: tf.Tensor) -> SearchTree:
         mean = (record[:, t.VALUE] * count + value) / (count + 1.0)
         updated = tf.stack([count + 1.0, mean], axis=-1)
         updated = tf.concat([record[:, : t.VISITS], updated, record[:, t.RAW_VALUE :]], axis=-1)
-        nodes = tf.tensor_scatter_nd_update(
-            nodes, _batched(parent), tf.where(active[:, None], updated, record)
-        )
+        # All of the child is read by now: it may be its parent's neighbour in the same buffer.
         qvalue = reward + discount * child[:, t.VALUE]
-        edges, stats = _take_edge(edges, stats, active, parent, action, qvalue)
+        nodes = _with_rows(nodes, parent, tf.where(active[:, None], updated, record), in_place)
+        edges, stats = _take_edge(edges, stats, active, parent, action, qvalue, in_place)
         return nodes, edges, stats, value, tf.where(active, parent, 0)
 
     state = (tree.nodes, tree.edges, tree.stats, value, leaf)
@@ -226,8 +238,28 @@ def _edge_at(node, row, action):
     )
 
 
-def _set_edge(edges, node, row, action, value):
-    return tf.tensor_scatter_nd_update(edges, _edge_at(node, row, action), value)
+def _with_rows(whole, node, rows, in_place):
+    """The tensor [B, M, …] with other rows [B, …] at one node a tree."""
+    if not in_place:
+        return tf.tensor_scatter_nd_update(whole, _batched(node), rows)
+    size = tf.shape(whole)
+    flat = tf.reshape(whole, tf.concat([[-1], size[2:]], axis=0))
+    at = tf.range(size[0]) * size[1] + node
+    written = tf.raw_ops.InplaceUpdate(x=flat, i=at, v=rows)
+    return tf.ensure_shape(tf.reshape(written, size), whole.shape)
+
+
+def _with_values(edges, at, values, in_place):
+    """The edges with other values [n] at places [n, 4]."""
+    if not in_place:
+        return tf.tensor_scatter_nd_update(edges, at, values)
+    # By rows of A, whose number an int32 holds where that of all values would be too large.
+    size = tf.shape(edges)
+    row = (at[:, 0] * size[1] + at[:, 1]) * size[2] + at[:, 2]
+    here = tf.one_hot(at[:, 3], size[3], on_value=True, off_value=False)
+    rows = tf.where(here, values[:, None], tf.gather_nd(edges, at[:, :3]))
+    written = tf.raw_ops.InplaceUpdate(x=tf.reshape(edges, [-1, size[3]]), i=row, v=rows)
+    return tf.ensure_shape(tf.reshape(written, size), edges.shape)
 
 
 def _evaluated(record, is_new, parent, action, step):
@@ -245,7 +277,7 @@ def _evaluated(record, is_new, parent, action, step):
     return tf.stack(fields, axis=-1)
 
 
-def _take_edge(edges, stats, active, parent, action, qvalue):
+def _take_edge(edges, stats, active, parent, action, qvalue, in_place):
     """Counts one more visit of each active tree's edge and writes its Q.
 
     One read and one write: XLA copies all edges where a read may follow a write.
@@ -256,7 +288,7 @@ def _take_edge(edges, stats, active, parent, action, qvalue):
     old = tf.gather_nd(edges, at)
     _, old_visits = tf.split(old, 2)
     taken = tf.concat([qvalue, old_visits + 1.0], axis=0)
-    edges = tf.tensor_scatter_nd_update(edges, at, tf.where(tf.tile(active, [2]), taken, old))
+    edges = _with_values(edges, at, tf.where(tf.tile(active, [2]), taken, old), in_place)
     low = tf.minimum(stats[:, t.MIN_QVALUE], qvalue)
     high = tf.maximum(stats[:, t.MAX_QVALUE], qvalue)
     ranged = tf.stack([stats[:, t.NEXT_NODE], low, high], axis=-1)

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from ops import draws
 from ops.mcts import arguments, backends, checks, reuse, seq_halving
 from ops.mcts import mcts_reference as reference
 from ops.mcts import tree as t
@@ -67,7 +68,8 @@ def muzero_policy(
       pb_c_base: c₂ of the PUCT formula.
       temperature: of the action's choice, which is in proportion to visits^(1 / temperature); 0
         takes the most visited.
-      seed: int32 [2], for noise, action and model; a fresh one if None.
+      seed: int32 [2], for noise, action and model; a fresh one if None. Without noise and a model
+        that draws it may be [B, 2], one a row: a row's action is then as if it were alone.
       backend: 'native', 'tensorflow' or 'auto'.
       search_tree: a tree to continue, from `reroot`.
       simulations: int32 scalar, how many to run this time, 1 to num_simulations; None: all.
@@ -152,7 +154,8 @@ def gumbel_muzero_policy(
         of them if there are fewer.
       gumbel: [B, A], noise already drawn; drawn from `seed` if None.
       gumbel_scale: factor of the noise; 0 makes a deterministic policy.
-      seed: int32 [2], for noise and model; a fresh one if None.
+      seed: int32 [2], for noise and model; a fresh one if None. It may be [B, 2], one a row, where
+        the model does not draw.
       backend: 'native', 'tensorflow' or 'auto'.
       simulations: int32 scalar, how many to run this time, 1 to num_simulations; None: all.
 
@@ -299,9 +302,10 @@ def _split(seed):
     if seed is None:
         seed = tf.random.uniform([2], maxval=(1 << 31) - 1, dtype=tf.int32)
     seed = arguments.converted("seed", seed)
-    good = seed.dtype.is_integer and seed.shape.is_compatible_with([2])
+    shapes = ([2], [None, 2])
+    good = seed.dtype.is_integer and any(map(seed.shape.is_compatible_with, shapes))
     require(good, f"seed is {seed.dtype.name} {seed.shape}, expected int32 (2,)")
-    return tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+    return draws.split(seed, 2)
 
 
 def _dirichlet(seed, legal, alpha):
@@ -334,7 +338,7 @@ def _gamma(seed, shape, alpha):
 
 
 def _gumbel(seed, shape):
-    uniform = tf.random.stateless_uniform(shape, seed, minval=TINY, maxval=1.0)
+    uniform = draws.uniform(shape, seed, minval=TINY, maxval=1.0)
     return -tf.math.log(-tf.math.log(uniform))
 
 
@@ -342,4 +346,4 @@ def _sample(seed, weights, temperature):
     logits = tf.math.log(weights)
     logits -= tf.reduce_max(logits, axis=-1, keepdims=True)
     logits /= tf.maximum(TINY, column(temperature))
-    return tf.random.stateless_categorical(logits, 1, seed, dtype=tf.int32)[:, 0]
+    return draws.categorical(logits, seed)

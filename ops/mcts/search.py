@@ -65,14 +65,18 @@ def _search_native(tree, recurrent_fn, rule, num_simulations, seed):
 
 
 def _search_reference(tree, recurrent_fn, rule, num_simulations, seed):
+    in_place = not loader.compiling()  # XLA finds out by itself what it need not copy.
+    if in_place:
+        tree = mcts_reference.own(tree)
+
     def body(seeds, tree):
         parent, action = mcts_reference.simulate(tree, rule)
         embedding = native.gather_nodes(tree.embeddings, parent)
         step, embedding = _ask(recurrent_fn, tree, action, embedding, seeds)
         tree, leaf = mcts_reference.expand(
-            tree, parent, action, checks.finite_step(step), embedding
+            tree, parent, action, checks.finite_step(step), embedding, in_place
         )
-        return (mcts_reference.backward(tree, leaf),)
+        return (mcts_reference.backward(tree, leaf, in_place),)
 
     return _loop(body, (tree,), num_simulations, _seed_of(recurrent_fn, seed))[0]
 

@@ -157,18 +157,20 @@ def host_microseconds(batch: int, actions: int, simulations: int, backend: str) 
 
 
 def measure(batch: int, actions: int, simulations: int, backend: str, repeats: int) -> dict:
-    """One shape's figures; the `tensorflow` backend is compiled by XLA."""
-    backend = backends.resolve(backend)
+    """One shape's figures; XLA compiles `tensorflow`, `plain` is the same as SavedModels run it."""
+    plain = backend == "plain"
+    backend = "tensorflow" if plain else backends.resolve(backend)
     model = TabularModel(actions)
     states = tf.constant(np.random.RandomState(0).randint(0, NUM_STATES, batch), tf.int32)
-    search, alone = _searches(model, states, simulations, backend, backend == "tensorflow")
+    compiled = backend == "tensorflow" and not plain
+    search, alone = _searches(model, states, simulations, backend, compiled)
     (whole, spread), (without_tree, _) = median_seconds((search, alone), repeats)
     tree = max(whole - without_tree, 1e-9)
     return {
         "batch": batch,
         "actions": actions,
         "simulations": simulations,
-        "backend": backend,
+        "backend": "plain" if plain else backend,
         "seconds": whole,
         "spread": spread,
         "simulations_per_second": batch * simulations / whole,

@@ -37,6 +37,7 @@ class Settings(NamedTuple):
       batch: B.
       repeats: behind each figure.
       bindings: over the agent's file.
+      clients: of a server.
     """
 
     agent: str
@@ -46,6 +47,7 @@ class Settings(NamedTuple):
     batch: int
     repeats: int
     bindings: Sequence[str]
+    clients: int = 32
 
 
 class Subject(NamedTuple):

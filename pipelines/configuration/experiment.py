@@ -42,6 +42,8 @@ class Experiment:
       imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
       export_native: policies are saved with the native ops: faster, but only a TensorFlow that has
         loaded this project's libraries can load them.
+      export_compiled: XLA compiles the step of saved policies where they are loaded, once for each
+        number of rows: a search is faster then, the first calls take long.
       checkpoint_minutes: a checkpoint is due after this time, at most a year; 0: after each
         episode, and after each step of a run that only plans.
       replay_address: 'host:port' of a replay server elsewhere; None: one in this process.
@@ -68,6 +70,7 @@ class Experiment:
     context_frames: Count = 5
     imagined_frames: Count = 45
     export_native: bool = False
+    export_compiled: bool = False
     checkpoint_minutes: Annotated[float, AtLeast(0), AtMost(525_600)] = 10.0
     replay_address: str | None = None
     replay_timeout: Annotated[float, AtLeast(1), AtMost(86_400)] = 20.0

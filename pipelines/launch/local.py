@@ -109,8 +109,8 @@ class LocalRun(BaseRun):
             self._acting, judging, self._judge, self._logdir / "videos"
         )
         served = self._builder.make_served(self._acting, self._spec)
-        native = self._experiment.export_native
-        self._exporter = None if served is None else Exporter(served, native)
+        how = self._experiment.export_native, self._experiment.export_compiled
+        self._exporter = None if served is None else Exporter(served, *how)
 
     # The loop.
 

@@ -21,6 +21,9 @@ from pipelines.system.errors import UserError, first_line
 
 _BATCH_SIZE = tf.TensorSpec([], tf.int32, "batch_size")
 _SEED = tf.TensorSpec([2], tf.int32, "seed")
+_SEEDS = tf.TensorSpec([None, 2], tf.int32, "seed")
+# A product of one row with a matrix goes another way than that of several, with other last digits.
+_FEWEST_ROWS = 2
 
 
 class ServedPolicy(tf.Module):
@@ -34,10 +37,18 @@ class ServedPolicy(tf.Module):
 
     A policy with options has a third function, `step_with_options(observation, state, seed,
     *options)`, a signature of that name that takes each by its own, an int32 scalar, and `options`,
-    their defaults by name.
+    their defaults by name, with `most`, their bounds.
+
+    `step_with_seeds(observation, state, seeds, *options)`, a signature too, takes a seed a row,
+    int32 [B, 2], and answers each row as if it were alone, whatever else is in the batch.
+    `rows_together` says whether a batch costs less than its rows one by one.
+
+    Args:
+      policy: that is saved.
+      compiled: XLA compiles the policy's step, for each number of rows when it is first called.
     """
 
-    def __init__(self, policy: Policy) -> None:
+    def __init__(self, policy: Policy, compiled: bool = False) -> None:
         super().__init__(name="policy")
         # Not the policy itself: what it traced while it acted may need our native ops.
         self._variables = policy.variables
@@ -52,7 +63,13 @@ class ServedPolicy(tf.Module):
             for name, value in policy.options.items()
         }
         self.initial_state = tf.function(self._initial_state, input_signature=[_BATCH_SIZE])
-        self._add_steps(policy.step.python_function)
+        self.most = {name: tf.Variable(most, trainable=False) for name, most in policy.most.items()}
+        self.rows_together = tf.Variable(policy.takes_seeds, trainable=False)
+        step = policy.step.python_function
+        # The checks around it stay outside: XLA would drop them.
+        step = tf.function(step, autograph=False, jit_compile=True) if compiled else step
+        self._add_steps(step)
+        self._add_step_with_seeds(step, policy.takes_seeds)
 
     def add_description(self, text: str) -> None:
         """Adds the function `describe()`, which returns `text`."""
@@ -66,8 +83,8 @@ class ServedPolicy(tf.Module):
         def initial_state(batch_size):
             return _flattened("state", self.initial_state(batch_size))
 
-        def on_flat_names(step, options):
-            @tf.function(input_signature=[*seen, _SEED, *carried, *options], autograph=False)
+        def on_flat_names(step, options, seed=_SEED):
+            @tf.function(input_signature=[*seen, seed, *carried, *options], autograph=False)
             def flat_step(*flat):
                 end = len(seen) + 1 + len(carried)
                 observation = tree.unflatten_as(self._observation_spec, flat[: len(seen)])
@@ -82,19 +99,13 @@ class ServedPolicy(tf.Module):
         if self._options:
             flat = on_flat_names(self.step_with_options, self._options)
             signatures["step_with_options"] = flat
+        flat = on_flat_names(self.step_with_seeds, self._options, _SEEDS)
+        signatures["step_with_seeds"] = flat
         return signatures
 
     def _add_steps(self, step: Callable[..., Any]) -> None:
         """Adds `step` and, where there are options, `step_with_options`, which it calls."""
-        specs = (self._observation_spec, self._state_spec, _SEED, *self._options)
-
-        def checked_step(*inputs):
-            flat = checks.checked(tree.flatten(specs), tree.flatten(inputs))
-            return step(*tree.unflatten_as(specs, flat))
-
-        # Of any shape, so that what does not fit comes to our own words about it.
-        signature = tree.map_structure(_of_any_shape, specs)
-        whole = tf.function(checked_step, input_signature=signature, autograph=False)
+        whole, signature = self._checked(step, _SEED)
         if not self._options:
             self.step = whole
             return
@@ -105,6 +116,37 @@ class ServedPolicy(tf.Module):
             input_signature=signature[:3],
             autograph=False,
         )
+
+    def _add_step_with_seeds(self, step: Callable[..., Any], takes_seeds: bool) -> None:
+        """Adds `step_with_seeds`."""
+        if takes_seeds:
+            self.step_with_seeds, _ = self._checked(_of_several_rows(step), _SEEDS)
+            return
+        # The whole batch's step, once a row.
+        whole = getattr(self, "step_with_options", self.step)
+        outputs = tf.nest.map_structure(_one, whole.get_concrete_function().structured_outputs)
+
+        def by_row(observation, state, seeds, *options):
+            def act(row):
+                seen, carried, seed = row
+                made = whole(_in_front(seen), _in_front(carried), seed, *options)
+                return tf.nest.map_structure(lambda x: x[0], made)
+
+            return tf.map_fn(act, (observation, state, seeds), fn_output_signature=outputs)
+
+        self.step_with_seeds, _ = self._checked(by_row, _SEEDS)
+
+    def _checked(self, step: Callable[..., Any], seed: tf.TensorSpec) -> tuple[Any, Any]:
+        """The step behind the checks, and the signature that both steps of one seed have."""
+        specs = (self._observation_spec, self._state_spec, seed, *self._options)
+
+        def checked_step(*inputs):
+            flat = checks.checked(tree.flatten(specs), tree.flatten(inputs))
+            return step(*tree.unflatten_as(specs, flat))
+
+        # Of any shape, so that what does not fit comes to our own words about it.
+        signature = tree.map_structure(_of_any_shape, specs)
+        return tf.function(checked_step, input_signature=signature, autograph=False), signature
 
     def _initial_state(self, batch_size: tf.Tensor) -> Any:
         text = tf.strings.format("batch_size is {}; expected at least 1", batch_size)
@@ -120,12 +162,14 @@ class Exporter:
       policy: whose variables are saved as they are at each call.
       native: with the native ops of `ops`, which are faster and without which it cannot be loaded;
         otherwise in plain TensorFlow, which every server loads.
+      compiled: by XLA, where it is loaded; see `ServedPolicy`.
     """
 
-    def __init__(self, policy: Policy, native: bool = False) -> None:
+    def __init__(self, policy: Policy, native: bool = False, compiled: bool = False) -> None:
         self._ops = contextlib.nullcontext if native else loader.portable
-        self._module = ServedPolicy(policy)
-        self._signatures = self._module.signatures()
+        with self._ops():
+            self._module = ServedPolicy(policy, compiled)
+            self._signatures = self._module.signatures()
         self._describe = functools.cache(lambda: description.of(policy, self._signatures))
 
     def save(self, directory: str | os.PathLike[str]) -> None:
@@ -225,6 +269,22 @@ def _batched(nest: Any, prefix: str) -> Any:
 
 def _one(batched: Any) -> tf.TensorSpec:
     return tf.TensorSpec(batched.shape[1:], batched.dtype)
+
+
+def _in_front(nest: Any) -> Any:
+    return tf.nest.map_structure(lambda x: x[None], nest)
+
+
+def _of_several_rows(step: Callable[..., Any]) -> Callable[..., Any]:
+    """The step with copies of the rows behind them where there are fewer than it is to see."""
+
+    def padded(observation, state, seeds, *options):
+        rows = tf.shape(seeds)[0]
+        places = tf.range(tf.maximum(rows, _FEWEST_ROWS)) % rows
+        taken = tf.nest.map_structure(lambda x: tf.gather(x, places), (observation, state, seeds))
+        return tf.nest.map_structure(lambda x: x[:rows], step(*taken, *options))
+
+    return padded
 
 
 def _of_any_shape(spec: tf.TensorSpec) -> tf.TensorSpec:

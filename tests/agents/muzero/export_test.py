@@ -106,3 +106,32 @@ def test_native_ops_go_along_only_when_asked_for(saved, tmp_path):
     expected, _, expected_info = policy.step(*inputs)
     np.testing.assert_array_equal(action, expected)
     np.testing.assert_array_equal(info["search_policy"], expected_info["search_policy"])
+
+
+def test_xla_compiles_a_saved_policys_step_when_asked(saved, tmp_path):
+    policy, observation, _ = saved
+    Exporter(policy, compiled=True).save(tmp_path / "compiled")
+    inputs = observation, policy.initial_state(B), tf.constant([3, 4])
+    action, state, info = SavedPolicy(tmp_path / "compiled").step(*inputs)
+    _, expected_state, expected_info = policy.step(*inputs)
+    np.testing.assert_array_equal(state["moves"], expected_state["moves"])
+    shares = info["search_policy"].numpy()
+    np.testing.assert_allclose(shares, expected_info["search_policy"], atol=1e-6)
+    # XLA draws other numbers: of several that are visited most, it may choose another one.
+    np.testing.assert_array_equal(shares[range(B), action], shares.max(axis=1))
+
+
+def test_a_row_with_its_own_seed_is_searched_as_if_alone(saved):
+    """Two simulations leave ties, which the seed decides."""
+    policy, observation, folder = saved
+    loaded = tf.saved_model.load(str(folder))
+    step = loaded.step_with_seeds
+    seeds = tf.constant([[i, 7 - i] for i in range(B)])
+    state, two = policy.initial_state(B), tf.constant(2)
+    action, _, info = step(observation, state, seeds, two)
+    for i in range(B):
+        one = tf.nest.map_structure(lambda x, i=i: x[i : i + 1], (observation, state, seeds))
+        alone, _, alone_info = step(*one, two)
+        assert action[i] == alone[0]
+        for name, value in alone_info.items():
+            np.testing.assert_array_equal(info[name][i], value[0])

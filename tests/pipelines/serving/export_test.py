@@ -317,3 +317,27 @@ def test_an_export_says_what_everything_means(saved_board, loaded_board):
             assert f"| `{key}` |" in text
     assert "| in | `observation_board` | float32 [B, 3, 3, 3] |" in text
     assert "| out | `info_scores` | float32 [B, 9] | how good each cell looks |" in text
+
+
+def test_a_row_with_its_own_seed_is_answered_as_if_alone(served):
+    """Of a planner, which is asked row by row."""
+    folder, _, _ = served
+    signatures = tf.saved_model.load(str(folder / "second")).signatures
+    rng = np.random.default_rng(3)
+    pixels = rng.integers(0, 256, (3, *tiny.SPEC.observations.shape), np.uint8)
+    seeds, start = np.array([[1, 2], [3, 4], [1, 2]], np.int32), signatures["initial_state"]
+    state = {name: x.numpy() for name, x in start(batch_size=tf.constant(3)).items()}
+    inputs = {"observation": pixels, "seed": seeds, **state}
+    together = signatures["step_with_seeds"](**_tensors(inputs))
+    for i in range(3):
+        one = _tensors({name: x[i : i + 1] for name, x in inputs.items()})
+        alone = signatures["step_with_seeds"](**one)
+        step = signatures["step"](**{**one, "seed": tf.constant(seeds[i])})
+        for name, value in alone.items():
+            np.testing.assert_array_equal(together[name][i], value[0])
+            # Another graph, in which products may be fused otherwise.
+            np.testing.assert_allclose(step[name][0], value[0], rtol=1e-4, atol=1e-5)
+
+
+def _tensors(arrays):
+    return {name: tf.constant(array) for name, array in arrays.items()}

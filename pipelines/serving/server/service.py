@@ -1,0 +1,139 @@
+"""What both protocols ask: models by name, answers, episodes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from pipelines.serving.server import requests
+from pipelines.serving.server.arrays import Limits
+from pipelines.serving.server.batching import Call
+from pipelines.serving.server.episodes import Episodes
+from pipelines.serving.server.loaded import Arrays
+from pipelines.serving.server.metrics import Metrics
+from pipelines.serving.server.models import Model, Version
+from pipelines.serving.server.refusals import Refusal, Why
+from pipelines.serving.server.requests import SIMULATIONS, Inputs
+from pipelines.system.errors import nearest
+
+
+class Answer(NamedTuple):
+    """What a request gets.
+
+    Attributes:
+      outputs: by name.
+      version: that answered.
+      signature: that was asked.
+      simulations: that the search had; None: there was none.
+    """
+
+    outputs: Arrays
+    version: Version
+    signature: str
+    simulations: int | None
+
+
+class Service:
+    """The models that are served.
+
+    Args:
+      models: with a version each.
+      limits: of requests.
+      metrics: where all is counted.
+      episodes: how many a model may have at one time, and for how many idle seconds.
+
+    Attributes:
+      draining: it ends soon; who balances load is told to go elsewhere.
+    """
+
+    def __init__(
+        self,
+        models: Sequence[Model],
+        limits: Limits,
+        metrics: Metrics,
+        episodes: tuple[int, float] = (10_000, 600.0),
+    ) -> None:
+        self.models = {model.name: model for model in models}
+        self.limits, self.metrics, self.draining = limits, metrics, False
+        self.episodes = {name: Episodes(*episodes) for name in self.models}
+        for name, model in self.models.items():
+            rows = lambda model=model: sum(v.batcher.waiting_rows for v in model.versions)  # noqa: E731
+            metrics.watch(name, rows, lambda name=name: len(self.episodes[name]))
+
+    def model(self, name: str) -> Model:
+        """The model of a name; an empty one stands for the only model.
+
+        Raises:
+          Refusal: there is none.
+        """
+        if not name and len(self.models) == 1:
+            return next(iter(self.models.values()))
+        found = self.models.get(name)
+        if found is None:
+            listed, hint = ", ".join(self.models), nearest(name[:80], self.models)
+            text = f"there is no model '{name[:80]}'; expected one of {listed}{hint}"
+            raise Refusal(Why.NOT_FOUND, text)
+        return found
+
+    async def answer(self, version: Version, inputs: Inputs, given: Arrays) -> Answer:
+        """Asks the policy.
+
+        Raises:
+          Refusal: see `requests.call_of`; or it took too long.
+        """
+        milliseconds = requests.time_limit(given, self.limits)
+        within = {} if milliseconds is None else self._within(version, milliseconds)
+        call = requests.call_of(version.policy, inputs, given, self.limits, within)
+        outputs = await self._outputs(version, call)
+        simulations = call.shared.get(SIMULATIONS)
+        count = None if simulations is None else int(simulations)
+        return Answer(outputs, version, inputs.name, count)
+
+    async def step_episode(self, name: str, episode_name: str, parse: Any) -> tuple[Answer, int]:
+        """An episode's next step, and its number from 0.
+
+        Args:
+          name: of the model.
+          episode_name: its id.
+          parse: Inputs → arrays of one row.
+
+        Raises:
+          Refusal: there is no such episode, or its inputs are wrong; it stays where it was.
+        """
+        episodes = self.episodes[name]
+        async with episodes.get(episode_name).busy:
+            episode = episodes.get(episode_name)
+            inputs = requests.inputs_of(episode.version.policy, requests.ROWS)
+            given = parse(_without(inputs, ("seed", *episode.state)))
+            given |= {**episode.state, "seed": episode.step_seed()}
+            answer = await self.answer(episode.version, inputs, given)
+            episode.state = {n: answer.outputs[n] for n in episode.state}
+            episode.steps += 1
+            return answer, episode.steps - 1
+
+    def _within(self, version: Version, milliseconds: int) -> Mapping[str, int]:
+        """The options that a time limit stands for; what waits takes its part of the time."""
+        batcher = version.batcher
+        waits = batcher.call_seconds if batcher.waiting_rows else 0.0
+        policy = version.policy
+        most = min(
+            policy.most.get(SIMULATIONS, policy.options[SIMULATIONS]),
+            self.limits.simulations or 1 << 30,
+        )
+        return {SIMULATIONS: version.pace.simulations(milliseconds / 1e3 - waits, most)}
+
+    async def _outputs(self, version: Version, call: Call) -> Mapping[str, np.ndarray]:
+        try:
+            async with asyncio.timeout(self.limits.seconds):
+                return await version.batcher.submit(call)
+        except TimeoutError as error:
+            text = f"there was no answer within {self.limits.seconds:g} s"
+            raise Refusal(Why.LATE, text) from error
+
+
+def _without(inputs: Inputs, names: Sequence[str]) -> Inputs:
+    specs = {name: spec for name, spec in inputs.specs.items() if name not in names}
+    return inputs._replace(specs=specs)
