@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -99,6 +99,10 @@ class StochasticPolicy(Policy):
         return action, state, {"log_prob": distribution.log_prob(action)}
 
 
+# Median seconds of calls that take turns.
+Seconds = Callable[[Sequence[Callable[[], Any]]], Sequence[float]]
+
+
 class SearchingPolicy(Policy):
     """A policy that searches a tree at every step, and takes its work apart for benchmarks.
 
@@ -109,12 +113,13 @@ class SearchingPolicy(Policy):
     num_simulations: int
 
     @abc.abstractmethod
-    def searched(self, observation: Any, state: Any) -> tuple[Any, Any]:
-        """The root and the `recurrent_fn` that a step searches: what the network does alone."""
+    def speed(self, observation: Any, state: Any, seconds: Seconds) -> Mapping[str, float]:
+        """What steps from there do a second, and where their time goes.
 
-    @abc.abstractmethod
-    def bare_search(self, observation: Any, state: Any) -> tf.Tensor:
-        """The search of a step without its noise and its choice: shares of visits [B, A]."""
+        Returns:
+          `simulations_per_second` and `positions_per_second`, which the network is asked about;
+          `tree_share`, `network_share` and other parts' shares of the time.
+        """
 
 
 class PlanningPolicy(Policy):

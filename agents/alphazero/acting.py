@@ -85,9 +85,25 @@ class AlphaZeroPolicy(TreePolicy):
     def searched(
         self, observation: Any, state: dict[str, tf.Tensor]
     ) -> tuple[mcts.RootFnOutput, RecurrentFn]:
-        """See `SearchingPolicy.searched`."""
+        """See `TreePolicy.searched`."""
         states, _ = split(observation)
         return root_of(self._network, states), recurrent_fn(self._network)
+
+    def without_network(self, observation: Any) -> tuple[mcts.RootFnOutput, RecurrentFn]:
+        """See `TreePolicy.without_network`: the rules, and the planes that a network would see."""
+        states, _ = split(observation)
+        rules = self._network.rules
+
+        def step(action: tf.Tensor, states: tf.Tensor) -> tuple[mcts.RecurrentFnOutput, tf.Tensor]:
+            states, reward, discount, legal = rules.step(states, action)
+            first = self._network.planes(states)[:, 0, 0, 0]
+            logits = tf.where(legal, 0.0, -1.0)
+            return mcts.RecurrentFnOutput(reward, discount, logits, first), states
+
+        value = tf.zeros(tf.shape(states)[:1])
+        return mcts.RootFnOutput(
+            tf.zeros([len(states), self._network.num_actions]), value, states
+        ), step
 
     def search(self, observation, state, seed, room, simulations=None, explore=None):
         """See `TreePolicy.search`; goes on in the carried tree where there is one."""

@@ -66,6 +66,37 @@ def search(
     )
 
 
+def host_tree(
+    config: SearchingConfig, root: mcts.RootFnOutput, room: int, seed: tf.Tensor, explore: bool
+) -> mcts.Tree:
+    """The trees of a search that is driven from the host, see `search`."""
+    shared = {
+        "max_depth": config.max_depth,
+        "seed": seed,
+        "backend": config.search_backend,
+    }
+    if config.search == "gumbel":
+        return mcts.Tree(
+            root,
+            room,
+            qtransform=_gumbel_q_transform(config),
+            rule="gumbel",
+            max_num_considered_actions=config.max_considered_actions,
+            gumbel_scale=1.0 if explore else 0.0,
+            **shared,
+        )
+    return mcts.Tree(
+        root,
+        room,
+        qtransform=q_transform(config),
+        dirichlet_fraction=config.dirichlet_fraction if explore else 0.0,
+        dirichlet_alpha=config.dirichlet_alpha,
+        pb_c_init=config.pb_c_init,
+        pb_c_base=config.pb_c_base,
+        **shared,
+    )
+
+
 def q_transform(config: SearchingConfig) -> QTransform:
     """How PUCT scales values; see `SearchingConfig.q_scale`."""
     if config.q_scale == "bounds":

@@ -93,7 +93,7 @@ def muzero_policy(
     backend = backends.resolve(backend, rule.qtransform)
     temperature = arguments.number("temperature", temperature, arguments.NOT_NEGATIVE, logits[:, 0])
     noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
-    seeds = _split(seed)
+    seeds = split_seed(seed)
     noisy = _noisy_prior(logits, invalid_actions, *noise, seeds[0])
     tree = _tree(root, search_tree, noisy, num_simulations, backend)
     tree = search(tree, recurrent_fn, rule, run, backend, seeds[0])
@@ -167,21 +167,26 @@ def gumbel_muzero_policy(
     most = arguments.integer("max_num_considered_actions", max_num_considered_actions, 1)
     run = checks.simulations_to_run(simulations, num_simulations)
     root = checks.root_of_model(root)
-    logits, batch = _masked(root.prior_logits, invalid_actions), root.value
-    rule = selection_rule(
-        "gumbel", qtransform or qtransform_completed_by_mix_value(), max_depth, batch
-    )
+    logits = _masked(root.prior_logits, invalid_actions)
+    seed = split_seed(seed)[0]
+    noise = (gumbel, gumbel_scale, seed)
+    rule = gumbel_rule(logits, qtransform, max_depth, most, num_simulations, run, *noise)
     backend = backends.resolve(backend, rule.qtransform)
-    scale = arguments.number("gumbel_scale", gumbel_scale, arguments.NOT_NEGATIVE, batch)
-    seed = _split(seed)[0]
+    tree = _tree(root, None, logits, num_simulations, backend)
+    tree = search(tree, recurrent_fn, rule, run, backend, seed)
+    return gumbel_decision(tree, logits, rule)
+
+
+def gumbel_rule(logits, qtransform, max_depth, most, room, run, gumbel, scale, seed):
+    """The rule of `gumbel_muzero_policy` at roots of masked logits [B, A], given its arguments."""
+    qtransform, batch = qtransform or qtransform_completed_by_mix_value(), logits[:, 0]
+    rule = selection_rule("gumbel", qtransform, max_depth, batch)
+    scale = arguments.number("gumbel_scale", scale, arguments.NOT_NEGATIVE, batch)
     if gumbel is None:
         gumbel = _gumbel(seed, tf.shape(logits))
     gumbel = column(scale) * checks.noise("gumbel", gumbel, logits)
-    most = min(most, logits.shape[1], max(num_simulations, 1))
-    rule = rule._replace(gumbel=gumbel, considered=_considered_visits(most, num_simulations, run))
-    tree = _tree(root, None, logits, num_simulations, backend)
-    tree = search(tree, recurrent_fn, rule, run, backend, seed)
-    return _gumbel_decision(tree, logits, gumbel, rule.qtransform)
+    most = min(most, logits.shape[1], max(room, 1))
+    return rule._replace(gumbel=gumbel, considered=_considered_visits(most, room, run))
 
 
 def sampled_action(weights, temperature, seed) -> tf.Tensor:
@@ -189,7 +194,7 @@ def sampled_action(weights, temperature, seed) -> tf.Tensor:
     temperature = arguments.number(
         "temperature", temperature, arguments.NOT_NEGATIVE, weights[:, 0]
     )
-    return _sample(_split(seed)[1], weights, temperature)
+    return _sample(split_seed(seed)[1], weights, temperature)
 
 
 def start_of(root, search_tree, invalid_actions, fraction, alpha, noise, seed):
@@ -199,7 +204,7 @@ def start_of(root, search_tree, invalid_actions, fraction, alpha, noise, seed):
     root, search_tree = _checked(root, search_tree)
     logits = _given_prior(root, search_tree)
     noise = (fraction, alpha, noise)
-    return root, search_tree, _noisy_prior(logits, invalid_actions, *noise, _split(seed)[0])
+    return root, search_tree, _noisy_prior(logits, invalid_actions, *noise, split_seed(seed)[0])
 
 
 def _given_prior(root, search_tree):
@@ -247,13 +252,14 @@ def _considered_visits(max_considered, room, simulations):
     return tf.constant(seq_halving.table_of_considered_visits(max_considered, room))
 
 
-def _gumbel_decision(tree, logits, gumbel, qtransform):
+def gumbel_decision(tree, logits, rule):
+    """What `gumbel_muzero_policy` gives once it has searched: reads the root alone."""
     root = tf.fill(tf.shape(logits)[:1], t.ROOT_INDEX)
     rows, record = tree.node_rows(root)
     visits = rows[:, t.EDGE_VISITS]
-    completed = reference.qscores(qtransform, tree, root, rows, record)
+    completed = reference.qscores(rule.qtransform, tree, root, rows, record)
     most = tf.reduce_max(visits, axis=-1, keepdims=True)
-    score = seq_halving.score_considered(most, gumbel, logits, completed, visits)
+    score = seq_halving.score_considered(most, rule.gumbel, logits, completed, visits)
     legal = rows[:, t.EDGE_PROB] >= 0
     score = tf.where(legal, score, -float("inf"))
     weights = tf.nn.softmax(tf.where(legal, logits + completed, t.LOWEST_LOGIT))
@@ -294,7 +300,7 @@ def _masked(logits, invalid_actions):
     return tf.where(mask, t.LOWEST_LOGIT, tf.maximum(masked - shift, t.LOWEST_LOGIT))
 
 
-def _split(seed):
+def split_seed(seed):
     """Two seeds out of one."""
     if seed is None:
         seed = tf.random.uniform([2], maxval=(1 << 31) - 1, dtype=tf.int32)

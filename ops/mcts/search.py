@@ -48,6 +48,27 @@ def search(
     return _search_reference(tree, recurrent_fn, rule, num_simulations, seed)
 
 
+def model_alone(root: RootFnOutput, recurrent_fn: RecurrentFn, num_simulations: int) -> tf.Tensor:
+    """Asks the model for as many steps as a search, in the search's own kind of loop: numbers [B].
+
+    What a search takes beyond this is the tree's.
+    """
+
+    def simulate(action, embedding, total):
+        step, embedding = recurrent_fn(action, embedding)
+        total += step.reward * step.discount + step.value + step.prior_logits[:, 0]
+        return action, embedding, total
+
+    zeros = tf.zeros_like(root.value)
+    return tf.while_loop(
+        lambda *_: True,
+        simulate,
+        (tf.cast(zeros, tf.int32), root.embedding, zeros),
+        parallel_iterations=1,
+        maximum_iterations=num_simulations,
+    )[2]
+
+
 def _search_native(tree, recurrent_fn, rule, num_simulations, seed):
     """One fused op a simulation: expand and backward, then the next walk down, tree by tree."""
     parent, action = native.simulate(tree, rule)

@@ -15,7 +15,7 @@ import tensorflow as tf
 
 from ops import mcts
 from ops.mcts import backends
-from ops.mcts.search import RecurrentFn
+from ops.mcts.search import model_alone as ask_alone
 from pipelines.benchmarks.measured import Result, Settings
 from pipelines.system.errors import UserError
 
@@ -96,29 +96,6 @@ def _take_turns(calls, repeats, least):
     return seconds
 
 
-def without_tree(
-    root: mcts.RootFnOutput, recurrent_fn: RecurrentFn, num_simulations: int
-) -> tf.Tensor:
-    """Asks the model for as many steps as a search, in the search's own kind of loop: numbers [B].
-
-    What a search takes beyond this is the tree's.
-    """
-
-    def simulate(action, embedding, total):
-        step, embedding = recurrent_fn(action, embedding)
-        total += step.reward * step.discount + step.value + step.prior_logits[:, 0]
-        return action, embedding, total
-
-    zeros = tf.zeros_like(root.value)
-    return tf.while_loop(
-        lambda *_: True,
-        simulate,
-        (tf.cast(zeros, tf.int32), root.embedding, zeros),
-        parallel_iterations=1,
-        maximum_iterations=num_simulations,
-    )[2]
-
-
 def _searches(model, states, num_simulations, backend, compiled):
     """The search, and the model's loop alone, as calls that return when all is computed."""
 
@@ -136,7 +113,7 @@ def _searches(model, states, num_simulations, backend, compiled):
 
     @tf.function(jit_compile=compiled)
     def model_alone():
-        return without_tree(model.root(states), model.step, num_simulations)
+        return ask_alone(model.root(states), model.step, num_simulations)
 
     return (lambda: search().numpy()), (lambda: model_alone().numpy())
 
