@@ -150,12 +150,13 @@ class TreePolicy(SearchingPolicy):
         does beside the network, where that is known.
         """
         seed, room = tf.constant([0, 0]), self.num_simulations
+        _, legal = split(observation)
         graphs = [
             lambda: self.search(observation, state, seed, room, explore=False).action_weights,
-            lambda: model_alone(*self.searched(observation, state), room),
+            lambda: model_alone(*self.searched(observation, state), room, legal),
         ]
         if (rules := self.without_network(observation)) is not None:
-            graphs.append(lambda: model_alone(*rules, room))
+            graphs.append(lambda: model_alone(*rules, room, legal))
         functions = [tf.function(graph, autograph=False) for graph in graphs]
         step = lambda: self.step(observation, state, seed)[0].numpy()  # noqa: E731
         whole, searching, model, *rules = seconds(

@@ -36,15 +36,14 @@ def run(settings: Settings) -> Iterator[Result]:
         "actions_per_second": settings.batch / median,
         **work,
         **{f"{name}_per_second": count / median for name, count in work.items()},
-        **policy.measurements(),
-        **_search(policy, observation, state, settings.repeats),
+        **_measured(policy, observation, state, settings.repeats),
     }
 
 
-def _search(policy: Policy, observation: Any, state: Any, repeats: int) -> Result:
-    """Of policies that search a tree: what they do a second, and where a step's time goes."""
+def _measured(policy: Policy, observation: Any, state: Any, repeats: int) -> Result:
+    """What it says of its steps; of a tree search also where their time goes, without warm-up."""
     if not isinstance(policy, SearchingPolicy):
-        return {}
+        return dict(policy.measurements())
 
     def seconds(calls: Sequence[Callable[[], Any]]) -> list[float]:
         return [median for median, _ in mcts.median_seconds(calls, repeats)]
