@@ -113,6 +113,29 @@ class SearchingPolicy(Policy):
     num_simulations: int
 
     @abc.abstractmethod
+    def slice(
+        self,
+        observation: Any,
+        state: Any,
+        seed: tf.Tensor,
+        num_simulations: tf.Tensor,
+        added: tf.Tensor,
+        begun: Any = None,
+    ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor], Any]:
+        """A step that pauses: slices that add up to `num_simulations` are one step.
+
+        Args:
+          observation, state, seed: see `Policy.step`.
+          num_simulations: of the whole search.
+          added: simulations of this slice, 1 to what is left.
+          begun: the tree of the slice before; None: there was none.
+
+        Returns:
+          What `Policy.step` does, as far as the search has come, and the tree: `nodes`, `edges`,
+          `stats`, `embeddings`, see `ops.mcts.SearchTree`.
+        """
+
+    @abc.abstractmethod
     def speed(self, observation: Any, state: Any, seconds: Seconds) -> Mapping[str, float]:
         """What steps from there do a second, and where their time goes.
 

@@ -92,7 +92,8 @@ def _player() -> Player:
 
     directory = saved_run.find_policy(_LOGDIR.value, _POLICY.value)
     game = _GAMES[_PROTOCOL.value]
-    return making.player_of(_LOGDIR.value, directory, game, _NUM_SIMULATIONS.value, _SEED.value)
+    settings = _NUM_SIMULATIONS.value, _SEED.value
+    return making.player_of(_LOGDIR.value, directory, game, *settings, compiled=True)
 
 
 if __name__ == "__main__":

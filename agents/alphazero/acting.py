@@ -105,10 +105,11 @@ class AlphaZeroPolicy(TreePolicy):
             tf.zeros([len(states), self._network.num_actions]), value, states
         ), step
 
-    def search(self, observation, state, seed, room, simulations=None, explore=None):
+    def search(self, observation, state, seed, room, simulations=None, explore=None, **slices):
         """See `TreePolicy.search`; goes on in the carried tree where there is one."""
         if not self._reuses:
-            return super().search(observation, state, seed, room, simulations, explore)
+            arguments = observation, state, seed, room, simulations, explore
+            return super().search(*arguments, **slices)
         config = self._config
         root, model = self.searched(observation, state)
         return search(

@@ -91,6 +91,8 @@ class TreePolicy(SearchingPolicy):
         room: int,
         simulations: tf.Tensor | None = None,
         explore: bool | None = None,
+        begun: mcts.SearchTree | None = None,
+        added: tf.Tensor | None = None,
     ) -> mcts.PolicyOutput:
         """The search of a step; `explore` None: where the policy collects."""
         root, model = self.searched(observation, state)
@@ -104,7 +106,18 @@ class TreePolicy(SearchingPolicy):
             num_simulations=room,
             explore=not self._evaluation if explore is None else explore,
             simulations=simulations,
+            begun=begun,
+            added=added,
         )
+
+    def slice(self, observation, state, seed, num_simulations, added, begun=None):
+        """See `SearchingPolicy.slice`."""
+        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        begun = None if begun is None else mcts.SearchTree(**begun)
+        slices = {"begun": begun, "added": added}
+        found = self.search(observation, state, seeds[0], self._room, num_simulations, **slices)
+        moved = self.moved(observation, state, found, seeds[1])
+        return (*moved, dict(found.search_tree._asdict()))
 
     def moved(
         self,

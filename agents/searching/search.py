@@ -22,12 +22,15 @@ def search(
     simulations: tf.Tensor | None = None,
     backend: str | None = None,
     search_tree: mcts.SearchTree | None = None,
+    begun: mcts.SearchTree | None = None,
+    added: tf.Tensor | None = None,
 ) -> mcts.PolicyOutput:
     """Searches from roots of B rows; `explore` adds noise there.
 
     With `simulations`, an int32 scalar, so many are run of the `num_simulations` there is room for.
     A `search_tree` from the last move takes the place of the root (not for `gumbel`). The result's
-    `action` is the most visited one (of a Gumbel search: its own choice).
+    `action` is the most visited one (of a Gumbel search: its own choice). `begun` and `added`: see
+    `mcts.muzero_policy`.
     """
     invalid = None
     if legal_actions is not None:
@@ -39,6 +42,8 @@ def search(
         "max_depth": config.max_depth,
         "seed": seed,
         "simulations": simulations,
+        "begun": begun,
+        "added": added,
         "backend": backend or config.search_backend,
     }
     if config.search == "gumbel":

@@ -43,6 +43,8 @@ def muzero_policy(
     backend: str = "auto",
     search_tree: SearchTree | None = None,
     simulations: tf.Tensor | int | None = None,
+    begun: SearchTree | None = None,
+    added: tf.Tensor | int | None = None,
 ) -> PolicyOutput:
     """MuZero's search (Schrittwieser et al. 2020, appendix B): PUCT, the action by visit counts.
 
@@ -71,6 +73,9 @@ def muzero_policy(
       backend: 'native', 'tensorflow' or 'auto'.
       search_tree: a tree to continue, from `reroot`.
       simulations: int32 scalar, how many to run this time, 1 to num_simulations; None: all.
+      begun: what a call with the same arguments has given as search_tree: the search goes on there
+        as if it had not paused, unless its model takes a seed.
+      added: int32 scalar: it pauses after so many simulations; None: after `simulations`.
 
     Returns:
       PolicyOutput with the action, the share of visits as action_weights, and the tree.
@@ -95,7 +100,8 @@ def muzero_policy(
     noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
     seeds = split_seed(seed)
     noisy = _noisy_prior(logits, invalid_actions, *noise, seeds[0])
-    tree = _tree(root, search_tree, noisy, num_simulations, backend)
+    tree = _tree(root, search_tree, noisy, num_simulations, backend, begun)
+    run = run if added is None else checks.simulations_to_run(added, num_simulations)
     tree = search(tree, recurrent_fn, rule, run, backend, seeds[0])
     weights = tree.summary().visit_probs
     return PolicyOutput(_sample(seeds[1], weights, temperature), weights, tree)
@@ -136,6 +142,8 @@ def gumbel_muzero_policy(
     seed: tf.Tensor | tuple[int, int] | None = None,
     backend: str = "auto",
     simulations: tf.Tensor | int | None = None,
+    begun: SearchTree | None = None,
+    added: tf.Tensor | int | None = None,
 ) -> PolicyOutput:
     """Gumbel MuZero (Danihelka et al. 2022): sequential halving at the root, improved policy below.
 
@@ -155,6 +163,7 @@ def gumbel_muzero_policy(
       seed: int32 [2], for noise and model; a fresh one if None.
       backend: 'native', 'tensorflow' or 'auto'.
       simulations: int32 scalar, how many to run this time, 1 to num_simulations; None: all.
+      begun, added: as in `muzero_policy`; the schedule is that of `simulations`.
 
     Returns:
       PolicyOutput with the best of the most visited actions and the improved policy as
@@ -172,7 +181,8 @@ def gumbel_muzero_policy(
     noise = (gumbel, gumbel_scale, seed)
     rule = gumbel_rule(logits, qtransform, max_depth, most, num_simulations, run, *noise)
     backend = backends.resolve(backend, rule.qtransform)
-    tree = _tree(root, None, logits, num_simulations, backend)
+    tree = _tree(root, None, logits, num_simulations, backend, begun)
+    run = run if added is None else checks.simulations_to_run(added, num_simulations)
     tree = search(tree, recurrent_fn, rule, run, backend, seed)
     return gumbel_decision(tree, logits, rule)
 
@@ -277,8 +287,10 @@ def _checked(root, search_tree):
     return checks.root_of_model(root), None
 
 
-def _tree(root, search_tree, logits, num_simulations, backend):
-    """A fresh tree, or the given one with the root's prior replaced."""
+def _tree(root, search_tree, logits, num_simulations, backend, begun):
+    """A fresh tree, the given one with the root's prior replaced, or the one that was begun."""
+    if begun is not None:
+        return checks.search_tree(begun)
     if search_tree is None:
         embedding = tf.nest.map_structure(tf.convert_to_tensor, root.embedding)
         return start(RootFnOutput(logits, root.value, embedding), num_simulations, backend)

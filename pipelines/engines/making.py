@@ -25,6 +25,7 @@ def player_of(
     game: str,
     simulations: int | None = None,
     seed: int = 0,
+    compiled: bool = False,
 ) -> Player:
     """Makes a player of the policy in `directory`.
 
@@ -34,6 +35,7 @@ def player_of(
       game: that it has to play.
       simulations: of a move; None: the policy's own.
       seed: of its randomness.
+      compiled: XLA compiles its searches in a single position, where they can be.
 
     Raises:
       UserError: it plays another game, or cannot be read.
@@ -43,10 +45,14 @@ def player_of(
         raise UserError(
             f"expected a policy that plays {game}; the run in '{logdir}' plays {environment.name}"
         )
-    policy = SavedPolicy(directory)
+    policy = SavedPolicy(directory, compiled)
     saved_run.check_observation(policy, environment.observation_spec(), environment.name)
     made = Player(policy, environment, simulations, seed)
-    made.search([made.position([])], 1)  # The first one takes longer, before any clock runs.
+    # The first ones take longer, before any clock runs.
+    first = made.position([])
+    made.search([first], 1)
+    if compiled:
+        made.study(first, 2)
     return made
 
 

@@ -13,13 +13,14 @@ from typing import Any
 import tensorflow as tf
 import tree
 
-from agents.policy import Policy
+from agents.policy import Policy, SearchingPolicy
 from ops import loader
 from pipelines.serving import checks, description
 from pipelines.system import files, paths
 from pipelines.system.errors import UserError, first_line
 
 _BATCH_SIZE = tf.TensorSpec([], tf.int32, "batch_size")
+_ADDED = tf.TensorSpec([], tf.int32, "added")
 _SEED = tf.TensorSpec([2], tf.int32, "seed")
 
 
@@ -34,7 +35,8 @@ class ServedPolicy(tf.Module):
 
     A policy with options has a third function, `step_with_options(observation, state, seed,
     *options)`, a signature of that name that takes each by its own, an int32 scalar, and `options`,
-    their defaults by name.
+    their defaults by name. One that searches has its steps in slices besides, `begin_step` and
+    `continue_step`, which check nothing: see `SearchingPolicy.slice`.
     """
 
     def __init__(self, policy: Policy) -> None:
@@ -53,6 +55,8 @@ class ServedPolicy(tf.Module):
         }
         self.initial_state = tf.function(self._initial_state, input_signature=[_BATCH_SIZE])
         self._add_steps(policy.step.python_function)
+        if self._options and isinstance(policy, SearchingPolicy):
+            self._add_slices(policy)
 
     def add_description(self, text: str) -> None:
         """Adds the function `describe()`, which returns `text`."""
@@ -104,6 +108,18 @@ class ServedPolicy(tf.Module):
             input_signature=signature[:3],
             autograph=False,
         )
+
+    def _add_slices(self, policy: SearchingPolicy) -> None:
+        specs = (self._observation_spec, self._state_spec, _SEED, *self._options, _ADDED)
+        first = lambda *inputs: policy.slice(*inputs)  # noqa: E731
+        self.begin_step = tf.function(first, input_signature=specs, autograph=False)
+        *_, made = self.begin_step.get_concrete_function().structured_outputs
+        tree_spec = tree.map_structure_with_path(
+            lambda path, leaf: tf.TensorSpec(leaf.shape, leaf.dtype, _flat_name("tree", path)), made
+        )
+        following = lambda *inputs: policy.slice(*inputs)  # noqa: E731
+        specs = (*specs, tree_spec)
+        self.continue_step = tf.function(following, input_signature=specs, autograph=False)
 
     def _initial_state(self, batch_size: tf.Tensor) -> Any:
         text = tf.strings.format("batch_size is {}; expected at least 1", batch_size)
@@ -157,6 +173,8 @@ class SavedPolicy(Policy):
 
     Args:
       directory: of the SavedModel.
+      compiled: XLA compiles what `slice` does when it is first asked for so many rows: a search of
+        one row takes a fraction of the time then. With native ops it stays as it is.
       **options: values of the policy's options, other than their defaults.
 
     Raises:
@@ -164,7 +182,9 @@ class SavedPolicy(Policy):
         take what it is given.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], **options: int) -> None:
+    def __init__(
+        self, directory: str | os.PathLike[str], compiled: bool = False, **options: int
+    ) -> None:
         super().__init__(name="saved_policy")
         loader.load_all()
         try:
@@ -178,6 +198,9 @@ class SavedPolicy(Policy):
             self.options = {name: int(value.numpy()) for name, value in saved.items()}
             self._step = self._with_options(options) if options else self._loaded.step
             self.options |= options
+            self._continue = getattr(self._loaded, "continue_step", None)
+            if compiled and self._continue is not None and not _has_native_ops(self._continue):
+                self._continue = tf.function(self._continue, autograph=False, jit_compile=True)
             # The nest is the function's, the shapes are the signature's.
             self.observation_spec = tf.nest.map_structure(lambda leaf: _one(flat[leaf.name]), nest)
             self.action_spec = _one(signature.structured_outputs["action"])
@@ -200,6 +223,26 @@ class SavedPolicy(Policy):
                 raise
             raise UserError(f"the policy cannot act: {complaint}") from error
 
+    @property
+    def sliced(self) -> bool:
+        """Whether it has `slice`."""
+        return self._continue is not None
+
+    def slice(
+        self,
+        observation: Any,
+        state: Any,
+        seed: tf.Tensor,
+        num_simulations: int,
+        added: int,
+        begun: Any = None,
+    ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor], Any]:
+        """See `SearchingPolicy.slice`; nothing that it is given is checked."""
+        counts = tf.constant(num_simulations, tf.int32), tf.constant(added, tf.int32)
+        if begun is None:
+            return self._loaded.begin_step(observation, state, seed, *counts)
+        return self._continue(observation, state, seed, *counts, begun)
+
     def description(self) -> str:
         """What it says of itself, see `description.of`."""
         return self._loaded.describe().numpy().decode()
@@ -212,6 +255,14 @@ class SavedPolicy(Policy):
                 raise UserError(f"the saved policy has no option '{name}'; expected {listed}")
         values = [tf.constant(value, tf.int32) for value in (self.options | options).values()]
         return lambda *inputs: self._loaded.step_with_options(*inputs, *values)
+
+
+def _has_native_ops(function: Any) -> bool:
+    """Whether a function of a SavedModel calls ops of ours, which XLA does not know."""
+    (concrete,) = function.concrete_functions
+    graph = concrete.graph.as_graph_def()
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    return any(node.op.startswith("Lookahead") for node in nodes)
 
 
 def _batched(nest: Any, prefix: str) -> Any:
