@@ -25,6 +25,7 @@ class Policy(tf.Module, abc.ABC):
         what they are by default; `step` takes them behind `seed`, in this order.
       skips_idle_rows: `step` takes bool [B] behind `seed`, which rows' actions are wanted: for
         planners whose every row costs as much as another one alone. Idle rows' actions are any.
+      native_alone: why its graph takes our native ops wherever it runs; empty: it does not.
       meanings: what observations, state, info and options mean and their ranges, by their names in
         a SavedModel (`observation_<name>`, `state_<name>`, `info_<name>`): for whoever is served.
     """
@@ -33,6 +34,7 @@ class Policy(tf.Module, abc.ABC):
     action_spec: tf.TensorSpec
     options: Mapping[str, int] = {}
     skips_idle_rows: bool = False
+    native_alone: str = ""
     meanings: Mapping[str, str] = {}
 
     @abc.abstractmethod

@@ -64,6 +64,8 @@ class AlphaZeroPolicy(TreePolicy):
         )
         self._network = network
         self._resigns = config.resign_threshold is not None and not evaluation
+        if network.rules is not None and not network.rules.portable:
+            self.native_alone = f"the rules of {network.rules.name} are native ops alone"
         # Where an opponent answers, the next root is no child of the last one.
         self._reuses = config.reuse_subtree and not evaluation
         self.meanings = {

@@ -21,6 +21,7 @@ from pipelines.system.errors import UserError
 
 DEFAULT_SHAPES = "1,18,50;32,18,50;256,18,50;64,4,800;8,82,200;64,362,200;16,362,800"
 NUM_STATES = 4096
+_HOST_SIMULATIONS = 200
 
 
 def parse_shapes(shapes: str) -> list[tuple[int, int, int]]:
@@ -119,7 +120,8 @@ def _searches(model, states, num_simulations, backend, compiled):
 
 
 def host_microseconds(batch: int, actions: int, simulations: int, backend: str) -> float:
-    """Median of a batched simulation that Python drives through `mcts.Tree`."""
+    """Median of a batched simulation that Python drives through `mcts.Tree`; of the first ones."""
+    simulations = min(simulations, _HOST_SIMULATIONS)
     logits = np.random.RandomState(0).randn(batch, actions).astype(np.float32)
     zeros, discount = np.zeros(batch, np.float32), np.full(batch, 0.9, np.float32)
     tree = mcts.Tree(mcts.RootFnOutput(logits, zeros, None), simulations, backend=backend)
@@ -156,6 +158,9 @@ def measure(batch: int, actions: int, simulations: int, backend: str, repeats: i
 
 
 def run(settings: Settings) -> Iterator[Result]:
-    """Figures of each shape 'B,A,N;…'."""
+    """Figures of each shape 'B,A,N;…'; where B is 1 and the backend 'auto', of both backends."""
     for shape in parse_shapes(settings.shapes or DEFAULT_SHAPES):
-        yield measure(*shape, settings.backend, settings.repeats)
+        # Of one row the executor's work on each op is what a simulation costs; XLA has no executor.
+        alone = settings.backend == "auto" and shape[0] == 1
+        for backend in ("native", "tensorflow") if alone else (settings.backend,):
+            yield measure(*shape, backend, settings.repeats)

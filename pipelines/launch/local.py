@@ -71,6 +71,9 @@ class LocalRun(BaseRun):
         self._loop = EnvironmentLoop(self._environment, self._should_stop)
         role = make_role(self._judging, evaluation=True)
         self._judge = parts.planning_actor(self._acting, self._spec, role)
+        served = self._builder.make_served(self._acting, self._spec)
+        native = self._experiment.export_native
+        self._exporter = None if served is None else Exporter(served, native)
 
     def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
         self._replay = None
@@ -108,9 +111,6 @@ class LocalRun(BaseRun):
         self._evaluator = parts.evaluator(
             self._acting, judging, self._judge, self._logdir / "videos"
         )
-        served = self._builder.make_served(self._acting, self._spec)
-        native = self._experiment.export_native
-        self._exporter = None if served is None else Exporter(served, native)
 
     # The loop.
 

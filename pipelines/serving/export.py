@@ -55,8 +55,8 @@ class ServedPolicy(tf.Module):
         }
         self.initial_state = tf.function(self._initial_state, input_signature=[_BATCH_SIZE])
         self._add_steps(policy.step.python_function)
-        if self._options and isinstance(policy, SearchingPolicy):
-            self._add_slices(policy)
+        searches = self._options and isinstance(policy, SearchingPolicy)
+        self._slice = policy.slice if searches else None
 
     def add_description(self, text: str) -> None:
         """Adds the function `describe()`, which returns `text`."""
@@ -109,17 +109,18 @@ class ServedPolicy(tf.Module):
             autograph=False,
         )
 
-    def _add_slices(self, policy: SearchingPolicy) -> None:
+    def add_slices(self) -> None:
+        """Adds `begin_step` and `continue_step`, once: traced, since the tree's shape shows then."""
+        if self._slice is None or hasattr(self, "begin_step"):
+            return
         specs = (self._observation_spec, self._state_spec, _SEED, *self._options, _ADDED)
-        first = lambda *inputs: policy.slice(*inputs)  # noqa: E731
-        self.begin_step = tf.function(first, input_signature=specs, autograph=False)
+        self.begin_step = tf.function(self._slice, input_signature=specs, autograph=False)
         *_, made = self.begin_step.get_concrete_function().structured_outputs
         tree_spec = tree.map_structure_with_path(
             lambda path, leaf: tf.TensorSpec(leaf.shape, leaf.dtype, _flat_name("tree", path)), made
         )
-        following = lambda *inputs: policy.slice(*inputs)  # noqa: E731
         specs = (*specs, tree_spec)
-        self.continue_step = tf.function(following, input_signature=specs, autograph=False)
+        self.continue_step = tf.function(self._slice, input_signature=specs, autograph=False)
 
     def _initial_state(self, batch_size: tf.Tensor) -> Any:
         text = tf.strings.format("batch_size is {}; expected at least 1", batch_size)
@@ -135,9 +136,17 @@ class Exporter:
       policy: whose variables are saved as they are at each call.
       native: with the native ops of `ops`, which are faster and without which it cannot be loaded;
         otherwise in plain TensorFlow, which every server loads.
+
+    Raises:
+      UserError: the policy cannot be written in plain TensorFlow.
     """
 
     def __init__(self, policy: Policy, native: bool = False) -> None:
+        if policy.native_alone and not native:
+            raise UserError(
+                f"Experiment.export_native is False, but {policy.native_alone}; expected True: "
+                "what loads the policy needs this project's ops then, as its own programs do"
+            )
         self._ops = contextlib.nullcontext if native else loader.portable
         self._module = ServedPolicy(policy)
         self._signatures = self._module.signatures()
@@ -158,6 +167,7 @@ class Exporter:
             with self._ops(), paths.literal(directory.parent) as place:
                 target = f"{place}/{fresh.name}"
                 self._module.add_description(self._describe())
+                self._module.add_slices()
                 tf.saved_model.save(self._module, target, signatures=self._signatures)
             # Where SavedModels have files that TensorFlow does not read.
             (fresh / "assets.extra").mkdir()
