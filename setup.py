@@ -225,6 +225,7 @@ setup(
     packages=find_packages(include=["agents*", "pipelines*", "ops*"]),
     package_data={
         "pipelines.environments": ["models/*.xml"],
+        "pipelines.engines": ["web_page/*"],
         "pipelines.reports": ["page.css", "page.js"],
     },
     # Not in a package: one named gin is the library that reads them.

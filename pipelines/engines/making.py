@@ -22,7 +22,7 @@ _LONGEST_GAME = 100_000
 def player_of(
     logdir: str,
     directory: str | os.PathLike[str],
-    game: str,
+    game: str | None,
     simulations: int | None = None,
     seed: int = 0,
     compiled: bool = False,
@@ -32,7 +32,7 @@ def player_of(
     Args:
       logdir: of the run that saved it.
       directory: of the SavedModel.
-      game: that it has to play.
+      game: that it has to play; None: any.
       simulations: of a move; None: the policy's own.
       seed: of its randomness.
       compiled: XLA compiles its searches in a single position, where they can be.
@@ -41,7 +41,7 @@ def player_of(
       UserError: it plays another game, or cannot be read.
     """
     environment = self_play(logdir)
-    if environment.game_name != game:
+    if game is not None and environment.game_name != game:
         raise UserError(
             f"expected a policy that plays {game}; the run in '{logdir}' plays {environment.name}"
         )

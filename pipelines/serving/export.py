@@ -110,7 +110,7 @@ class ServedPolicy(tf.Module):
         )
 
     def add_slices(self) -> None:
-        """Adds `begin_step` and `continue_step`, once: traced, since the tree's shape shows then."""
+        """Adds `begin_step` and `continue_step`, once; tracing shows the tree's shape."""
         if self._slice is None or hasattr(self, "begin_step"):
             return
         specs = (self._observation_spec, self._state_spec, _SEED, *self._options, _ADDED)
