@@ -19,7 +19,7 @@ _FILES = {
 }
 _LONGEST_BODY = 10_000
 # Nothing is loaded from elsewhere, and no other page may show this one.
-_POLICY = "default-src 'self'; frame-ancestors 'none'"
+_POLICY = "default-src 'self'; img-src data:; frame-ancestors 'none'"
 
 ADDRESS = "127.0.0.1"
 

@@ -104,7 +104,7 @@ function drawThoughts(board) {
     if (line.target === null || told.has(String(line.target)) || line.visits < most / 50) continue;
     told.add(String(line.target)); // of several moves to a square the most visited one
     const [y, x] = line.target;
-    const r = .2 + .24 * Math.sqrt(line.visits / most);
+    const r = .3 + .15 * Math.sqrt(line.visits / most);
     board.append(make("circle", { class: "thought", cx: x + .5, cy: y + .5, r }));
     board.append(make("text", { class: "thought-words", x: x + .5, y: y + .47 }, line.visits));
     board.append(make("text", { class: "thought-words", x: x + .5, y: y + .73 }, percent(line.value)));
