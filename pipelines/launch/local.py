@@ -296,6 +296,8 @@ class LocalRun(BaseRun):
                 self._logger.image(name, picture, state.step)
         if is_best:
             self._export("best")
+        if self._experiment.keep_policies:
+            self._export(exported.kept_at(self._position()))
         self._write_summary()
 
     def _evaluating(self, steps: int) -> None:
