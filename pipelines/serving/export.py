@@ -209,6 +209,7 @@ class SavedPolicy(Policy):
             self._step = self._with_options(options) if options else self._loaded.step
             self.options |= options
             self._continue = getattr(self._loaded, "continue_step", None)
+            _forget_tracing_warnings(self._loaded)
             if compiled and self._continue is not None and not _has_native_ops(self._continue):
                 self._continue = tf.function(self._continue, autograph=False, jit_compile=True)
             # The nest is the function's, the shapes are the signature's.
@@ -265,6 +266,13 @@ class SavedPolicy(Policy):
                 raise UserError(f"the saved policy has no option '{name}'; expected {listed}")
         values = [tf.constant(value, tf.int32) for value in (self.options | options).values()]
         return lambda *inputs: self._loaded.step_with_options(*inputs, *values)
+
+
+def _forget_tracing_warnings(loaded: Any) -> None:
+    """TensorFlow counts the first call of each restored function as one more trace of the same."""
+    for name in ("initial_state", "step", "step_with_options", "begin_step", "continue_step"):
+        if (function := getattr(loaded, name, None)) is not None:
+            function._omit_frequent_tracing_warning = True
 
 
 def _has_native_ops(function: Any) -> bool:
