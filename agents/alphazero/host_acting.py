@@ -65,8 +65,9 @@ class Nodes:
         """Numbers of the roots' columns [B, K] as those of the actions [B, A]."""
         result = np.zeros((len(weights), self._num_actions), np.float32)
         for row, kept in enumerate(self._kept):
-            _, columns = kept[0]
+            position, columns = kept[0]
             result[row, columns] = weights[row, : len(columns)]
+            result[row, 0] += position.over  # A row that is not used, but that is drawn from.
         return result
 
     def actions(self, columns: np.ndarray) -> np.ndarray:

@@ -111,14 +111,14 @@ class WebGame:
             position = self._player.position(actions)
             going_on = lambda: not self._stopped  # noqa: E731
             found = self._player.study(position, simulations, going_on=going_on)
+        finally:
             with self._lock:
                 self._moving = False
-                if found is not None and actions is self._actions:
-                    self._tell(actions, found)
-                    self._go_to([*actions, found.action])
-        finally:
-            with self._changing():
-                self._moving = False
+                self._version += 1
+        with self._changing():
+            if found is not None and actions is self._actions:
+                self._tell(actions, found)
+                self._go_to([*actions, found.action])
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:

@@ -124,8 +124,9 @@ def test_a_row_whose_game_is_over_does_not_stop_the_others():
         timestep = batch.environments[1].step(action)
     policy = host_policy(tiny.CONFIG, batch)
     seen = observed([*timesteps, timestep])
-    action, _, _ = policy.step(seen, policy.initial_state(2), tf.constant([0, 0]))
-    assert timestep.last() and seen["legal_actions"][0, action[0]]
+    action, _, info = policy.step(seen, policy.initial_state(2), tf.constant([0, 0]))
+    assert timestep.last() and seen["legal_actions"][0, action[0]] and 0 <= action[1] < 9
+    np.testing.assert_allclose(np.sum(info["search_policy"], axis=1), np.ones(2), rtol=1e-5)
 
 
 def test_what_a_search_on_the_host_does_not_do_is_told():
