@@ -228,6 +228,7 @@ setup(
     packages=find_packages(include=["agents*", "pipelines*", "ops*"]),
     package_data={
         "pipelines.environments": ["models/*.xml"],
+        "pipelines.engines": ["web_page/*"],
         "pipelines.reports": ["page.css", "page.js"],
         "pipelines.serving.server": ["page.css", "page.html", "page.js"],
     },

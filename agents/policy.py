@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import tensorflow as tf
@@ -30,6 +30,7 @@ class Policy(tf.Module, abc.ABC):
         much as another one alone.
       skips_idle_rows: `step` takes bool [B] behind `seed`, which rows' actions are wanted: for
         planners whose every row costs as much as another one alone. Idle rows' actions are any.
+      native_alone: why its graph takes our native ops wherever it runs; empty: it does not.
       meanings: what observations, state, info and options mean and their ranges, by their names in
         a SavedModel (`observation_<name>`, `state_<name>`, `info_<name>`): for whoever is served.
     """
@@ -40,6 +41,7 @@ class Policy(tf.Module, abc.ABC):
     most: Mapping[str, int] = {}
     takes_seeds: bool = False
     skips_idle_rows: bool = False
+    native_alone: str = ""
     meanings: Mapping[str, str] = {}
 
     @abc.abstractmethod
@@ -107,6 +109,10 @@ class StochasticPolicy(Policy):
         return action, state, {"log_prob": distribution.log_prob(action)}
 
 
+# Median seconds of calls that take turns.
+Seconds = Callable[[Sequence[Callable[[], Any]]], Sequence[float]]
+
+
 class SearchingPolicy(Policy):
     """A policy that searches a tree at every step, and takes its work apart for benchmarks.
 
@@ -117,12 +123,36 @@ class SearchingPolicy(Policy):
     num_simulations: int
 
     @abc.abstractmethod
-    def searched(self, observation: Any, state: Any) -> tuple[Any, Any]:
-        """The root and the `recurrent_fn` that a step searches: what the network does alone."""
+    def slice(
+        self,
+        observation: Any,
+        state: Any,
+        seed: tf.Tensor,
+        num_simulations: tf.Tensor,
+        added: tf.Tensor,
+        begun: Any = None,
+    ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor], Any]:
+        """A step that pauses: slices that add up to `num_simulations` are one step.
+
+        Args:
+          observation, state, seed: see `Policy.step`.
+          num_simulations: of the whole search.
+          added: simulations of this slice, 1 to what is left.
+          begun: the tree of the slice before; None: there was none.
+
+        Returns:
+          What `Policy.step` does, as far as the search has come, and the tree: `nodes`, `edges`,
+          `stats`, `embeddings`, see `ops.mcts.SearchTree`.
+        """
 
     @abc.abstractmethod
-    def bare_search(self, observation: Any, state: Any) -> tf.Tensor:
-        """The search of a step without its noise and its choice: shares of visits [B, A]."""
+    def speed(self, observation: Any, state: Any, seconds: Seconds) -> Mapping[str, float]:
+        """What steps from there do a second, and where their time goes.
+
+        Returns:
+          `simulations_per_second` and `positions_per_second`, which the network is asked about;
+          `tree_share`, `network_share` and other parts' shares of the time.
+        """
 
 
 class PlanningPolicy(Policy):

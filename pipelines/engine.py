@@ -1,11 +1,13 @@
-"""Lets other programs play a board game against a policy that a run has saved.
+"""Lets other programs, or people, play a board game against a policy that a run has saved.
 
-python pipelines/engine.py --logdir=DIR --protocol=gtp|uci|usi [--policy=best|last]
-    [--num_simulations=N] [--resign_below=-0.9] [--seed=N]
+python pipelines/engine.py --logdir=DIR --protocol=gtp|uci|usi|web [--policy=best|last]
+    [--num_simulations=N] [--resign_below=-0.9] [--seed=N] [--port=8000]
 
 Speaks on standard input and output, until `quit` or the input's end: GTP 2 (Go), UCI (chess), USI
-(shogi). The policy is the SavedModel in DIR/policy, the game the one of DIR/config.gin. A wrong
-command line ends with one line and status 2; a bad command gets the protocol's own answer.
+(shogi). `web` serves a page to this machine alone, until it is interrupted: a board of any game to
+play on, and what the policy thinks of it. The policy is the SavedModel in DIR/policy, the game the
+one of DIR/config.gin. A wrong command line ends with one line and status 2; a bad command gets the
+protocol's own answer.
 """
 
 from __future__ import annotations
@@ -27,7 +29,8 @@ if TYPE_CHECKING:
     from pipelines.engines.uci_options import Options
     from pipelines.engines.uci_player import UciPlayer
 
-_GAMES = {"gtp": "go", "uci": "chess", "usi": "shogi"}
+_DEFAULT_PORT = 8000
+_GAMES = {"gtp": "go", "uci": "chess", "usi": "shogi", "web": None}
 
 _FLAGS = flags.FlagValues()
 _LOGDIR = flags.DEFINE(PathParser(), "logdir", None, "Of the run.", flag_values=_FLAGS)
@@ -50,6 +53,14 @@ _RESIGN_BELOW = flags.DEFINE_float(
     upper_bound=1,
     flag_values=_FLAGS,
 )
+_PORT = flags.DEFINE_integer(
+    "port",
+    None,
+    f"Of the page (web), by default {_DEFAULT_PORT}; 0: a free one.",
+    lower_bound=0,
+    upper_bound=65_535,
+    flag_values=_FLAGS,
+)
 _SEED = flags.DEFINE_integer("seed", 0, "Of the policy.", lower_bound=0, flag_values=_FLAGS)
 
 
@@ -61,10 +72,14 @@ def main(argv: list[str]) -> int:
 def _play() -> None:
     saved_run.find_policy(_LOGDIR.value, _POLICY.value)
     if _PROTOCOL.value is None:
-        raise UserError("--protocol is missing; expected one of gtp, uci, usi")
+        raise UserError(f"--protocol is missing; expected one of {', '.join(_GAMES)}")
 
-    if _RESIGN_BELOW.value is not None and _PROTOCOL.value != "gtp":
-        raise UserError(f"--resign_below has no meaning with --protocol={_PROTOCOL.value}")
+    for flag, protocol in ((_RESIGN_BELOW, "gtp"), (_PORT, "web")):
+        if flag.value is not None and _PROTOCOL.value != protocol:
+            raise UserError(f"--{flag.name} has no meaning with --protocol={_PROTOCOL.value}")
+    if _PROTOCOL.value == "web":
+        _web()
+        return
     console.serve(_gtp if _PROTOCOL.value == "gtp" else _uci)
 
 
@@ -87,12 +102,22 @@ def _uci(write: Callable[[str], None]) -> console.Protocol:
     return uci.Uci(uci.UCI if _PROTOCOL.value == "uci" else uci.USI, load, write)
 
 
+def _web() -> None:
+    from pipelines.engines import making, web
+    from pipelines.engines.web_game import WebGame
+
+    game = WebGame(_player(), making.self_play(_LOGDIR.value))
+    port = _DEFAULT_PORT if _PORT.value is None else _PORT.value
+    web.serve(game, port, lambda line: print(line, flush=True))
+
+
 def _player() -> Player:
     from pipelines.engines import making
 
     directory = saved_run.find_policy(_LOGDIR.value, _POLICY.value)
     game = _GAMES[_PROTOCOL.value]
-    return making.player_of(_LOGDIR.value, directory, game, _NUM_SIMULATIONS.value, _SEED.value)
+    settings = _NUM_SIMULATIONS.value, _SEED.value
+    return making.player_of(_LOGDIR.value, directory, game, *settings, compiled=True)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,11 @@ _RECORD = flags.DEFINE(
     flag_values=_FLAGS,
 )
 _FIGURE = flags.DEFINE(
-    PathParser(), "figure", None, "PNG of the ratings, over simulations.", flag_values=_FLAGS
+    PathParser(),
+    "figure",
+    None,
+    "PNG of the ratings, over simulations, or, with at:EPISODES, over the training.",
+    flag_values=_FLAGS,
 )
 _OPENING = flags.DEFINE_integer(
     "opening",
@@ -200,6 +204,7 @@ def _rate(names: Sequence[str]) -> None:
     """Plays all against all, and prints their ratings."""
     if _FIGURE.value is not None and not _FIGURE.value.endswith(".png"):
         raise UserError(f"--figure is '{_FIGURE.value}'; expected a file name that ends in .png")
+    names = _with_all_kept(names)
     if len(names) < 2:
         raise UserError(f"--player is '{names[0]}' alone; expected two or more, or --opponent")
     from pipelines.engines import tournament
@@ -222,6 +227,18 @@ def _rate(names: Sequence[str]) -> None:
         from pipelines.evaluation import rating_figure
 
         rating_figure.draw(_FIGURE.value, rows, roster.environment_name)
+
+
+def _with_all_kept(names: Sequence[str]) -> list[str]:
+    """The players, in the place of `at:all` and `at:all@N` those that they stand for."""
+    from pipelines.logdir import exported
+
+    each = exported.kept_positions(_LOGDIR.value)
+    players: list[str] = []
+    for name in names:
+        stands_for_all = each and name.partition("@")[0] == "at:all"
+        players += [f"at:{at}{name[6:]}" for at in each] if stands_for_all else [name]
+    return players
 
 
 def _tell_pair(first: Contestant, second: Contestant, points: float) -> None:

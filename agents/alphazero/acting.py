@@ -64,6 +64,8 @@ class AlphaZeroPolicy(TreePolicy):
         )
         self._network = network
         self._resigns = config.resign_threshold is not None and not evaluation
+        if network.rules is not None and not network.rules.portable:
+            self.native_alone = f"the rules of {network.rules.name} are native ops alone"
         # Where an opponent answers, the next root is no child of the last one.
         self._reuses = config.reuse_subtree and not evaluation
         self.meanings = {
@@ -85,14 +87,31 @@ class AlphaZeroPolicy(TreePolicy):
     def searched(
         self, observation: Any, state: dict[str, tf.Tensor]
     ) -> tuple[mcts.RootFnOutput, RecurrentFn]:
-        """See `SearchingPolicy.searched`."""
+        """See `TreePolicy.searched`."""
         states, _ = split(observation)
         return root_of(self._network, states), recurrent_fn(self._network)
 
-    def search(self, observation, state, seed, room, simulations=None, explore=None):
+    def without_network(self, observation: Any) -> tuple[mcts.RootFnOutput, RecurrentFn]:
+        """See `TreePolicy.without_network`: the rules, and the planes that a network would see."""
+        states, _ = split(observation)
+        rules = self._network.rules
+
+        def step(action: tf.Tensor, states: tf.Tensor) -> tuple[mcts.RecurrentFnOutput, tf.Tensor]:
+            states, reward, discount, legal = rules.step(states, action)
+            first = self._network.planes(states)[:, 0, 0, 0]
+            logits = tf.where(legal, 0.0, -1.0)
+            return mcts.RecurrentFnOutput(reward, discount, logits, first), states
+
+        value = tf.zeros(tf.shape(states)[:1])
+        return mcts.RootFnOutput(
+            tf.zeros([len(states), self._network.num_actions]), value, states
+        ), step
+
+    def search(self, observation, state, seed, room, simulations=None, explore=None, **slices):
         """See `TreePolicy.search`; goes on in the carried tree where there is one."""
         if not self._reuses:
-            return super().search(observation, state, seed, room, simulations, explore)
+            arguments = observation, state, seed, room, simulations, explore
+            return super().search(*arguments, **slices)
         config = self._config
         root, model = self.searched(observation, state)
         return search(

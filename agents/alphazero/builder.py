@@ -94,11 +94,10 @@ class AlphaZeroBuilder(SearchingBuilder):
                 f"AlphaZeroConfig.resign_threshold = {self.config.resign_threshold} and the "
                 "environment's `resignation` do not fit; expected both or neither"
             )
-        on_host = rules_of(spec.observations) is None
-        if on_host and (self.config.search == "gumbel" or self.config.reuse_subtree):
+        if rules_of(spec.observations) is None and self.config.reuse_subtree:
             raise ValueError(
-                "AlphaZeroConfig.search = 'gumbel' and reuse_subtree need rules that are ops, "
-                "those of rules_game; a search on the host has neither"
+                "AlphaZeroConfig.reuse_subtree needs rules that are ops, those of rules_game; a "
+                "search on the host begins anew at each move"
             )
         kind, count = self.config.symmetries, num_actions(spec)
         if why := symmetries.misfit(kind, planes_shape(spec), count):

@@ -37,6 +37,9 @@ class AlphaZeroConfig(SearchingConfig):
       played_on: share of games in which nobody gives up, to see who would have been wrong to.
       walks: of each tree at once, where the rules are on the host: more of them ask the network
         about more positions at a time, and choose a little worse.
+      cached_positions: evaluations that are kept, where the rules are on the host, until variables
+        change, so that the network is asked about a position once; 0: none. A network's answer may
+        depend on the batch in its last bits, and a resumed run begins with an empty cache.
       max_legal: actions of a node that a tree on the host has room for, those of the greatest
         prior: of chess's 4674 and shogi's 13 689 no position allows more than 218 and 593.
     """
@@ -57,6 +60,7 @@ class AlphaZeroConfig(SearchingConfig):
     resign_threshold: Annotated[float, AtLeast(-1), AtMost(1)] | None = None
     played_on: Share = 0.1
     walks: Count = 1
+    cached_positions: Natural = 0
     max_legal: Count = 600
 
     def _check_relations(self) -> None:

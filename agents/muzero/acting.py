@@ -81,7 +81,7 @@ class MuZeroPolicy(TreePolicy):
     def searched(
         self, observation: Any, state: dict[str, tf.Tensor]
     ) -> tuple[mcts.RootFnOutput, RecurrentFn]:
-        """See `SearchingPolicy.searched`."""
+        """See `TreePolicy.searched`."""
         root = root_of(self._network, *self._stack(observation, state))
         return root, recurrent_fn(self._config, self._network)
 

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import abc
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import tensorflow as tf
 
 from agents import visits
 from agents.boards.observations import split
-from agents.policy import SearchingPolicy
+from agents.policy import SearchingPolicy, Seconds
 from agents.searching.config import SearchingConfig
 from agents.searching.search import search
 from ops import draws, mcts
+from ops.mcts.search import RecurrentFn, model_alone
 
 
 class TreePolicy(SearchingPolicy):
@@ -89,6 +93,8 @@ class TreePolicy(SearchingPolicy):
         room: int,
         simulations: tf.Tensor | None = None,
         explore: bool | None = None,
+        begun: mcts.SearchTree | None = None,
+        added: tf.Tensor | None = None,
     ) -> mcts.PolicyOutput:
         """The search of a step; `explore` None: where the policy collects."""
         root, model = self.searched(observation, state)
@@ -102,7 +108,18 @@ class TreePolicy(SearchingPolicy):
             num_simulations=room,
             explore=not self._evaluation if explore is None else explore,
             simulations=simulations,
+            begun=begun,
+            added=added,
         )
+
+    def slice(self, observation, state, seed, num_simulations, added, begun=None):
+        """See `SearchingPolicy.slice`."""
+        seeds = tf.unstack(tf.random.experimental.stateless_split(seed, 2))
+        begun = None if begun is None else mcts.SearchTree(**begun)
+        slices = {"begun": begun, "added": added}
+        found = self.search(observation, state, seeds[0], self._room, num_simulations, **slices)
+        moved = self.moved(observation, state, found, seeds[1])
+        return (*moved, dict(found.search_tree._asdict()))
 
     def moved(
         self,
@@ -132,10 +149,47 @@ class TreePolicy(SearchingPolicy):
         """What `step` returns where the move is `action` [B]: whatever a subclass adds to that."""
         return action, {"moves": state["moves"] + 1}, info
 
-    def bare_search(self, observation: Any, state: dict[str, tf.Tensor]) -> tf.Tensor:
-        """See `SearchingPolicy.bare_search`."""
+    @abc.abstractmethod
+    def searched(
+        self, observation: Any, state: dict[str, tf.Tensor]
+    ) -> tuple[mcts.RootFnOutput, RecurrentFn]:
+        """The root and the `recurrent_fn` of a search in the graph."""
+
+    def speed(
+        self, observation: Any, state: dict[str, tf.Tensor], seconds: Seconds
+    ) -> Mapping[str, float]:
+        """See `SearchingPolicy.speed`.
+
+        `tree_share` is spent in the tree's own ops, the executor's work on them included;
+        `move_share` once a move on noise and the action's choice; `rules_share` on what the model
+        does beside the network, where that is known.
+        """
         seed, room = tf.constant([0, 0]), self.num_simulations
-        return self.search(observation, state, seed, room, explore=False).action_weights
+        _, legal = split(observation)
+        graphs = [
+            lambda: self.search(observation, state, seed, room, explore=False).action_weights,
+            lambda: model_alone(*self.searched(observation, state), room, legal),
+        ]
+        if (rules := self.without_network(observation)) is not None:
+            graphs.append(lambda: model_alone(*rules, room, legal))
+        functions = [tf.function(graph, autograph=False) for graph in graphs]
+        step = lambda: self.step(observation, state, seed)[0].numpy()  # noqa: E731
+        whole, searching, model, *rules = seconds(
+            [step, *[functools.partial(_fetched, function) for function in functions]]
+        )
+        batch_size = tf.nest.flatten(observation)[0].shape[0]
+        return {
+            "simulations_per_second": batch_size * room / whole,
+            "positions_per_second": batch_size * (room + 1) / whole,
+            **({"rules_share": rules[0] / whole} if rules else {}),
+            "tree_share": max(0.0, searching - model) / whole,
+            "network_share": max(0.0, model - sum(rules)) / whole,
+            "move_share": max(0.0, whole - searching) / whole,
+        }
+
+    def without_network(self, observation: Any) -> tuple[mcts.RootFnOutput, RecurrentFn] | None:
+        """`searched` with a network that says nothing; None: the network is the model."""
+        return None
 
     def _choose(self, found: mcts.PolicyOutput, moves: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Draws by visits and temperature; an evaluation takes the most visited."""
@@ -150,6 +204,10 @@ class TreePolicy(SearchingPolicy):
             moves,
         )
         return visits.draw(found.action_weights, temperature, seed)
+
+
+def _fetched(function: Callable[[], tf.Tensor]) -> Any:
+    return function().numpy()
 
 
 def random_search(legal: tf.Tensor) -> dict[str, tf.Tensor]:

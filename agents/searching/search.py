@@ -22,12 +22,15 @@ def search(
     simulations: tf.Tensor | None = None,
     backend: str | None = None,
     search_tree: mcts.SearchTree | None = None,
+    begun: mcts.SearchTree | None = None,
+    added: tf.Tensor | None = None,
 ) -> mcts.PolicyOutput:
     """Searches from roots of B rows; `explore` adds noise there.
 
     With `simulations`, an int32 scalar, so many are run of the `num_simulations` there is room for.
     A `search_tree` from the last move takes the place of the root (not for `gumbel`). The result's
-    `action` is the most visited one (of a Gumbel search: its own choice).
+    `action` is the most visited one (of a Gumbel search: its own choice). `begun` and `added`: see
+    `mcts.muzero_policy`.
     """
     invalid = None
     if legal_actions is not None:
@@ -39,6 +42,8 @@ def search(
         "max_depth": config.max_depth,
         "seed": seed,
         "simulations": simulations,
+        "begun": begun,
+        "added": added,
         "backend": backend or config.search_backend,
     }
     if config.search == "gumbel":
@@ -62,6 +67,37 @@ def search(
         pb_c_base=config.pb_c_base,
         temperature=0.0,
         search_tree=search_tree,
+        **shared,
+    )
+
+
+def host_tree(
+    config: SearchingConfig, root: mcts.RootFnOutput, room: int, seed: tf.Tensor, explore: bool
+) -> mcts.Tree:
+    """The trees of a search that is driven from the host, see `search`."""
+    shared = {
+        "max_depth": config.max_depth,
+        "seed": seed,
+        "backend": config.search_backend,
+    }
+    if config.search == "gumbel":
+        return mcts.Tree(
+            root,
+            room,
+            qtransform=_gumbel_q_transform(config),
+            rule="gumbel",
+            max_num_considered_actions=config.max_considered_actions,
+            gumbel_scale=1.0 if explore else 0.0,
+            **shared,
+        )
+    return mcts.Tree(
+        root,
+        room,
+        qtransform=q_transform(config),
+        dirichlet_fraction=config.dirichlet_fraction if explore else 0.0,
+        dirichlet_alpha=config.dirichlet_alpha,
+        pb_c_init=config.pb_c_init,
+        pb_c_base=config.pb_c_base,
         **shared,
     )
 

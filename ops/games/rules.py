@@ -46,6 +46,7 @@ class Rules:
         lowest; in Go and othello the last one is to pass.
       state_size: S, in bytes.
       observation_shape: H, W, P.
+      portable: whether a graph of plain TensorFlow can hold them.
       max_game_length: moves, passes counted, after which any game is over.
     """
 
@@ -56,6 +57,7 @@ class Rules:
         self.state_size = layout.state_size(options)
         self.observation_shape = (options.height, options.width, 2 * options.history + 1)
         self.max_game_length = options.max_moves
+        self.portable = options.name in backends.PORTABLE
         self._backend = backends.checked(backend, options.name)
 
     def initial(self, batch_size: int | tf.Tensor) -> tf.Tensor:

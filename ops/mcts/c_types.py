@@ -44,6 +44,17 @@ class Forest(ctypes.Structure):
     ]
 
 
+class RootNoise(ctypes.Structure):
+    """What Gumbel's root reads: gumbel [B, A], considered [num_rows, num_columns]; or nulls."""
+
+    _fields_ = [
+        ("gumbel", POINTER(c_float)),
+        ("considered", POINTER(c_float)),
+        ("num_rows", c_int64),
+        ("num_columns", c_int64),
+    ]
+
+
 class BusyForest(ctypes.Structure):
     """A batch of trees with walks in flight: LookaheadBusyForest of cc/kernels/c_api.cc."""
 
@@ -53,6 +64,7 @@ class BusyForest(ctypes.Structure):
         ("rule", Rule),
         ("parameters", POINTER(c_float)),
         ("virtual_loss", c_float),
+        ("noise", RootNoise),
     ]
 
 

@@ -63,7 +63,13 @@ class NativeForest:
         self._parameters = None if parameters is None else parameters.numpy()
         each = None if parameters is None else self._parameters.ctypes.data_as(pointer)
         through = self.through.ctypes.data_as(pointer)
-        self._busy = c_types.BusyForest(forest, through, _structure(rule), each, virtual_loss)
+        noise = c_types.RootNoise()
+        if rule.kind == "gumbel":
+            self._noise = [np.ascontiguousarray(part) for part in (rule.gumbel, rule.considered)]
+            addresses = (part.ctypes.data_as(pointer) for part in self._noise)
+            noise = c_types.RootNoise(*addresses, *self._noise[1].shape)
+        rule = _structure(rule)
+        self._busy = c_types.BusyForest(forest, through, rule, each, virtual_loss, noise)
         self._address = ctypes.addressof(self._busy)
 
     @classmethod

@@ -12,9 +12,9 @@ from ops.mcts.errors import require
 from ops.mcts.host_native import NativeForest
 from ops.mcts.host_reference import ReferenceForest
 from ops.mcts.qtransforms import Number, QTransform, QTransformFn, qtransform_by_min_max
-from ops.mcts.rules import selection_rule
+from ops.mcts.rules import SelectionRule, selection_rule
 from ops.mcts.tree import SearchTree
-from ops.mcts.types import RootFnOutput, SearchSummary
+from ops.mcts.types import PolicyOutput, RootFnOutput, SearchSummary
 
 
 class Tree:
@@ -30,8 +30,9 @@ class Tree:
 
     `simulate` may be called again before `expand`, to keep a model busy: answers come in the order
     of the questions. A walk in flight counts, on each of its edges, as a visit that returned
-    -virtual_loss. With one in flight the tree is that of `alphazero_policy`. Two walks of a
-    tree may end at the same edge; its node then takes the mean of both values.
+    -virtual_loss. With one in flight the tree is that of `alphazero_policy`, or, by the rule
+    'gumbel', of `gumbel_muzero_policy`. Two walks of a tree may end at the same edge; its node then
+    takes the mean of both values.
 
     All arrays are NumPy's; eager tensors are taken too. After an error the tree is undefined.
     """
@@ -52,6 +53,10 @@ class Tree:
         seed: tuple[int, int] | None = None,
         backend: str = "auto",
         search_tree: SearchTree | None = None,
+        rule: str = "puct",
+        max_num_considered_actions: int = 16,
+        gumbel: np.ndarray | None = None,
+        gumbel_scale: Number = 1.0,
     ):
         """Plants the roots, or takes up a tree that `reroot` gave.
 
@@ -61,8 +66,11 @@ class Tree:
           num_simulations: how many walks each tree has room for, at least 1.
           invalid_actions, max_depth, dirichlet_fraction, dirichlet_alpha, dirichlet_noise,
             pb_c_init, pb_c_base, seed, backend, search_tree: as in `muzero_policy`.
-          qtransform: by the bounds -1 and 1 if None.
+          qtransform: by the bounds -1 and 1 if None; of 'gumbel' that of its policy.
           virtual_loss: how bad a walk in flight makes its edges look, in units of Q.
+          rule: 'puct', or 'gumbel', which takes no `search_tree` and draws no Dirichlet noise.
+          max_num_considered_actions, gumbel, gumbel_scale: as in `gumbel_muzero_policy`, whose
+            schedule is that of all `num_simulations`.
 
         Raises:
           tf.errors.InvalidArgumentError: names the argument that is wrong.
@@ -71,11 +79,38 @@ class Tree:
         num_simulations = checks.room_for(num_simulations, least=1)
         virtual_loss = arguments.known("virtual_loss", virtual_loss, arguments.FINITE)
         require(not tf.is_tensor(virtual_loss), "virtual_loss is a tensor, expected one number")
+        require(rule in ("puct", "gumbel"), f"rule is {rule!r}, expected 'puct' or 'gumbel'")
         root = None if root is None else RootFnOutput(root.prior_logits, root.value, ())
+        if rule == "gumbel":
+            require(search_tree is None, "search_tree is not for the rule 'gumbel'")
+            dirichlet_fraction = 0.0
         noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
         root, tree, logits = policies.start_of(root, search_tree, invalid_actions, *noise, seed)
-        qtransform = qtransform or qtransform_by_min_max(-1.0, 1.0)
-        rule = selection_rule("puct", qtransform, max_depth, logits[:, 0], pb_c_init, pb_c_base)
+        if rule == "gumbel":
+            most = arguments.integer("max_num_considered_actions", max_num_considered_actions, 1)
+            drawn = (gumbel, gumbel_scale, policies.split_seed(seed)[0])
+            counts = (most, num_simulations, num_simulations)
+            chosen = policies.gumbel_rule(logits, qtransform, max_depth, *counts, *drawn)
+        else:
+            qtransform = qtransform or qtransform_by_min_max(-1.0, 1.0)
+            rates = (pb_c_init, pb_c_base)
+            chosen = selection_rule("puct", qtransform, max_depth, logits[:, 0], *rates)
+        self._plant(root, tree, logits, num_simulations, chosen, virtual_loss, backend)
+        self._rule, self._logits, self._seed = chosen, logits, seed
+        self._left = num_simulations
+        self._asked: deque[tuple[np.ndarray, tuple[int, ...]]] = deque()  # leaf, shape for the user
+        self._answered: deque[tuple[np.ndarray, np.ndarray]] = deque()  # leaf, value
+
+    def _plant(
+        self,
+        root: RootFnOutput | None,
+        tree: SearchTree | None,
+        logits: tf.Tensor,
+        num_simulations: int,
+        rule: SelectionRule,
+        virtual_loss: float,
+        backend: str,
+    ) -> None:
         backend = backends.resolve(backend, rule.qtransform)
         forest = NativeForest if backend == "native" else ReferenceForest
         if tree is None:
@@ -85,9 +120,6 @@ class Tree:
             tree = checks.room(reuse.continued(tree, logits, backend), num_simulations)
             arrays = (np.array(part, order="C") for part in tree[:3])
             self._forest = forest(*arrays, rule, virtual_loss)
-        self._left = num_simulations
-        self._asked: deque[tuple[np.ndarray, tuple[int, ...]]] = deque()  # leaf, shape for the user
-        self._answered: deque[tuple[np.ndarray, np.ndarray]] = deque()  # leaf, value
 
     @property
     def batch_size(self) -> int:
@@ -167,16 +199,36 @@ class Tree:
         Raises:
           tf.errors.InvalidArgumentError: while walks are in flight.
         """
-        flying = self.in_flight
-        require(flying == 0, f"{flying} walks are in flight: expand and backward come first")
-        batch, num_nodes = self._forest.nodes.shape[:2]
-        arrays = (self._forest.nodes, self._forest.edges, self._forest.stats)
-        index = tf.tile(tf.range(num_nodes)[None], [batch, 1])
-        return SearchTree(*map(tf.constant, arrays), index)
+        return self._copied(self._forest.nodes.shape[1])
 
     def summary(self) -> SearchSummary:
-        """Visit counts, probabilities, value and Q-values of the root, as arrays."""
-        return SearchSummary(*(part.numpy() for part in self.search_tree().summary()))
+        """Visit counts, probabilities, value and Q-values of the root, as arrays.
+
+        Reads the root alone, whatever the tree's size.
+        """
+        return SearchSummary(*(part.numpy() for part in self._copied(1).summary()))
+
+    def decision(self) -> PolicyOutput:
+        """The action [B] and the weights [B, A] that the policy of this rule gives, as tensors.
+
+        By 'puct' the most visited action and the shares of visits, by 'gumbel' the best of the most
+        visited ones and the improved policy. `search_tree` is this tree.
+        """
+        root = self._copied(1)
+        if self._rule.kind == "gumbel":
+            found = policies.gumbel_decision(root, self._logits, self._rule)
+            return found._replace(search_tree=self)
+        weights = root.summary().visit_probs
+        return PolicyOutput(policies.sampled_action(weights, 0.0, self._seed), weights, self)
+
+    def _copied(self, num_nodes: int) -> SearchTree:
+        """The first nodes of each tree."""
+        flying = self.in_flight
+        require(flying == 0, f"{flying} walks are in flight: expand and backward come first")
+        forest = self._forest
+        arrays = (forest.nodes[:, :num_nodes], forest.edges[:, :num_nodes], forest.stats)
+        index = tf.tile(tf.range(num_nodes)[None], [self.batch_size, 1])
+        return SearchTree(*map(tf.constant, arrays), index)
 
     def reroot(
         self, action: np.ndarray, num_simulations: int, max_kept: int | None = None

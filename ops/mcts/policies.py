@@ -44,6 +44,8 @@ def muzero_policy(
     backend: str = "auto",
     search_tree: SearchTree | None = None,
     simulations: tf.Tensor | int | None = None,
+    begun: SearchTree | None = None,
+    added: tf.Tensor | int | None = None,
 ) -> PolicyOutput:
     """MuZero's search (Schrittwieser et al. 2020, appendix B): PUCT, the action by visit counts.
 
@@ -73,6 +75,9 @@ def muzero_policy(
       backend: 'native', 'tensorflow' or 'auto'.
       search_tree: a tree to continue, from `reroot`.
       simulations: int32 scalar, how many to run this time, 1 to num_simulations; None: all.
+      begun: what a call with the same arguments has given as search_tree: the search goes on there
+        as if it had not paused, unless its model takes a seed.
+      added: int32 scalar: it pauses after so many simulations; None: after `simulations`.
 
     Returns:
       PolicyOutput with the action, the share of visits as action_weights, and the tree.
@@ -95,9 +100,10 @@ def muzero_policy(
     backend = backends.resolve(backend, rule.qtransform)
     temperature = arguments.number("temperature", temperature, arguments.NOT_NEGATIVE, logits[:, 0])
     noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
-    seeds = _split(seed)
+    seeds = split_seed(seed)
     noisy = _noisy_prior(logits, invalid_actions, *noise, seeds[0])
-    tree = _tree(root, search_tree, noisy, num_simulations, backend)
+    tree = _tree(root, search_tree, noisy, num_simulations, backend, begun)
+    run = run if added is None else checks.simulations_to_run(added, num_simulations)
     tree = search(tree, recurrent_fn, rule, run, backend, seeds[0])
     weights = tree.summary().visit_probs
     return PolicyOutput(_sample(seeds[1], weights, temperature), weights, tree)
@@ -138,6 +144,8 @@ def gumbel_muzero_policy(
     seed: tf.Tensor | tuple[int, int] | None = None,
     backend: str = "auto",
     simulations: tf.Tensor | int | None = None,
+    begun: SearchTree | None = None,
+    added: tf.Tensor | int | None = None,
 ) -> PolicyOutput:
     """Gumbel MuZero (Danihelka et al. 2022): sequential halving at the root, improved policy below.
 
@@ -158,6 +166,7 @@ def gumbel_muzero_policy(
         the model does not draw.
       backend: 'native', 'tensorflow' or 'auto'.
       simulations: int32 scalar, how many to run this time, 1 to num_simulations; None: all.
+      begun, added: as in `muzero_policy`; the schedule is that of `simulations`.
 
     Returns:
       PolicyOutput with the best of the most visited actions and the improved policy as
@@ -170,21 +179,27 @@ def gumbel_muzero_policy(
     most = arguments.integer("max_num_considered_actions", max_num_considered_actions, 1)
     run = checks.simulations_to_run(simulations, num_simulations)
     root = checks.root_of_model(root)
-    logits, batch = _masked(root.prior_logits, invalid_actions), root.value
-    rule = selection_rule(
-        "gumbel", qtransform or qtransform_completed_by_mix_value(), max_depth, batch
-    )
+    logits = _masked(root.prior_logits, invalid_actions)
+    seed = split_seed(seed)[0]
+    noise = (gumbel, gumbel_scale, seed)
+    rule = gumbel_rule(logits, qtransform, max_depth, most, num_simulations, run, *noise)
     backend = backends.resolve(backend, rule.qtransform)
-    scale = arguments.number("gumbel_scale", gumbel_scale, arguments.NOT_NEGATIVE, batch)
-    seed = _split(seed)[0]
+    tree = _tree(root, None, logits, num_simulations, backend, begun)
+    run = run if added is None else checks.simulations_to_run(added, num_simulations)
+    tree = search(tree, recurrent_fn, rule, run, backend, seed)
+    return gumbel_decision(tree, logits, rule)
+
+
+def gumbel_rule(logits, qtransform, max_depth, most, room, run, gumbel, scale, seed):
+    """The rule of `gumbel_muzero_policy` at roots of masked logits [B, A], given its arguments."""
+    qtransform, batch = qtransform or qtransform_completed_by_mix_value(), logits[:, 0]
+    rule = selection_rule("gumbel", qtransform, max_depth, batch)
+    scale = arguments.number("gumbel_scale", scale, arguments.NOT_NEGATIVE, batch)
     if gumbel is None:
         gumbel = _gumbel(seed, tf.shape(logits))
     gumbel = column(scale) * checks.noise("gumbel", gumbel, logits)
-    most = min(most, logits.shape[1], max(num_simulations, 1))
-    rule = rule._replace(gumbel=gumbel, considered=_considered_visits(most, num_simulations, run))
-    tree = _tree(root, None, logits, num_simulations, backend)
-    tree = search(tree, recurrent_fn, rule, run, backend, seed)
-    return _gumbel_decision(tree, logits, gumbel, rule.qtransform)
+    most = min(most, logits.shape[1], max(room, 1))
+    return rule._replace(gumbel=gumbel, considered=_considered_visits(most, room, run))
 
 
 def sampled_action(weights, temperature, seed) -> tf.Tensor:
@@ -192,7 +207,7 @@ def sampled_action(weights, temperature, seed) -> tf.Tensor:
     temperature = arguments.number(
         "temperature", temperature, arguments.NOT_NEGATIVE, weights[:, 0]
     )
-    return _sample(_split(seed)[1], weights, temperature)
+    return _sample(split_seed(seed)[1], weights, temperature)
 
 
 def start_of(root, search_tree, invalid_actions, fraction, alpha, noise, seed):
@@ -202,7 +217,7 @@ def start_of(root, search_tree, invalid_actions, fraction, alpha, noise, seed):
     root, search_tree = _checked(root, search_tree)
     logits = _given_prior(root, search_tree)
     noise = (fraction, alpha, noise)
-    return root, search_tree, _noisy_prior(logits, invalid_actions, *noise, _split(seed)[0])
+    return root, search_tree, _noisy_prior(logits, invalid_actions, *noise, split_seed(seed)[0])
 
 
 def _given_prior(root, search_tree):
@@ -250,13 +265,14 @@ def _considered_visits(max_considered, room, simulations):
     return tf.constant(seq_halving.table_of_considered_visits(max_considered, room))
 
 
-def _gumbel_decision(tree, logits, gumbel, qtransform):
+def gumbel_decision(tree, logits, rule):
+    """What `gumbel_muzero_policy` gives once it has searched: reads the root alone."""
     root = tf.fill(tf.shape(logits)[:1], t.ROOT_INDEX)
     rows, record = tree.node_rows(root)
     visits = rows[:, t.EDGE_VISITS]
-    completed = reference.qscores(qtransform, tree, root, rows, record)
+    completed = reference.qscores(rule.qtransform, tree, root, rows, record)
     most = tf.reduce_max(visits, axis=-1, keepdims=True)
-    score = seq_halving.score_considered(most, gumbel, logits, completed, visits)
+    score = seq_halving.score_considered(most, rule.gumbel, logits, completed, visits)
     legal = rows[:, t.EDGE_PROB] >= 0
     score = tf.where(legal, score, -float("inf"))
     weights = tf.nn.softmax(tf.where(legal, logits + completed, t.LOWEST_LOGIT))
@@ -274,8 +290,10 @@ def _checked(root, search_tree):
     return checks.root_of_model(root), None
 
 
-def _tree(root, search_tree, logits, num_simulations, backend):
-    """A fresh tree, or the given one with the root's prior replaced."""
+def _tree(root, search_tree, logits, num_simulations, backend, begun):
+    """A fresh tree, the given one with the root's prior replaced, or the one that was begun."""
+    if begun is not None:
+        return checks.search_tree(begun)
     if search_tree is None:
         embedding = tf.nest.map_structure(tf.convert_to_tensor, root.embedding)
         return start(RootFnOutput(logits, root.value, embedding), num_simulations, backend)
@@ -297,7 +315,7 @@ def _masked(logits, invalid_actions):
     return tf.where(mask, t.LOWEST_LOGIT, tf.maximum(masked - shift, t.LOWEST_LOGIT))
 
 
-def _split(seed):
+def split_seed(seed):
     """Two seeds out of one."""
     if seed is None:
         seed = tf.random.uniform([2], maxval=(1 << 31) - 1, dtype=tf.int32)

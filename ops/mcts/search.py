@@ -48,6 +48,36 @@ def search(
     return _search_reference(tree, recurrent_fn, rule, num_simulations, seed)
 
 
+def model_alone(
+    root: RootFnOutput,
+    recurrent_fn: RecurrentFn,
+    num_simulations: int,
+    legal: tf.Tensor | None = None,
+) -> tf.Tensor:
+    """Asks the model for as many steps as a search, in the search's own kind of loop: numbers [B].
+
+    What a search takes beyond this is the tree's. All steps are from the roots, by turns by two
+    actions, of those that are `legal` [B, A] if it is given.
+    """
+    legal = tf.fill(tf.shape(root.prior_logits), True) if legal is None else legal
+    number = tf.range(1, tf.shape(legal)[1] + 1)
+    first = tf.argmax(tf.cast(legal, tf.int32), axis=1, output_type=tf.int32)
+    last = tf.argmax(tf.where(legal, number, 0), axis=1, output_type=tf.int32)
+
+    def simulate(i, embedding, total):
+        step, _ = recurrent_fn(tf.where(i % 2 == 0, first, last), embedding)
+        logit = tf.maximum(step.prior_logits[:, 0], t.LOWEST_LOGIT)
+        return i + 1, embedding, total + step.reward * step.discount + step.value + logit
+
+    return tf.while_loop(
+        lambda *_: True,
+        simulate,
+        (tf.constant(0), root.embedding, tf.zeros_like(root.value)),
+        parallel_iterations=1,
+        maximum_iterations=num_simulations,
+    )[2]
+
+
 def _search_native(tree, recurrent_fn, rule, num_simulations, seed):
     """One fused op a simulation: expand and backward, then the next walk down, tree by tree."""
     parent, action = native.simulate(tree, rule)

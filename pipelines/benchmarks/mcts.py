@@ -15,12 +15,13 @@ import tensorflow as tf
 
 from ops import mcts
 from ops.mcts import backends
-from ops.mcts.search import RecurrentFn
+from ops.mcts.search import model_alone as ask_alone
 from pipelines.benchmarks.measured import Result, Settings
 from pipelines.system.errors import UserError
 
 DEFAULT_SHAPES = "1,18,50;32,18,50;256,18,50;64,4,800;8,82,200;64,362,200;16,362,800"
 NUM_STATES = 4096
+_HOST_SIMULATIONS = 200
 
 
 def parse_shapes(shapes: str) -> list[tuple[int, int, int]]:
@@ -96,29 +97,6 @@ def _take_turns(calls, repeats, least):
     return seconds
 
 
-def without_tree(
-    root: mcts.RootFnOutput, recurrent_fn: RecurrentFn, num_simulations: int
-) -> tf.Tensor:
-    """Asks the model for as many steps as a search, in the search's own kind of loop: numbers [B].
-
-    What a search takes beyond this is the tree's.
-    """
-
-    def simulate(action, embedding, total):
-        step, embedding = recurrent_fn(action, embedding)
-        total += step.reward * step.discount + step.value + step.prior_logits[:, 0]
-        return action, embedding, total
-
-    zeros = tf.zeros_like(root.value)
-    return tf.while_loop(
-        lambda *_: True,
-        simulate,
-        (tf.cast(zeros, tf.int32), root.embedding, zeros),
-        parallel_iterations=1,
-        maximum_iterations=num_simulations,
-    )[2]
-
-
 def _searches(model, states, num_simulations, backend, compiled):
     """The search, and the model's loop alone, as calls that return when all is computed."""
 
@@ -136,13 +114,14 @@ def _searches(model, states, num_simulations, backend, compiled):
 
     @tf.function(jit_compile=compiled)
     def model_alone():
-        return without_tree(model.root(states), model.step, num_simulations)
+        return ask_alone(model.root(states), model.step, num_simulations)
 
     return (lambda: search().numpy()), (lambda: model_alone().numpy())
 
 
 def host_microseconds(batch: int, actions: int, simulations: int, backend: str) -> float:
-    """Median of a batched simulation that Python drives through `mcts.Tree`."""
+    """Median of a batched simulation that Python drives through `mcts.Tree`; of the first ones."""
+    simulations = min(simulations, _HOST_SIMULATIONS)
     logits = np.random.RandomState(0).randn(batch, actions).astype(np.float32)
     zeros, discount = np.zeros(batch, np.float32), np.full(batch, 0.9, np.float32)
     tree = mcts.Tree(mcts.RootFnOutput(logits, zeros, None), simulations, backend=backend)
@@ -181,6 +160,9 @@ def measure(batch: int, actions: int, simulations: int, backend: str, repeats: i
 
 
 def run(settings: Settings) -> Iterator[Result]:
-    """Figures of each shape 'B,A,N;…'."""
+    """Figures of each shape 'B,A,N;…'; where B is 1 and the backend 'auto', of both backends."""
     for shape in parse_shapes(settings.shapes or DEFAULT_SHAPES):
-        yield measure(*shape, settings.backend, settings.repeats)
+        # Of one row the executor's work on each op is what a simulation costs; XLA has no executor.
+        alone = settings.backend == "auto" and shape[0] == 1
+        for backend in ("native", "tensorflow") if alone else (settings.backend,):
+            yield measure(*shape, backend, settings.repeats)

@@ -134,16 +134,6 @@ def length_of(batch: Any) -> int:
     return int(reward.shape[-1]) if reward.shape.rank > 1 else int(reward.shape[0])
 
 
-def shown(spec: Any, batch: int) -> Any:
-    """Observations [B, …] of zeros; truths, such as legal actions, all hold."""
-    return tf.nest.map_structure(
-        lambda leaf: (tf.ones if leaf.dtype.is_bool else tf.zeros)(
-            [batch, *leaf.shape], leaf.dtype
-        ),
-        spec,
-    )
-
-
 def timed(call: Callable[[], Any], repeats: int) -> list[float]:
     """Seconds of each repeat, after a warm-up."""
     call()

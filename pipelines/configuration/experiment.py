@@ -40,6 +40,8 @@ class Experiment:
       evaluation_videos: episodes of one evaluation that are filmed.
       context_frames: frames that the model sees before it imagines the rest of a video.
       imagined_frames: how many that are; the further ahead, the more an unstable world must drift.
+      keep_policies: the policy of every evaluation stays, as `policy/at_<episodes>` (steps where
+        `num_steps` is set), for ratings over training time (`match.py --player=at:N`).
       export_native: policies are saved with the native ops: faster, but only a TensorFlow that has
         loaded this project's libraries can load them.
       export_compiled: XLA compiles the step of saved policies where they are loaded, once for each
@@ -69,6 +71,7 @@ class Experiment:
     evaluation_videos: Natural = 1
     context_frames: Count = 5
     imagined_frames: Count = 45
+    keep_policies: bool = False
     export_native: bool = False
     export_compiled: bool = False
     checkpoint_minutes: Annotated[float, AtLeast(0), AtMost(525_600)] = 10.0

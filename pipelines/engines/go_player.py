@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 
 import numpy as np
 
 from pipelines.engines.clock import CanadianClock
 from pipelines.engines.go_game import GoGame
-from pipelines.engines.player import Found, Line, Player
+from pipelines.engines.player import Found, Line, Player, Position
 from pipelines.engines.thinking import Limits, Thinking, growing
 
 # Both players together fill about so much of the board.
@@ -50,7 +51,8 @@ class GoPlayer:
         if position.over:
             return pass_
         allowed = self._allowed(colour)
-        found = self._search(colour, lambda n: self._player.search([position], n, allowed)[0])
+        study = functools.partial(self._study, position, allowed)
+        found = self._search(colour, study)
         if found is None:
             return int(np.flatnonzero(allowed)[0])
         hopeless = self._resign_below is not None and (found.value or 0.0) < self._resign_below
@@ -61,11 +63,11 @@ class GoPlayer:
         actions = self.game.actions(colour)
         position, allowed = self._player.position(actions), self._allowed(colour)
 
-        def deepen(simulations: int) -> list[Line]:
+        def deepen(simulations: int, going_on: Callable[[], bool]) -> list[Line] | None:
             if position.over:
                 return []
-            found = self._player.search([position], simulations, allowed)[0]
-            return self._player.lines(actions, None, found, len(found.shares))
+            found = self._player.study(position, simulations, allowed, going_on)
+            return found and self._player.lines(actions, None, found, len(found.shares))
 
         counts = growing(self._player.most_simulations)
         self._thinking = Thinking(deepen, counts, Limits(until_stopped=True), on_lines)
@@ -91,7 +93,16 @@ class GoPlayer:
         points = range(self.game.size**2 + 1)
         return np.array([self.game.board.is_legal(colour, point) for point in points])
 
-    def _search(self, colour: int, deepen: Callable[[int], Found]) -> Found | None:
+    def _study(
+        self,
+        position: Position,
+        allowed: np.ndarray,
+        simulations: int,
+        going_on: Callable[[], bool] = lambda: True,
+    ) -> Found | None:
+        return self._player.study(position, simulations, allowed, going_on)
+
+    def _search(self, colour: int, deepen: Callable[..., Found | None]) -> Found | None:
         clock = self.clocks[colour]
         if clock is None or clock.unlimited:
             return deepen(self._player.simulations)

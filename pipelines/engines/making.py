@@ -22,31 +22,37 @@ _LONGEST_GAME = 100_000
 def player_of(
     logdir: str,
     directory: str | os.PathLike[str],
-    game: str,
+    game: str | None,
     simulations: int | None = None,
     seed: int = 0,
+    compiled: bool = False,
 ) -> Player:
     """Makes a player of the policy in `directory`.
 
     Args:
       logdir: of the run that saved it.
       directory: of the SavedModel.
-      game: that it has to play.
+      game: that it has to play; None: any.
       simulations: of a move; None: the policy's own.
       seed: of its randomness.
+      compiled: XLA compiles its searches in a single position, where they can be.
 
     Raises:
       UserError: it plays another game, or cannot be read.
     """
     environment = self_play(logdir)
-    if environment.game_name != game:
+    if game is not None and environment.game_name != game:
         raise UserError(
             f"expected a policy that plays {game}; the run in '{logdir}' plays {environment.name}"
         )
-    policy = SavedPolicy(directory)
+    policy = SavedPolicy(directory, compiled)
     saved_run.check_observation(policy, environment.observation_spec(), environment.name)
     made = Player(policy, environment, simulations, seed)
-    made.search([made.position([])], 1)  # The first one takes longer, before any clock runs.
+    # The first ones take longer, before any clock runs.
+    first = made.position([])
+    made.search([first], 1)
+    if compiled:
+        made.study(first, 2)
     return made
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 
+from pipelines.engines.variations import Variation, variations
 from pipelines.serving.export import SavedPolicy
 from pipelines.system.errors import UserError
 
@@ -17,8 +19,12 @@ from pipelines.system.errors import UserError
 _SIMULATIONS = "num_simulations"
 _ROOM = re.compile(r"`num_simulations`.* 1 to (\d+)")
 
-# Simulations by which a reply within a line is found.
+# Simulations by which a reply within a line is found, where the policy shows no tree.
 _REPLY_SIMULATIONS = 8
+# Seconds of a slice of a search, and actions of a continuation.
+_SLICE, _LONGEST = 0.04, 16
+# Continuations of which more than the first action is looked at.
+_LINES_IN_FULL = 8
 
 
 class Position(NamedTuple):
@@ -49,12 +55,14 @@ class Found(NamedTuple):
         its action's.
       value: -1 to 1; None: the policy does not say.
       simulations: of the search; 1 where there was none.
+      variations: of the search's tree; none where the policy does not show it.
     """
 
     action: int
     shares: np.ndarray
     value: float | None
     simulations: int
+    variations: Sequence[Variation] = ()
 
 
 class Line(NamedTuple):
@@ -95,6 +103,7 @@ class Player:
         self._environment = environment
         self._busy = threading.Lock()  # A search that nobody waits for any more may still ask.
         self._policy, self._seed, self._calls = policy, seed, 0
+        self._seconds = _SLICE  # Of a simulation in a slice, the last time.
         self._initial_state(1)  # One that cannot be set is known at once.
         self.num_actions = environment.observation_spec()["legal_actions"].shape[0]
         self.searches = _SIMULATIONS in policy.options
@@ -143,6 +152,14 @@ class Player:
           allowed: bool [A], to choose from; at least one legal action. None: all that are legal.
         """
         count = min(simulations or self.simulations, self.most_simulations)
+        options = {_SIMULATIONS: count} if self.searches else {}
+        action, _, info = self._policy.step(*self._inputs(positions, allowed), **options)
+        return _found(action.numpy(), info, self.num_actions, count)
+
+    def _inputs(
+        self, positions: Sequence[Position], allowed: np.ndarray | None
+    ) -> tuple[Any, Any, tf.Tensor]:
+        """Observation, state and seed of a step."""
         observation = tf.nest.map_structure(
             lambda *rows: np.stack(rows), *[position.observation for position in positions]
         )
@@ -153,10 +170,40 @@ class Player:
             state = {"moves": tf.constant([p.moves for p in positions], tf.int32)}
         seed = tf.constant([self._seed, self._calls], tf.int32)
         self._calls += 1
-        options = {_SIMULATIONS: count} if self.searches else {}
-        inputs = tf.nest.map_structure(tf.constant, observation)
-        action, _, info = self._policy.step(inputs, state, seed, **options)
-        return _found(action.numpy(), info, self.num_actions, count)
+        return tf.nest.map_structure(tf.constant, observation), state, seed
+
+    def study(
+        self,
+        position: Position,
+        simulations: int | None = None,
+        allowed: np.ndarray | None = None,
+        going_on: Callable[[], bool] = lambda: True,
+    ) -> Found | None:
+        """Searches in one position, in slices of some hundredths of a second where it can.
+
+        Args:
+          position, simulations, allowed: as in `search`.
+          going_on: asked between slices; False: the search is given up.
+
+        Returns:
+          What it found; None where it was given up.
+        """
+        if not self._policy.sliced:
+            return self.search([position], simulations, allowed)[0] if going_on() else None
+        count = min(simulations or self.simulations, self.most_simulations)
+        inputs, done, tree = self._inputs([position], allowed), 0, None
+        while done < count:
+            if not going_on():
+                return None
+            added = min(count - done, max(1, int(_SLICE / self._seconds))) if done else 1
+            start = time.monotonic()
+            action, _, info, tree = self._policy.slice(*inputs, count, added, tree)
+            action = action.numpy()
+            self._seconds = (time.monotonic() - start) / added if done else self._seconds
+            done += added
+        found = _found(action, info, self.num_actions, count)[0]
+        arrays = {name: tree[name].numpy() for name in ("nodes", "edges")}
+        return found._replace(variations=variations(arrays, _LONGEST))
 
     def lines(
         self, actions: Sequence[int], start: str | None, found: Found, count: int
@@ -168,6 +215,8 @@ class Player:
           found: there.
           count: at least 1; fewer come where fewer were visited.
         """
+        if found.variations:
+            return self._searched_lines(actions, start, found, count)
         order = [int(action) for action in np.argsort(-found.shares, kind="stable")]
         others = [a for a in order if a != found.action and found.shares[a] > 0]
         firsts = [found.action, *others[: count - 1]]
@@ -185,6 +234,45 @@ class Player:
             visits = round(float(found.shares[action]) * found.simulations)
             lines.append(Line(line, value, visits))
         return lines
+
+    def _searched_lines(
+        self, actions: Sequence[int], start: str | None, found: Found, count: int
+    ) -> list[Line]:
+        """`lines` out of the search's tree; a learned model's may lead out of the rules.
+
+        The first one has a reply in any case, since programs think on in its place.
+        """
+        ordered = sorted(found.variations, key=lambda each: each.actions[0] != found.action)
+        lines = []
+        for number, each in enumerate(ordered[:count]):
+            following = each.actions if number < _LINES_IN_FULL else each.actions[:1]
+            legal = self._legal_part(actions, start, following)
+            if number == 0 and len(legal) == 1:
+                legal += self._reply(actions, start, legal[0])
+            lines.append(Line(legal, each.value, each.visits))
+        return lines
+
+    def _reply(self, actions: Sequence[int], start: str | None, action: int) -> list[int]:
+        """What a short search plays behind `action`; nothing where that ends the game."""
+        after = self.position([*actions, action], start)
+        return [] if after.over else [self.search([after], _REPLY_SIMULATIONS)[0].action]
+
+    def _legal_part(
+        self, actions: Sequence[int], start: str | None, following: Sequence[int]
+    ) -> list[int]:
+        """As much of `following` as the rules allow behind `actions`."""
+        if len(following) == 1:
+            return list(following)
+        environment = self._environment
+        with self._busy:
+            timestep = environment.reset() if start is None else environment.set_up(start)
+            for action in actions:
+                timestep = environment.step(action)
+            for number, action in enumerate(following):
+                if timestep.last() or not timestep.observation["legal_actions"][action]:
+                    return list(following[:number])
+                timestep = environment.step(action)
+        return list(following)
 
     def _initial_state(self, batch_size: int) -> Any:
         state = self._policy.initial_state(batch_size)

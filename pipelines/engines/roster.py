@@ -20,14 +20,15 @@ from pipelines.engines.contestants import (
 from pipelines.engines.player import Player
 from pipelines.environments import opponents, rules_opponents
 from pipelines.environments.opponents import OPPONENTS_BY_RULES, Opponent
+from pipelines.logdir import exported
 from pipelines.serving import saved_run
 from pipelines.system.errors import UserError
 
 PROGRAMS = {"gtp": "go", "uci": "chess"}
 
 EXPECTED = (
-    "one of random, mcts:N, uct:N, perfect, policy:RUN, policy:RUN@N, simulations:N, gtp:COMMAND, "
-    "uci:COMMAND"
+    "one of random, mcts:N, uct:N, perfect, policy:RUN, policy:RUN@N, simulations:N, at:EPISODES, "
+    "at:EPISODES@N, gtp:COMMAND, uci:COMMAND"
 )
 
 
@@ -69,7 +70,7 @@ class Roster:
         self.game, self.environment_name = environment.game_name, environment.name
         self._num_actions = environment.observation_spec()["legal_actions"].shape[0]
         self._komi = environment.komi
-        self._players: dict[str, Player] = {}
+        self._players: dict[tuple[str, str], Player] = {}
         self._environments: dict[int, Any] = {}
 
     def make_game(self, slot: int, number: int) -> Game:
@@ -94,13 +95,19 @@ class Roster:
             opponent = functools.partial(_opponent, kind, self._make_environment(), number)
             opponent()  # One that plays another game is known now.
             return OpponentContestant(name, opponent, self._settings.seed)
+        logdir, which = self._settings.logdir, self._settings.which
         if kind == "simulations":
-            return self._policy(name, self._settings.logdir, _number(name, rest))
+            return self._policy(name, logdir, which, _number(name, rest))
+        if kind == "at" and rest:
+            position, at, number = rest.partition("@")
+            which = self._kept(name, _number(name, position))
+            return self._policy(name, logdir, which, _number(name, number) if at else None)
         if kind == "policy" and rest:
             directory, at, number = rest.rpartition("@")
             if not at:
                 directory, number = rest, ""
-            return self._policy(name, directory, _number(name, number) if number else None)
+            simulations = _number(name, number) if number else None
+            return self._policy(name, directory, which, simulations)
         raise UserError(f"player is '{name}'; expected {EXPECTED}")
 
     def _program(self, kind: str, command: str, name: str) -> Contestant:
@@ -115,12 +122,24 @@ class Roster:
             return GtpContestant(command, settings.seconds)
         return UciContestant(command, settings.seconds, settings.uci_go, settings.uci_options)
 
-    def _policy(self, name: str, logdir: str, simulations: int | None) -> Contestant:
-        if logdir not in self._players:
-            directory = saved_run.find_policy(logdir, self._settings.which)
+    def _kept(self, name: str, position: int) -> str:
+        """The policy that an evaluation has kept."""
+        there = exported.kept_positions(self._settings.logdir)
+        if position not in there:
+            listed = (
+                f"one of {', '.join(map(str, there))}"
+                if there
+                else ("a run with Experiment.keep_policies = True, which this one was not")
+            )
+            raise UserError(f"player is '{name}'; expected {listed}")
+        return exported.kept_at(position)
+
+    def _policy(self, name: str, logdir: str, which: str, simulations: int | None) -> Contestant:
+        if (logdir, which) not in self._players:
+            directory = saved_run.find_policy(logdir, which)
             made = making.player_of(logdir, directory, self.game, None, self._settings.seed)
-            self._players[logdir] = made
-        player = self._players[logdir]
+            self._players[logdir, which] = made
+        player = self._players[logdir, which]
         player.restart()  # Equal seeds, equal games, whoever has played before.
         if player.num_actions != self._num_actions:
             raise UserError(

@@ -31,11 +31,11 @@ class Limits(NamedTuple):
 class Thinking(Generic[T]):
     """Searches of growing size, each from the beginning; the last whole one counts.
 
-    A search in a graph cannot be cut. So a small one comes first, and one that is late is left to
-    itself: it ends in its own thread, and nobody hears of it.
+    A small one comes first. One that is late is given up: where it searches in slices it ends with
+    the next of them, in its own thread, and nobody hears of it.
 
     Args:
-      deepen: simulations → result.
+      deepen: simulations, and whether to go on → result; None: it was given up.
       counts: simulations of the searches, growing.
       limits: of the time.
       on_found: called with each result, before `on_answer`.
@@ -48,7 +48,7 @@ class Thinking(Generic[T]):
 
     def __init__(
         self,
-        deepen: Callable[[int], T],
+        deepen: Callable[[int, Callable[[], bool]], T | None],
         counts: Iterable[int],
         limits: Limits,
         on_found: Callable[[T], None] = lambda found: None,
@@ -97,7 +97,9 @@ class Thinking(Generic[T]):
                 if self._too_long(_expected_seconds(count, done)):
                     break
                 start = time.monotonic()
-                found = self._deepen(count)
+                found = self._deepen(count, self._going_on)
+                if found is None:
+                    break
                 done.append((count, time.monotonic() - start))
                 self._publish(found)
         except Exception as error:  # Of whatever kind; whoever waits has to hear of it.
@@ -105,6 +107,9 @@ class Thinking(Generic[T]):
         with self._changed:
             self._done = True
             self._changed.notify_all()
+
+    def _going_on(self) -> bool:
+        return not (self._answered or (self._stopped and self._latest is not None))
 
     def _too_long(self, seconds: float) -> bool:
         """Whether a search of so many seconds is not worth beginning."""

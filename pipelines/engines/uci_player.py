@@ -136,15 +136,19 @@ class UciPlayer:
         counts = growing(most)
         return counts[: max(request.numbers["depth"], 1)] if "depth" in request.numbers else counts
 
-    def _deepener(self, line: Line, searched: Sequence[int]) -> Callable[[int], Report]:
+    def _deepener(
+        self, line: Line, searched: Sequence[int]
+    ) -> Callable[[int, Callable[[], bool]], Report | None]:
         position = self._player.position(line.actions, line.start)
         allowed = None
         if searched:
             allowed = np.isin(np.arange(self._player.num_actions), searched)
         began, done = time.monotonic(), []
 
-        def deepen(count: int) -> Report:
-            found = self._player.search([position], count, allowed)[0]
+        def deepen(count: int, going_on: Callable[[], bool]) -> Report | None:
+            found = self._player.study(position, count, allowed, going_on)
+            if found is None:
+                return None
             done.append(count)
             lines = self._player.lines(line.actions, line.start, found, self._options.lines)
             seconds = time.monotonic() - began

@@ -18,7 +18,7 @@ _FRAME = 0.1
 _DISC = 0.8
 _LETTER = 0.8
 
-_EMPTY = -1
+EMPTY = -1
 
 
 def draw(
@@ -37,8 +37,8 @@ def draw(
 
     picture = Image.new("RGB", (width * _SUPERSAMPLING, height * _SUPERSAMPLING), _MARGIN)
     canvas = ImageDraw.Draw(picture)
-    pieces = _pieces(layout, position)
-    moved = (pieces != _EMPTY) & (pieces != _pieces(layout, previous))
+    pieces = pieces_of(layout, position)
+    moved = (pieces != EMPTY) & (pieces != pieces_of(layout, previous))
     side = min(picture.height / pieces.shape[0], picture.width / pieces.shape[1])
     top = (picture.height - side * pieces.shape[0]) / 2
     left = (picture.width - side * pieces.shape[1]) / 2
@@ -47,18 +47,18 @@ def draw(
         edge = (_MARK, _FRAME) if moved[row, column] else (_MARGIN, _GRID)
         square = (x, y, x + side, y + side)
         canvas.rectangle(square, layout.board, edge[0], max(1, round(side * edge[1])))
-        if piece != _EMPTY:
+        if piece != EMPTY:
             _draw_piece(canvas, layout, int(piece), (x + side / 2, y + side / 2), side)
     return np.array(picture.resize((width, height), Image.Resampling.BOX))
 
 
-def _pieces(layout: Layout, position: np.ndarray) -> np.ndarray:
+def pieces_of(layout: Layout, position: np.ndarray) -> np.ndarray:
     """Returns what stands where, int [H, W], top row first.
 
     The first player's kinds are numbered from 0, the second's after them; -1 is an empty cell.
     """
     planes = position[[*layout.first[: layout.kinds], *layout.second[: layout.kinds]]] > 0
-    pieces = np.where(planes.any(axis=0), planes.argmax(axis=0), _EMPTY)
+    pieces = np.where(planes.any(axis=0), planes.argmax(axis=0), EMPTY)
     return pieces[::-1] if layout.upwards else pieces
 
 

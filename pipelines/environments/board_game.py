@@ -50,8 +50,8 @@ class BoardGame(TwoPlayerGame):
         first = game.new_initial_state().current_player()
         self.game_name = game.get_type().short_name
         self.komi = float(game.get_parameters().get("komi", 0.0))
-        layout = LAYOUTS[self.game_name]
-        self._rules = GameRules(game, layout, history, max_moves, first)
+        self.layout = LAYOUTS[self.game_name]
+        self._rules = GameRules(game, self.layout, history, max_moves, first)
         super().__init__(
             f"open_spiel/{_short(str(game))}",
             game.num_distinct_actions(),
@@ -64,8 +64,11 @@ class BoardGame(TwoPlayerGame):
     def render(self, height: int = 240, width: int = 240) -> np.ndarray:
         """See `TwoPlayerGame.render`."""
         previous = self._positions[-2] if len(self._positions) > 1 else self._positions[-1]
-        layout = self._rules.layout
-        return board_drawing.draw(layout, self._positions[-1], previous, height, width)
+        return board_drawing.draw(self.layout, self._positions[-1], previous, height, width)
+
+    def pieces(self) -> np.ndarray:
+        """See `TwoPlayerGame.pieces`."""
+        return board_drawing.pieces_of(self.layout, self._positions[-1])
 
     def simulator(self) -> BoardGame:
         """Itself: a search on the host asks for `position` (`agents/boards/simulators.py`)."""

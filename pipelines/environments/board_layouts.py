@@ -8,6 +8,7 @@ table S1.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -123,12 +124,21 @@ def view(layout: Layout, positions: Sequence[np.ndarray], second: bool, history:
       second: whether the second player looks.
       history: positions to show.
     """
-    own, other = (layout.second, layout.first) if second else (layout.first, layout.second)
-    order = [*own, *other, *layout.shared]
-    seen = [position[order] for position in reversed(positions[-history:])]
-    if second and layout.turns:
-        seen = [planes[:, ::-1] for planes in seen]
-    seen += [np.zeros_like(seen[0])] * (history - len(seen))
+    places = _places(layout, second, positions[-1].shape)
+    height, width, each = places.shape
+    seen = np.zeros((height, width, num_planes(layout, history)), np.float32)
+    for age, position in enumerate(reversed(positions[-history:])):
+        seen[:, :, age * each : (age + 1) * each] = position.take(places)
     if layout.colour:
-        seen.append(np.full_like(seen[0][:1], second))
-    return np.ascontiguousarray(np.concatenate(seen).transpose(1, 2, 0))
+        seen[:, :, -1] = second
+    return seen
+
+
+@functools.cache
+def _places(layout: Layout, second: bool, shape: tuple[int, int, int]) -> np.ndarray:
+    """Where each number that a player sees stands among a position's: [H, W, planes]."""
+    own, other = (layout.second, layout.first) if second else (layout.first, layout.second)
+    numbers = np.arange(np.prod(shape)).reshape(shape)[[*own, *other, *layout.shared]]
+    if second and layout.turns:
+        numbers = numbers[:, ::-1]
+    return np.ascontiguousarray(numbers.transpose(1, 2, 0))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,10 +30,21 @@ class GameRules:
     max_moves: int
     first: int
 
+    @functools.cached_property
+    def _observer(self) -> Any:
+        """Writes planes into a buffer of its own, where a state's own method makes lists."""
+        from open_spiel.python.observation import make_observation
+
+        return make_observation(self.game)
+
+    @functools.cached_property
+    def _shape(self) -> tuple[int, ...]:
+        return tuple(self.game.observation_tensor_shape())
+
     def planes(self, state: Any) -> np.ndarray:
         """Returns OpenSpiel's planes [P, H, W] as player 0 sees them, whoever is to move."""
-        planes = np.array(state.observation_tensor(0), np.float32)
-        return planes.reshape(self.game.observation_tensor_shape())
+        self._observer.set_from(state, 0)
+        return self._observer.tensor.reshape(self._shape).copy()
 
     def over(self, state: Any) -> bool:
         """Whether a game has ended."""

@@ -45,7 +45,7 @@ class RulesGame(TwoPlayerGame):
         self.rules, self._planes = rules, planes
         self._host = PositionRules.of(rules)
         self.game_name, self.komi = rules.name, rules.options.komi
-        self._layout = LAYOUTS[rules.name]
+        self.layout = LAYOUTS[rules.name]
         super().__init__(
             f"rules/{described(rules)}",
             rules.num_actions,
@@ -57,9 +57,17 @@ class RulesGame(TwoPlayerGame):
 
     def render(self, height: int = 240, width: int = 240) -> np.ndarray:
         """See `TwoPlayerGame.render`."""
-        boards = self.rules.board(np.stack([self._previous, self.position.state])).numpy()
-        previous, position = (_drawn(board, self._layout) for board in boards)
-        return board_drawing.draw(self._layout, position, previous, height, width)
+        previous, position = self._drawn(self._previous, self.position.state)
+        return board_drawing.draw(self.layout, position, previous, height, width)
+
+    def pieces(self) -> np.ndarray:
+        """See `TwoPlayerGame.pieces`."""
+        (position,) = self._drawn(self.position.state)
+        return board_drawing.pieces_of(self.layout, position)
+
+    def _drawn(self, *states: np.ndarray) -> list[np.ndarray]:
+        boards = self.rules.board(np.stack(states)).numpy()
+        return [_drawn(board, self.layout) for board in boards]
 
     def _begin(self) -> None:
         self.position = self._host.start

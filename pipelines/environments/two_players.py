@@ -126,6 +126,10 @@ class TwoPlayerGame(dm_env.Environment, abc.ABC):
     def render(self, height: int = 240, width: int = 240) -> np.ndarray:
         """Returns the board as uint8 [height, width, 3], the last move's cells framed."""
 
+    @abc.abstractmethod
+    def pieces(self) -> np.ndarray:
+        """What stands where, int [H, W], top row first, see `board_drawing.pieces_of`."""
+
     def random_state(self) -> dict[str, Any]:
         """Returns generator and next seat as JSON-able data; between games it fixes all to come."""
         return {

@@ -1,4 +1,4 @@
-"""Ratings as a picture: strength over simulations a move, or over the players one after another."""
+"""Ratings as a picture: strength over training, over simulations a move, or player by player."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from typing import Any
 
 from pipelines.system import files
 
-# What a player's name says of its simulations: simulations:N, policy:RUN@N.
-_SIMULATIONS = re.compile(r"^simulations:(\d+)$|^policy:.*@(\d+)$")
+# What a player's name says of its simulations: simulations:N, policy:RUN@N; and of its training:
+# at:EPISODES, at:EPISODES@N.
+_SIMULATIONS = re.compile(r"^simulations:(?P<own>\d+)$|^(?P<run>policy:.*)@(?P<count>\d+)$")
+_TRAINING = re.compile(r"^at:(?P<position>\d+)(?:@(?P<count>\d+))?$")
 _SIZE, _DPI = (7.0, 4.5), 120
 _SHADE = 0.15
 
@@ -18,8 +20,10 @@ _SHADE = 0.15
 def draw(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]], title: str) -> None:
     """Writes a picture of ratings with their intervals.
 
-    Players whose names say their simulations lie over these, on a logarithmic axis; all others are
-    lines from side to side. Players none of which says so stand one beside the other.
+    Players whose names say when in a run's training they were saved lie over that time, a curve for
+    each number of simulations; else those whose names say their simulations over these, on a
+    logarithmic axis. All others are lines from side to side. Players none of which says so stand
+    one beside the other.
 
     Args:
       path: of the file; its ending says the format.
@@ -33,14 +37,15 @@ def draw(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]], title:
 
     figure = Figure(figsize=_SIZE, layout="constrained")
     axes = figure.add_subplot()
-    runs, others = grouped(rows)
-    if runs:
-        for name, points in runs.items():
+    curves, others, in_training = grouped(rows)
+    if curves:
+        for name, points in curves.items():
             _errorbars(axes, [count for count, _ in points], [row for _, row in points], name)
-        axes.set_xscale("log", base=2)
-        axes.set_xlabel("simulations a move")
+        if not in_training:
+            axes.set_xscale("log", base=2)
+        axes.set_xlabel("episodes of training" if in_training else "simulations a move")
         for place, row in enumerate(others):
-            colour = f"C{len(runs) + place}"
+            colour = f"C{len(curves) + place}"
             axes.axhline(row["elo"], color=colour, linestyle="--", label=row["player"])
             axes.axhspan(row["low"], row["high"], color=colour, alpha=_SHADE)
         axes.legend(loc="lower right")
@@ -54,19 +59,34 @@ def draw(path: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]], title:
         figure.savefig(path, dpi=_DPI)
 
 
+Row = Mapping[str, Any]
+
+
 def grouped(
-    rows: Sequence[Mapping[str, Any]],
-) -> tuple[dict[str, list[tuple[int, Mapping[str, Any]]]], list[Mapping[str, Any]]]:
-    """Returns each policy's (simulations, row), fewest first, and the rows of all others."""
-    runs: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}
+    rows: Sequence[Row],
+) -> tuple[dict[str, list[tuple[int, Row]]], list[Row], bool]:
+    """Sorts players into curves.
+
+    Returns:
+      Each curve's (place, row), the least place first; the rows of all others; whether places are
+      times of training, else they are simulations.
+    """
+    in_training = any(_TRAINING.match(row["player"]) for row in rows)
+    curves: dict[str, list[tuple[int, Row]]] = {}
     others = []
     for row in rows:
-        if found := _SIMULATIONS.match(row["player"]):
-            name = row["player"].rpartition("@")[0] or "the run's policy"
-            runs.setdefault(name, []).append((int(found[1] or found[2]), row))
-        else:
+        found = (_TRAINING if in_training else _SIMULATIONS).match(row["player"])
+        if found is None:
             others.append(row)
-    return {name: sorted(points, key=lambda p: p[0]) for name, points in runs.items()}, others
+        elif in_training:
+            name = f"{found['count'] or 'its own'} simulations"
+            curves.setdefault(name, []).append((int(found["position"]), row))
+        else:
+            name = found["run"] or "the run's policy"
+            curves.setdefault(name, []).append((int(found["own"] or found["count"]), row))
+    for points in curves.values():
+        points.sort(key=lambda point: point[0])
+    return curves, others, in_training
 
 
 def _errorbars(axes: Any, places: Any, rows: Sequence[Mapping[str, Any]], name: Any) -> None:

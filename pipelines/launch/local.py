@@ -33,7 +33,6 @@ from pipelines.launch.run_state import RunState
 from pipelines.logdir import exported, summary
 from pipelines.logdir.checkpointing import Unit
 from pipelines.replay.server import Replay
-from pipelines.serving.export import Exporter
 from pipelines.system.errors import Interrupted, UserError, harmless
 
 
@@ -71,6 +70,7 @@ class LocalRun(BaseRun):
         self._loop = EnvironmentLoop(self._environment, self._should_stop)
         role = make_role(self._judging, evaluation=True)
         self._judge = parts.planning_actor(self._acting, self._spec, role)
+        self._exporter = parts.exporter(self._acting, self._spec)
 
     def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
         self._replay = None
@@ -108,9 +108,6 @@ class LocalRun(BaseRun):
         self._evaluator = parts.evaluator(
             self._acting, judging, self._judge, self._logdir / "videos"
         )
-        served = self._builder.make_served(self._acting, self._spec)
-        how = self._experiment.export_native, self._experiment.export_compiled
-        self._exporter = None if served is None else Exporter(served, *how)
 
     # The loop.
 
@@ -297,6 +294,8 @@ class LocalRun(BaseRun):
                 self._logger.image(name, picture, state.step)
         if is_best:
             self._export("best")
+        if self._experiment.keep_policies:
+            self._export(exported.kept_at(self._position()))
         self._write_summary()
 
     def _evaluating(self, steps: int) -> None:

@@ -27,6 +27,7 @@ from pipelines.launch.seeds import Seeds
 from pipelines.replay.adders import EpisodeBuffer, StepAdder
 from pipelines.replay.client import Client
 from pipelines.replay.server import Replay
+from pipelines.serving.export import Exporter
 from pipelines.system.errors import UserError, first_line
 
 MAX_EVALUATION_ENVIRONMENTS = 10
@@ -127,6 +128,13 @@ class Parts:
         """The policy that is evaluated."""
         with naming_misfits():
             return self._builder.make_policy(networks, spec, role)
+
+    def exporter(self, networks: snt.Module, spec: specs.EnvironmentSpec) -> Exporter | None:
+        """Writes the policy that is served, as its variables are then; None: there is none."""
+        with naming_misfits():
+            served = self._builder.make_served(networks, spec)
+        how = self._experiment.export_native, self._experiment.export_compiled
+        return None if served is None else Exporter(served, *how)
 
     def evaluator(
         self, networks: snt.Module, loop: EnvironmentLoop, actor: Actor, directory: pathlib.Path

@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
 
 from pipelines.system import files
 
 # Where SavedModels have files that TensorFlow does not read.
 _UPDATES = "assets.extra/updates"
+
+
+def kept_at(position: int) -> str:
+    """The name of the policy that an evaluation after so many episodes, or steps, has kept."""
+    return f"at_{position:06d}"
+
+
+def kept_positions(logdir: str | os.PathLike[str]) -> list[int]:
+    """When policies were kept, the first one first."""
+    names = [path.name for path in pathlib.Path(logdir, "policy").glob("at_*")]
+    return sorted(int(name[3:]) for name in names if name[3:].isdigit())
 
 
 def updates_of(directory: pathlib.Path) -> int | None:

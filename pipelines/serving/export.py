@@ -13,13 +13,14 @@ from typing import Any
 import tensorflow as tf
 import tree
 
-from agents.policy import Policy
+from agents.policy import Policy, SearchingPolicy
 from ops import loader
 from pipelines.serving import checks, description
 from pipelines.system import files, paths
 from pipelines.system.errors import UserError, first_line
 
 _BATCH_SIZE = tf.TensorSpec([], tf.int32, "batch_size")
+_ADDED = tf.TensorSpec([], tf.int32, "added")
 _SEED = tf.TensorSpec([2], tf.int32, "seed")
 _SEEDS = tf.TensorSpec([None, 2], tf.int32, "seed")
 # A product of one row with a matrix goes another way than that of several, with other last digits.
@@ -37,7 +38,8 @@ class ServedPolicy(tf.Module):
 
     A policy with options has a third function, `step_with_options(observation, state, seed,
     *options)`, a signature of that name that takes each by its own, an int32 scalar, and `options`,
-    their defaults by name, with `most`, their bounds.
+    their defaults by name, with `most`, their bounds. One that searches has its steps in slices
+    besides, `begin_step` and `continue_step`, which check nothing: see `SearchingPolicy.slice`.
 
     `step_with_seeds(observation, state, seeds, *options)`, a signature too, takes a seed a row,
     int32 [B, 2], and answers each row as if it were alone, whatever else is in the batch.
@@ -70,6 +72,8 @@ class ServedPolicy(tf.Module):
         step = tf.function(step, autograph=False, jit_compile=True) if compiled else step
         self._add_steps(step)
         self._add_step_with_seeds(step, policy.takes_seeds)
+        searches = self._options and isinstance(policy, SearchingPolicy)
+        self._slice = policy.slice if searches else None
 
     def add_description(self, text: str) -> None:
         """Adds the function `describe()`, which returns `text`."""
@@ -148,6 +152,19 @@ class ServedPolicy(tf.Module):
         signature = tree.map_structure(_of_any_shape, specs)
         return tf.function(checked_step, input_signature=signature, autograph=False), signature
 
+    def add_slices(self) -> None:
+        """Adds `begin_step` and `continue_step`, once; tracing shows the tree's shape."""
+        if self._slice is None or hasattr(self, "begin_step"):
+            return
+        specs = (self._observation_spec, self._state_spec, _SEED, *self._options, _ADDED)
+        self.begin_step = tf.function(self._slice, input_signature=specs, autograph=False)
+        *_, made = self.begin_step.get_concrete_function().structured_outputs
+        tree_spec = tree.map_structure_with_path(
+            lambda path, leaf: tf.TensorSpec(leaf.shape, leaf.dtype, _flat_name("tree", path)), made
+        )
+        specs = (*specs, tree_spec)
+        self.continue_step = tf.function(self._slice, input_signature=specs, autograph=False)
+
     def _initial_state(self, batch_size: tf.Tensor) -> Any:
         text = tf.strings.format("batch_size is {}; expected at least 1", batch_size)
         tf.debugging.Assert(batch_size > 0, [text])
@@ -163,9 +180,17 @@ class Exporter:
       native: with the native ops of `ops`, which are faster and without which it cannot be loaded;
         otherwise in plain TensorFlow, which every server loads.
       compiled: by XLA, where it is loaded; see `ServedPolicy`.
+
+    Raises:
+      UserError: the policy cannot be written in plain TensorFlow.
     """
 
     def __init__(self, policy: Policy, native: bool = False, compiled: bool = False) -> None:
+        if policy.native_alone and not native:
+            raise UserError(
+                f"Experiment.export_native is False, but {policy.native_alone}; expected True: "
+                "what loads the policy needs this project's ops then, as its own programs do"
+            )
         self._ops = contextlib.nullcontext if native else loader.portable
         with self._ops():
             self._module = ServedPolicy(policy, compiled)
@@ -187,6 +212,7 @@ class Exporter:
             with self._ops(), paths.literal(directory.parent) as place:
                 target = f"{place}/{fresh.name}"
                 self._module.add_description(self._describe())
+                self._module.add_slices()
                 tf.saved_model.save(self._module, target, signatures=self._signatures)
             # Where SavedModels have files that TensorFlow does not read.
             (fresh / "assets.extra").mkdir()
@@ -202,6 +228,8 @@ class SavedPolicy(Policy):
 
     Args:
       directory: of the SavedModel.
+      compiled: XLA compiles what `slice` does when it is first asked for so many rows: a search of
+        one row takes a fraction of the time then. With native ops it stays as it is.
       **options: values of the policy's options, other than their defaults.
 
     Raises:
@@ -209,7 +237,9 @@ class SavedPolicy(Policy):
         take what it is given.
     """
 
-    def __init__(self, directory: str | os.PathLike[str], **options: int) -> None:
+    def __init__(
+        self, directory: str | os.PathLike[str], compiled: bool = False, **options: int
+    ) -> None:
         super().__init__(name="saved_policy")
         loader.load_all()
         try:
@@ -223,6 +253,10 @@ class SavedPolicy(Policy):
             self.options = {name: int(value.numpy()) for name, value in saved.items()}
             self._step = self._with_options(options) if options else self._loaded.step
             self.options |= options
+            self._continue = getattr(self._loaded, "continue_step", None)
+            _forget_tracing_warnings(self._loaded)
+            if compiled and self._continue is not None and not _has_native_ops(self._continue):
+                self._continue = tf.function(self._continue, autograph=False, jit_compile=True)
             # The nest is the function's, the shapes are the signature's.
             self.observation_spec = tf.nest.map_structure(lambda leaf: _one(flat[leaf.name]), nest)
             self.action_spec = _one(signature.structured_outputs["action"])
@@ -245,6 +279,26 @@ class SavedPolicy(Policy):
                 raise
             raise UserError(f"the policy cannot act: {complaint}") from error
 
+    @property
+    def sliced(self) -> bool:
+        """Whether it has `slice`."""
+        return self._continue is not None
+
+    def slice(
+        self,
+        observation: Any,
+        state: Any,
+        seed: tf.Tensor,
+        num_simulations: int,
+        added: int,
+        begun: Any = None,
+    ) -> tuple[tf.Tensor, Any, dict[str, tf.Tensor], Any]:
+        """See `SearchingPolicy.slice`; nothing that it is given is checked."""
+        counts = tf.constant(num_simulations, tf.int32), tf.constant(added, tf.int32)
+        if begun is None:
+            return self._loaded.begin_step(observation, state, seed, *counts)
+        return self._continue(observation, state, seed, *counts, begun)
+
     def description(self) -> str:
         """What it says of itself, see `description.of`."""
         return self._loaded.describe().numpy().decode()
@@ -257,6 +311,21 @@ class SavedPolicy(Policy):
                 raise UserError(f"the saved policy has no option '{name}'; expected {listed}")
         values = [tf.constant(value, tf.int32) for value in (self.options | options).values()]
         return lambda *inputs: self._loaded.step_with_options(*inputs, *values)
+
+
+def _forget_tracing_warnings(loaded: Any) -> None:
+    """TensorFlow counts the first call of each restored function as one more trace of the same."""
+    for name in ("initial_state", "step", "step_with_options", "begin_step", "continue_step"):
+        if (function := getattr(loaded, name, None)) is not None:
+            function._omit_frequent_tracing_warning = True
+
+
+def _has_native_ops(function: Any) -> bool:
+    """Whether a function of a SavedModel calls ops of ours, which XLA does not know."""
+    (concrete,) = function.concrete_functions
+    graph = concrete.graph.as_graph_def()
+    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
+    return any(node.op.startswith("Lookahead") for node in nodes)
 
 
 def _batched(nest: Any, prefix: str) -> Any:

@@ -31,7 +31,7 @@ def command(logdir, protocol: str) -> list[str]:
     ("arguments", "line"),
     [
         (["--protocol=gtp"], "--logdir is missing; expected the log directory of a run"),
-        (["--logdir=DIR"], "--protocol is missing; expected one of gtp, uci, usi"),
+        (["--logdir=DIR"], "--protocol is missing; expected one of gtp, uci, usi, web"),
         (["--logdir=DIR", "--protocol=xboard"], "--protocol is 'xboard'; expected one of gtp, uci"),
         (
             ["--logdir=DIR", "--protocol=gtp", "--policy=last"],
@@ -40,6 +40,10 @@ def command(logdir, protocol: str) -> list[str]:
         (
             ["--logdir=DIR", "--protocol=uci", "--resign_below=0"],
             "--resign_below has no meaning with --protocol=uci",
+        ),
+        (
+            ["--logdir=DIR", "--protocol=gtp", "--port=8000"],
+            "--port has no meaning with --protocol=gtp",
         ),
         (
             ["--logdir=DIR", "--protocol=gtp", "--num_simulations=65"],

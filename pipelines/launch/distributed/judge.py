@@ -12,7 +12,6 @@ from pipelines.environments import make_environment_spec
 from pipelines.launch.distributed.messages import Evaluated, Task
 from pipelines.launch.parts import Parts, make_role
 from pipelines.logdir import exported
-from pipelines.serving.export import Exporter
 
 
 class Judge:
@@ -35,8 +34,7 @@ class Judge:
         self._evaluator = parts.evaluator(
             self._networks, EnvironmentLoop(environment), actor, self._logdir / "videos"
         )
-        served = experiment.builder.make_served(self._networks, spec)
-        self._exporter = None if served is None else Exporter(served, experiment.export_native)
+        self._exporter = parts.exporter(self._networks, spec)
 
     def evaluate(self, task: Task) -> Evaluated:
         """Plays the evaluation."""
@@ -47,9 +45,9 @@ class Judge:
         returns = [float(episode.episode_return) for episode in found.episodes]
         return Evaluated((task.position, task.updates), returns, found.pictures)
 
-    def export(self, updates: int) -> None:
-        """Saves the policy that was evaluated last as the best one."""
+    def export(self, name: str, updates: int) -> None:
+        """Saves the policy that was evaluated last."""
         if self._exporter is not None:
-            policy = self._logdir / "policy" / "best"
+            policy = self._logdir / "policy" / name
             self._exporter.save(policy)
             exported.note_updates(policy, updates)

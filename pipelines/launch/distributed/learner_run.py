@@ -39,7 +39,6 @@ from pipelines.launch.parts import Parts, make_role, spec_of
 from pipelines.logdir import exported, summary
 from pipelines.logdir.checkpointing import Unit
 from pipelines.replay.server import Replay
-from pipelines.serving.export import Exporter
 from pipelines.system.errors import Interrupted, UserError, harmless
 
 # How long the learner sleeps when nothing is due, in seconds.
@@ -152,6 +151,7 @@ class LearnerRun(BaseRun):
         acting = self._stage.make_policy(self._networks, self._spec, role)
         read = {id(variable) for variable in acting.variables}
         self._places = [i for i, v in enumerate(self._networks.variables) if id(v) in read]
+        self._exporter = parts.exporter(self._networks, self._spec)
         self._parts = parts
 
     def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
@@ -173,8 +173,6 @@ class LearnerRun(BaseRun):
         self._learning = self._parts.learning(
             self._stage, self._networks, self._replay, self._should_stop
         )
-        served = self._builder.make_served(self._networks, self._spec)
-        self._exporter = None if served is None else Exporter(served, experiment.export_native)
         if unit is not None:
             unit.restore(self._trackables())
             with restoring(unit):

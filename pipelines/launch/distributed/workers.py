@@ -132,11 +132,13 @@ class EvaluatorWorker:
         _use_threads(self._settings.actor_threads)
         from pipelines.configuration import experiment
         from pipelines.launch.distributed.judge import Judge
+        from pipelines.logdir import exported
         from pipelines.system.errors import UserError, first_line
 
         try:
             learner = _found(self._learner)
-            judge = Judge(experiment.parse_text(setup.config), setup.seed, setup.logdir)
+            described = experiment.parse_text(setup.config)
+            judge = Judge(described, setup.seed, setup.logdir)
             while True:
                 task = ray.get(learner.task.remote())
                 if task is None:
@@ -144,7 +146,9 @@ class EvaluatorWorker:
                     continue
                 result = judge.evaluate(task)
                 if ray.get(learner.evaluated.remote(result)):
-                    judge.export(task.updates)
+                    judge.export("best", task.updates)
+                if described.keep_policies:
+                    judge.export(exported.kept_at(task.position), task.updates)
         except (UserError, ray.exceptions.RayError) as error:
             print(first_line(error), flush=True)
             return Ended(False, first_line(error))

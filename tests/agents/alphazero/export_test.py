@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from pipelines import run
 from pipelines.serving.export import Exporter, SavedPolicy
 from pipelines.system.errors import UserError
 from tests.agents.alphazero import tiny
@@ -36,5 +37,18 @@ def test_the_saved_search_is_the_policys_own(tmp_path):
 
 def test_go_has_native_rules_alone_and_says_so(tmp_path):
     policy = tiny.policy(tiny.CONFIG, True, environment=tiny.spec("go", size=5, history=1))
-    with pytest.raises(ValueError, match="go has native rules alone"):
-        Exporter(policy).save(tmp_path / "policy")
+    line = "Experiment.export_native is False, but the rules of go are native ops alone; expected T"
+    with pytest.raises(UserError, match=line):
+        Exporter(policy)
+    Exporter(policy, native=True).save(tmp_path / "policy")
+    assert SavedPolicy(tmp_path / "policy", compiled=True).sliced
+
+
+def test_a_run_says_so_before_anything_is_there(tmp_path, capsys):
+    bindings = ["Experiment.export_native = False", "AlphaZeroConfig.num_simulations = 2"]
+    flags = [f"--gin_bindings={binding}" for binding in bindings]
+    logdir = tmp_path / "run"
+    command = ["run.py", "--gin_file=gin/alphazero_go5_small.gin", f"--logdir={logdir}", *flags]
+    assert run.main(command) == 2
+    (line,) = capsys.readouterr().err.splitlines()[-1:]
+    assert line.startswith("error: Experiment.export_native is False") and not logdir.exists()

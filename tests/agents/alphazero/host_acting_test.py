@@ -34,9 +34,12 @@ def host_policy(config, batch: BatchedEnvironment, evaluation: bool = False):
     return tiny.policy(config, evaluation, environment=make_environment_spec(batch), role=role)
 
 
-def test_it_finds_what_the_search_in_the_graph_finds():
+@pytest.mark.parametrize(
+    "changes", [{"fpu_reduction": 0.1}, {"search": "gumbel", "max_considered_actions": 4}]
+)
+def test_it_finds_what_the_search_in_the_graph_finds(changes):
     """OpenSpiel's planes are others than ours, so the network is one that says nothing."""
-    config = dataclasses.replace(tiny.CONFIG, num_simulations=60, fpu_reduction=0.1)
+    config = dataclasses.replace(tiny.CONFIG, num_simulations=60, **changes)
     batch, seen = games_of("connect_four", count=3, moves=4)
     twins = [rules_game(seed=0, game="connect_four") for _ in range(3)]
     timesteps = []
@@ -55,6 +58,39 @@ def test_it_finds_what_the_search_in_the_graph_finds():
     np.testing.assert_array_equal(action, expected)
     np.testing.assert_allclose(info["search_policy"], expected_info["search_policy"], atol=1e-6)
     np.testing.assert_allclose(info["search_value"], expected_info["search_value"], atol=1e-5)
+
+
+def test_a_cache_of_evaluations_changes_time_alone():
+    """And is empty again when a variable has changed."""
+    batch, seen = games_of("tic_tac_toe", count=2, moves=1)
+    config = dataclasses.replace(tiny.CONFIG, num_simulations=40)
+    cached, plain = (
+        host_policy(dataclasses.replace(config, cached_positions=room), batch) for room in (500, 0)
+    )
+    state, seed = plain.initial_state(2), tf.constant([3, 4])
+    rates = []
+    for change in (0.0, 0.0, 0.2):
+        for policy in (cached, plain):
+            for variable in policy._network.trainable_variables:
+                variable.assign_add(tf.fill(variable.shape, change))
+        (action, _, info), (expected, _, expected_info) = (
+            policy.step(seen, state, seed) for policy in (cached, plain)
+        )
+        np.testing.assert_array_equal(action, expected)
+        for name in info:
+            np.testing.assert_allclose(info[name], expected_info[name], atol=1e-5, err_msg=name)
+        rates.append(cached.measurements()["search/cache_hit_rate"])
+    assert "search/cache_hit_rate" not in plain.measurements()
+    # The second search finds all again, the third asks of everything as the first did.
+    assert 0 < rates[0] < 0.5 < rates[1] > rates[2] and rates[2] < 0.6
+
+
+def test_a_cache_keeps_to_its_room():
+    batch, seen = games_of("tic_tac_toe", count=2, moves=1)
+    config = dataclasses.replace(tiny.CONFIG, num_simulations=40, cached_positions=5)
+    policy = host_policy(config, batch)
+    policy.step(seen, policy.initial_state(2), tf.constant([3, 4]))
+    assert len(policy._evaluations._said) == 5
 
 
 @pytest.mark.parametrize("walks", [1, 3])
@@ -88,16 +124,16 @@ def test_a_row_whose_game_is_over_does_not_stop_the_others():
         timestep = batch.environments[1].step(action)
     policy = host_policy(tiny.CONFIG, batch)
     seen = observed([*timesteps, timestep])
-    action, _, _ = policy.step(seen, policy.initial_state(2), tf.constant([0, 0]))
-    assert timestep.last() and seen["legal_actions"][0, action[0]]
+    action, _, info = policy.step(seen, policy.initial_state(2), tf.constant([0, 0]))
+    assert timestep.last() and seen["legal_actions"][0, action[0]] and 0 <= action[1] < 9
+    np.testing.assert_allclose(np.sum(info["search_policy"], axis=1), np.ones(2), rtol=1e-5)
 
 
 def test_what_a_search_on_the_host_does_not_do_is_told():
     spec = make_environment_spec(board_game(seed=0))
-    for changes in ({"search": "gumbel"}, {"reuse_subtree": True}):
-        builder = AlphaZeroBuilder(dataclasses.replace(tiny.CONFIG, **changes))
-        with pytest.raises(ValueError, match="need rules that are ops, those of rules_game"):
-            builder.make_networks(spec, seed=0)
+    builder = AlphaZeroBuilder(dataclasses.replace(tiny.CONFIG, reuse_subtree=True))
+    with pytest.raises(ValueError, match="needs rules that are ops, those of rules_game"):
+        builder.make_networks(spec, seed=0)
     with pytest.raises(ValueError, match="AlphaZero needs the rules: those of rules_game"):
         tiny.policy(tiny.CONFIG, environment=spec)
     assert AlphaZeroBuilder(tiny.CONFIG).make_served(None, spec) is None

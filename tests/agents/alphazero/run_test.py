@@ -10,6 +10,7 @@ import numpy as np
 
 from pipelines.configuration import experiment
 from pipelines.launch.local import LocalRun
+from pipelines.logdir import exported
 from tests.pipelines.launch.outcomes import Stop, assert_equal, outcome
 
 TINY = str(pathlib.Path(__file__).parent / "tiny_run.gin")
@@ -29,3 +30,4 @@ def test_stopped_at_a_random_moment_equals_uninterrupted(tmp_path):
     assert not make(tmp_path / "cut", Stop(at)).run()
     assert make(tmp_path / "cut").run()
     assert_equal(outcome(tmp_path / "cut"), outcome(tmp_path / "whole"))
+    assert exported.kept_positions(tmp_path / "cut") == [6]

@@ -25,11 +25,11 @@ def searcher(policy, backend, room=ROOM, noise=True, **options):
     without = {} if noise else WITHOUT_NOISE[policy]
 
     @tf.function(**options)
-    def search(simulations=None):
+    def search(simulations=None, begun=None, added=None):
         root = model.root(tf.constant([0, 1, 2]))
         return POLICIES[policy](
             root, model.step, room, seed=tf.constant([1, 2]), backend=backend,
-            simulations=simulations, **without,
+            simulations=simulations, begun=begun, added=added, **without,
         )  # fmt: skip
 
     return search
@@ -49,6 +49,22 @@ def test_the_tree_is_that_of_the_shorter_search(policy, backend):
             np.testing.assert_array_equal(ours[:, : simulations + 1], theirs, err_msg=field)
         assert not np.any(bounded.search_tree.node_visits[:, simulations + 1 :])
     assert search.experimental_get_tracing_count() == 1
+
+
+@pytest.mark.parametrize("backend", ["native", "tensorflow"])
+@pytest.mark.parametrize("policy", POLICIES)
+def test_slices_of_a_search_are_that_search(policy, backend):
+    search = searcher(policy, backend)
+    whole, tree = search(tf.constant(20)), None
+    for added in (1, 3, 12, 4):
+        found = search(tf.constant(20), tree, tf.constant(added))
+        tree = found.search_tree
+        assert np.all(tree.summary().visit_counts.numpy().sum(axis=1) <= 20)
+    np.testing.assert_array_equal(found.action, whole.action)
+    np.testing.assert_array_equal(found.action_weights, whole.action_weights)
+    for field in FIELDS:
+        ours, theirs = (getattr(out.search_tree, field) for out in (found, whole))
+        np.testing.assert_array_equal(ours, theirs, err_msg=field)
 
 
 @pytest.mark.parametrize("policy", POLICIES)

@@ -42,6 +42,37 @@ def test_with_one_walk_in_flight_the_tree_is_that_of_the_policy(backend, num_act
     assert_same_tree(tree.search_tree(), search().search_tree)
 
 
+@pytest.mark.parametrize("num_actions", [1, 5, 30])
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_by_gumbels_rule_the_decision_is_that_of_the_policy(backend, num_actions):
+    tables = tables_with_ends(num_actions, num_actions)
+    roots, mask = np.array([0, 1, 2], np.int32), np.zeros((3, num_actions), bool)
+    mask[0, 1:] = True
+    kwargs = dict(invalid_actions=mask, max_num_considered_actions=6, gumbel_scale=0.7, seed=(5, 6))
+    model = TableModel(tables)
+    root = model.root(tf.constant(roots))
+    policy = tf.function(lambda: mcts.gumbel_muzero_policy(root, model.step, 20, **kwargs))
+    game = HostModel(tables, roots, 21)
+    tree = mcts.Tree(game.root(), 20, rule="gumbel", backend=backend, **kwargs)
+    game.drive(tree, 20)
+    found, expected = tree.decision(), policy()
+    assert_same_tree(tree.search_tree(), expected.search_tree)
+    np.testing.assert_array_equal(found.action, expected.action)
+    np.testing.assert_allclose(found.action_weights, expected.action_weights, atol=1e-6)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_by_gumbels_rule_walks_in_flight_keep_to_the_schedule(backend):
+    tables = tables_with_ends(3, 9)
+    game = HostModel(tables, np.array([0, 1, 2]), 33)
+    considered = dict(rule="gumbel", max_num_considered_actions=8, seed=(1, 2))
+    tree = mcts.Tree(game.root(), 32, backend=backend, **considered)
+    game.drive(tree, 4, walks=8)
+    counts = np.sort(tree.summary().visit_counts)[:, ::-1]
+    # Eight actions once, four of them twice more, two of these to the end.
+    np.testing.assert_array_equal(counts, [[11, 11, 3, 3, 1, 1, 1, 1, 0]] * 3)
+
+
 @pytest.mark.parametrize("num_actions", [2, 20])
 def test_with_several_walks_in_flight_both_backends_grow_the_same_tree(num_actions):
     tables, trees = tables_with_ends(3, num_actions), []

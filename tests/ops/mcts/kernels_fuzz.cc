@@ -169,7 +169,7 @@ void Searches(Random* random) {
 void WalksInFlight(Random* random) {
   const int64_t num_nodes = 2 + Below(random, 60), num_actions = 1 + Below(random, 40);
   Job job(random, num_nodes, num_actions, false);
-  job.rule.kind = kPuct;
+  if (job.rule.kind == kStochastic) job.rule.kind = kPuct;
   const Grove grove(1, num_nodes, num_actions);
   const BusyTree busy = {grove.At(0), grove.through.get(), 1.0f};
   const std::vector<float> nothing(num_actions, -kInfinity);
@@ -182,7 +182,10 @@ void WalksInFlight(Random* random) {
     const int64_t what = Below(random, 3);
     int32_t parent, action, leaf;
     if (what == 0 && left > 0) {
-      if (Depart(busy, job.rule, nothing.data(), scratch.data(), &parent, &action, &leaf)) return;
+      if (Depart(busy, job.rule, job.Noise(), nothing.data(), scratch.data(), &parent, &action,
+                 &leaf) != kNoFault) {
+        return;
+      }
       asked.push_back(leaf);
       --left;
     } else if (what == 1 && !asked.empty()) {
@@ -237,8 +240,8 @@ void GarbageTrees(Random* random) {
       Advance(tree, Below(random, 8) - 1, job.AsSearch(), scratch.data(), &parent, &action);
       break;
     case 4:
-      if (job.rule.kind != kPuct) break;
-      Depart(busy, job.rule, nothing.data(), scratch.data(), &parent, &action, &leaf);
+      if (job.rule.kind == kStochastic) break;
+      Depart(busy, job.rule, job.Noise(), nothing.data(), scratch.data(), &parent, &action, &leaf);
       break;
     case 5:
       Answer(busy, Below(random, 8) - 1, said, scratch.data());

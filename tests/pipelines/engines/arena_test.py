@@ -156,6 +156,7 @@ def test_equal_seeds_give_equal_games(players, tmp_path):
             "player is 'nobody'; expected one of random, mcts:N, uct:N, perfect",
         ),
         ("mcts:x", "player is 'mcts:x'; expected a positive integer, not 'x'"),
+        ("at:64", "player is 'at:64'; expected a run with Experiment.keep_policies = True"),
         ("simulations:65", "player is 'simulations:65'; its policy has room for 64 simulations"),
         ("perfect", "opponent is 'perfect', which plays tic_tac_toe only"),
         ("uci:stockfish", "player is 'uci:stockfish', which plays chess; the run's environment is"),

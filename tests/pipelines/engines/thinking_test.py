@@ -17,7 +17,7 @@ class Searches:
         self.free, self.begun = free, threading.Event()
         self.let_go, self.answers, self.found = threading.Event(), [], []
 
-    def __call__(self, count: int) -> int:
+    def __call__(self, count: int, going_on) -> int | None:
         if count > self.free:
             self.begun.set()
             assert self.let_go.wait(60)
@@ -40,6 +40,25 @@ def test_a_stop_does_not_wait_for_the_search_that_runs():
     searches.let_go.set()
     thinking.close()
     assert searches.answers == [4] and searches.found == [1, 4], "what came late is not told"
+
+
+def test_a_search_in_slices_ends_with_the_next_one_after_a_stop():
+    slices, begun = [], threading.Event()
+
+    def deepen(count: int, going_on) -> int | None:
+        while count > 4:
+            slices.append(count)
+            begun.set()
+            if not going_on():
+                return None
+        return count
+
+    answers = []
+    limits = Limits(until_stopped=True)
+    thinking = Thinking(deepen, [4, 16, 64], limits, on_answer=lambda *a: answers.append(a))
+    assert begun.wait(60)
+    thinking.close()
+    assert answers == [(4, None)] and set(slices) == {16}, "nor does a larger one begin"
 
 
 def test_a_stop_before_any_result_answers_with_none():
@@ -81,7 +100,7 @@ def test_no_search_begins_that_would_be_late():
 
 
 def test_a_failing_search_is_told():
-    def fail(count):
+    def fail(count, going_on):
         raise ValueError("no")
 
     thinking = Thinking(fail, [1], Limits())

@@ -28,13 +28,14 @@ int64_t ForEachTree(const Forest& forest, const OneTree& one_tree) {
 extern "C" {
 
 // A batch of trees with walks in flight; `through` is [B, M], `parameters` [B, 9]
-// or null.
+// or null, `noise` that of all trees, its gumbel [B, A], read by Gumbel's rule.
 struct LookaheadBusyForest {
   Forest forest;
   float* through;
   Rule rule;
   const float* parameters;
   float virtual_loss;
+  RootNoise noise;
 };
 
 const char* lookahead_mcts_fault_text(int32_t fault) { return FaultText(fault); }
@@ -54,9 +55,11 @@ int64_t lookahead_mcts_depart(const LookaheadBusyForest* busy, int64_t walks, in
   return ForEachTree(forest, [&](int64_t b, float* scratch) {
     const BusyTree tree = {forest.At(b), busy->through + b * forest.num_nodes, busy->virtual_loss};
     const Rule rule = RuleOfTree(busy->rule, busy->parameters, b);
+    RootNoise noise = busy->noise;
+    if (noise.gumbel != nullptr) noise.gumbel += b * forest.num_actions;
     Fault fault = kNoFault;
     for (int64_t i = b * walks; fault == kNoFault && i < (b + 1) * walks; ++i) {
-      fault = Depart(tree, rule, nothing.data(), scratch, parent + i, action + i, leaf + i);
+      fault = Depart(tree, rule, noise, nothing.data(), scratch, parent + i, action + i, leaf + i);
     }
     return fault;
   });

@@ -92,10 +92,10 @@ Fault Fill(const BusyTree& busy, int64_t parent, int64_t slot, int64_t action, i
 
 }  // namespace
 
-Fault Depart(const BusyTree& busy, const Rule& rule, const float* nothing, float* scratch,
-             int32_t* parent, int32_t* action, int32_t* leaf) {
+Fault Depart(const BusyTree& busy, const Rule& rule, const RootNoise& noise, const float* nothing,
+             float* scratch, int32_t* parent, int32_t* action, int32_t* leaf) {
   const Tree& tree = busy.tree;
-  Fault fault = Simulate(ReadOnly(tree), rule, {}, scratch, parent, action);
+  Fault fault = Simulate(ReadOnly(tree), rule, noise, scratch, parent, action);
   if (fault != kNoFault) return fault;
   if (tree.NextNode() < 0) return kTreeFull;
   const int64_t slot = tree.SlotOf(*parent, *action);

@@ -28,8 +28,8 @@ struct BusyTree {
 // Walks down and sets off: gives the edge and the index of the node behind it,
 // which is reserved where the edge has none. O(A) more than Simulate. `nothing`
 // holds A illegal logits.
-Fault Depart(const BusyTree& busy, const Rule& rule, const float* nothing, float* scratch,
-             int32_t* parent, int32_t* action, int32_t* leaf);
+Fault Depart(const BusyTree& busy, const Rule& rule, const RootNoise& noise, const float* nothing,
+             float* scratch, int32_t* parent, int32_t* action, int32_t* leaf);
 
 // Writes the model's answer into the leaf of a walk. A leaf that was answered
 // before keeps its prior and takes the mean of the values. O(A).
