@@ -13,6 +13,7 @@ from typing import Any
 import tensorflow as tf
 import tree
 
+from agents.boards.observations import split
 from agents.policy import Policy, SearchingPolicy
 from ops import loader
 from pipelines.serving import checks, description
@@ -38,7 +39,7 @@ class ServedPolicy(tf.Module):
 
     A policy with options has a third function, `step_with_options(observation, state, seed,
     *options)`, a signature of that name that takes each by its own, an int32 scalar, and `options`,
-    their defaults by name, with `most`, their bounds. One that searches has its steps in slices
+    their defaults by name, with `most`, their bounds. One that plays by search has steps in slices
     besides, `begin_step` and `continue_step`, which check nothing: see `SearchingPolicy.slice`.
 
     `step_with_seeds(observation, state, seeds, *options)`, a signature too, takes a seed a row,
@@ -72,7 +73,11 @@ class ServedPolicy(tf.Module):
         step = tf.function(step, autograph=False, jit_compile=True) if compiled else step
         self._add_steps(step)
         self._add_step_with_seeds(step, policy.takes_seeds)
-        searches = self._options and isinstance(policy, SearchingPolicy)
+        # For programs that play games: a stop or a clock is looked at between two slices.
+        plays = (
+            isinstance(policy, SearchingPolicy) and split(policy.observation_spec)[1] is not None
+        )
+        searches = self._options and plays
         self._slice = policy.slice if searches else None
 
     def add_description(self, text: str) -> None:
@@ -192,10 +197,21 @@ class Exporter:
                 "what loads the policy needs this project's ops then, as its own programs do"
             )
         self._ops = contextlib.nullcontext if native else loader.portable
+        self._policy, self._compiled = policy, compiled
+
+    @functools.cached_property
+    def _module(self) -> ServedPolicy:
         with self._ops():
-            self._module = ServedPolicy(policy, compiled)
-            self._signatures = self._module.signatures()
-        self._describe = functools.cache(lambda: description.of(policy, self._signatures))
+            return ServedPolicy(self._policy, self._compiled)
+
+    @functools.cached_property
+    def _signatures(self) -> dict[str, Any]:
+        with self._ops():
+            return self._module.signatures()
+
+    @functools.cached_property
+    def _description(self) -> str:
+        return description.of(self._policy, self._signatures)
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes the SavedModel; an older one at that place is replaced whole.
@@ -211,12 +227,12 @@ class Exporter:
             shutil.rmtree(fresh, ignore_errors=True)
             with self._ops(), paths.literal(directory.parent) as place:
                 target = f"{place}/{fresh.name}"
-                self._module.add_description(self._describe())
+                self._module.add_description(self._description)
                 self._module.add_slices()
                 tf.saved_model.save(self._module, target, signatures=self._signatures)
             # Where SavedModels have files that TensorFlow does not read.
             (fresh / "assets.extra").mkdir()
-            (fresh / "assets.extra" / "README.md").write_text(self._describe())
+            (fresh / "assets.extra" / "README.md").write_text(self._description)
             if directory.exists():
                 directory.rename(old)
             fresh.rename(directory)
