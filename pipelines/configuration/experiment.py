@@ -111,10 +111,6 @@ def _check_factory(field: str, factory: Any) -> None:
         )
 
 
-# Here, so that files may bind it whatever the launcher.
-Distributed = distributed.Distributed
-
-
 def parse(paths: Sequence[str], gin_bindings: Sequence[str] = ()) -> Experiment:
     """Reads gin files and bindings, later ones win, and makes the experiment.
 
@@ -139,6 +135,16 @@ def parse_text(text: str) -> Experiment:
     gin.clear_config()
     gin.parse_config(text)
     return _made()
+
+
+def distributed_settings() -> distributed.Distributed:
+    """What the files say of processes, once they are parsed.
+
+    Raises:
+      UserError: a value that cannot be.
+    """
+    with gin_errors.as_user_errors():
+        return distributed.Distributed()
 
 
 def parse_saved(logdir: str | os.PathLike[str]) -> Experiment:

@@ -108,6 +108,18 @@ def test_help_is_quick_and_describes_every_flag():
             [TINY, "--gin_bindings=Experiment.replay_address = 'localhost'"],
             "replay address is 'localhost'; expected host:port, as in localhost:8000",
         ),
+        (
+            [TINY, "--num_actors=2"],
+            "--num_actors is '2', but --launcher is 'local'; expected 'ray'",
+        ),
+        (
+            [TINY, "--launcher=rays"],
+            "--launcher is 'rays'; expected one of local, ray",
+        ),
+        (
+            [TINY, "--launcher=ray", "--gin_bindings=Distributed.actor_resources = {'CPU': -1}"],
+            "Distributed.actor_resources = {'CPU': -1}; expected amounts by name, as in {'CPU': 1}",
+        ),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(server, tmp_path, arguments, line):

@@ -25,7 +25,7 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Else it warn
 import ray
 
 from pipelines.configuration.distributed import Distributed
-from pipelines.configuration.experiment import Experiment
+from pipelines.configuration.experiment import Experiment, distributed_settings
 from pipelines.launch.distributed import workers
 from pipelines.launch.distributed.messages import Ended, Setup, Status
 from pipelines.system.errors import UserError, first_line
@@ -71,7 +71,7 @@ class DistributedRun:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         self._experiment, self._logdir = experiment, pathlib.Path(logdir)
-        self._settings, self._should_stop = Distributed(), should_stop
+        self._settings, self._should_stop = distributed_settings(), should_stop
         public = ray_address is not None
         self._setup = Setup(config, str(self._logdir.resolve()), seed, num_actors, public)
         self._workers: dict[str, Any] = {}

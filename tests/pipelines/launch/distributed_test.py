@@ -119,7 +119,7 @@ def test_an_agent_that_cannot_be_distributed_is_refused(tmp_path, file, reason):
             tmp_path / "run",
             0,
             gin.config_str,
-            settings=experiment.Distributed(),
+            settings=experiment.distributed_settings(),
             num_actors=2,
         )
     assert not (tmp_path / "run").exists()

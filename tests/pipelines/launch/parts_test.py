@@ -37,6 +37,12 @@ def test_no_two_environments_and_no_two_runs_share_a_seed():
     assert len(set(seeds)) == len(seeds)
 
 
+def test_who_takes_the_place_of_one_that_died_draws_from_other_streams():
+    assert Seeds(3, again=0).of("environment", 1) == Seeds(3).of("environment", 1)
+    seeds = [Seeds(3, again).of("environment", i) for again in range(5) for i in range(5)]
+    assert len(set(seeds)) == len(seeds)
+
+
 def test_seats_alternate_from_environment_to_environment():
     parity = [
         Seeds(seed).of_environment("environment", i) % 2 for seed in range(5) for i in range(6)
