@@ -235,7 +235,7 @@ def test_players_are_rated_and_their_games_written(logdir, tmp_path, capfd):
         (
             ["--logdir=DIR", "--opponent=stockfish"],
             "player is 'stockfish'; expected one of random, mcts:N, uct:N, perfect, policy:RUN, "
-            "policy:RUN@N, simulations:N, gtp:COMMAND, uci:COMMAND",
+            "policy:RUN@N, simulations:N, at:EPISODES, at:EPISODES@N, gtp:COMMAND, uci:COMMAND",
         ),
         (
             ["--logdir=DIR", "--opponent=gtp:gnugo"],
