@@ -33,7 +33,6 @@ from pipelines.launch.run_state import RunState
 from pipelines.logdir import exported, summary
 from pipelines.logdir.checkpointing import Unit
 from pipelines.replay.server import Replay
-from pipelines.serving.export import Exporter
 from pipelines.system.errors import Interrupted, UserError, harmless
 
 
@@ -108,9 +107,7 @@ class LocalRun(BaseRun):
         self._evaluator = parts.evaluator(
             self._acting, judging, self._judge, self._logdir / "videos"
         )
-        served = self._builder.make_served(self._acting, self._spec)
-        how = self._experiment.export_native, self._experiment.export_compiled
-        self._exporter = None if served is None else Exporter(served, *how)
+        self._exporter = parts.exporter(self._acting, self._spec)
 
     # The loop.
 

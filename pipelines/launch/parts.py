@@ -27,6 +27,7 @@ from pipelines.launch.seeds import Seeds
 from pipelines.replay.adders import EpisodeBuffer, StepAdder
 from pipelines.replay.client import Client
 from pipelines.replay.server import Replay
+from pipelines.serving.export import Exporter
 from pipelines.system.errors import UserError, first_line
 
 MAX_EVALUATION_ENVIRONMENTS = 10
@@ -63,6 +64,13 @@ class Parts:
         """All networks, with the weights that a run of this seed begins with."""
         with naming_misfits():
             return self._builder.make_networks(spec, self.seeds.of("networks"))
+
+    def exporter(self, networks: snt.Module, spec: specs.EnvironmentSpec) -> Exporter | None:
+        """Writes the policy that is served; None: it cannot live outside of this process."""
+        served = self._builder.make_served(networks, spec)
+        if served is None:
+            return None
+        return Exporter(served, self._experiment.export_native, self._experiment.export_compiled)
 
     def tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
         """The replay tables of all stages, each name once; see `Stage.make_tables`."""
