@@ -78,21 +78,21 @@ class Server(NamedTuple):
 
 def run(settings: Settings) -> Iterator[Result]:
     """Both protocols, each for the policy that does nothing and for the agent's."""
-    yield from _measured("nothing", Nothing(name="nothing"), settings)
+    yield from _measured("nothing", Exporter(Nothing(name="nothing")), settings)
     who = measured.subject(settings.agent, settings.bindings)
-    served = who.builder.make_served(who.parts.networks(who.spec), who.spec)
-    if served is None:
+    exporter = who.parts.exporter(who.parts.networks(who.spec), who.spec)
+    if exporter is None:
         raise UserError(f"the policy of {who.builder.name} cannot be served")
-    yield from _measured(who.builder.name, served, settings)
+    yield from _measured(who.builder.name, exporter, settings)
 
 
-def _measured(agent: str, policy: Policy, settings: Settings) -> Iterator[Result]:
+def _measured(agent: str, exporter: Exporter, settings: Settings) -> Iterator[Result]:
     with tempfile.TemporaryDirectory() as folder:
         run_folder = pathlib.Path(folder) / _NAME
         run_folder.mkdir()
         (run_folder / "config.gin").touch()
         directory = run_folder / "policy" / "best"
-        Exporter(policy).save(directory)
+        exporter.save(directory)
         loaded = LoadedPolicy(directory)
         inputs = example(loaded, _REQUESTS, np.random.default_rng(0))
         direct = _direct(loaded, inputs, settings)

@@ -113,6 +113,8 @@ class GrpcServices:
             if status != said:
                 yield messages.HealthCheckResponse(status=status)
                 said = status
+            if self._service.draining:
+                return  # Else who watches would keep the server from its end.
             await asyncio.sleep(_LOOK)
 
     def _health_of(self, service: str) -> int:

@@ -19,6 +19,9 @@ from pipelines.system.errors import UserError, first_line
 
 # The signature that takes a seed a row, and the one for an episode's start.
 ROWS, START = "step_with_seeds", "initial_state"
+# The option of policies that search, and how many of them a comparison of sizes needs.
+SIMULATIONS = "num_simulations"
+_FEW_SIMULATIONS = 4
 
 Arrays = dict[str, np.ndarray]
 
@@ -136,6 +139,8 @@ def sizes_of_equal_bits(policy: LoadedPolicy, sizes: Sequence[int]) -> list[int]
     warm-up too.
     """
     inputs = example(policy, max(sizes), np.random.default_rng(0))
+    if SIMULATIONS in inputs:
+        inputs[SIMULATIONS] = np.minimum(inputs[SIMULATIONS], np.int32(_FEW_SIMULATIONS))
     specs, kept = policy.signatures[ROWS].inputs, []
 
     def answer(rows: slice) -> Arrays:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import pathlib
 import time
@@ -15,7 +16,7 @@ from pipelines.serving.server.batching import Batcher
 from pipelines.serving.server.budget import Pace
 from pipelines.serving.server.loaded import LoadedPolicy, sizes_of_equal_bits
 from pipelines.serving.server.refusals import Refusal, Why
-from pipelines.system.errors import UserError
+from pipelines.system.errors import first_line
 
 _LOG = logging.getLogger("lookahead.serve")
 
@@ -104,6 +105,7 @@ class Model:
         self.name, self._directory, self._limits = name, directory, limits
         self._most, self._on_batch, self._on_version = most_versions, on_batch, on_version
         self._seen: tuple[int, ...] | None = None
+        self._ended = False
         self.versions: list[Version] = []
 
     @property
@@ -139,6 +141,10 @@ class Model:
         while True:
             await asyncio.sleep(seconds)
             await self.refresh()
+            if self._ended:
+                self._ended = False
+                # TensorFlow's functions hold each other, and Python looks for such seldom.
+                await asyncio.get_running_loop().run_in_executor(None, gc.collect)
 
     async def refresh(self) -> bool:
         """Takes the SavedModel if it is a new one; returns whether it was."""
@@ -148,9 +154,9 @@ class Model:
         began = time.monotonic()
         try:
             version = await asyncio.get_running_loop().run_in_executor(None, self._loaded)
-        except UserError as error:
-            # It may have been replaced meanwhile; the old one serves until the next look.
-            logs.event(_LOG, "not_loaded", model=self.name, reason=str(error))
+        except Exception as error:
+            # Whatever is wrong with it: the old one serves, and the next look may find another.
+            logs.event(_LOG, "not_loaded", model=self.name, reason=first_line(error))
             self._on_version(0)
             return False
         self._seen = mark
@@ -173,13 +179,17 @@ class Model:
     def _add(self, version: Version) -> None:
         if self.versions and version.number <= self.newest.number:
             version.number = self.newest.number + 1
-        version.on_end = lambda: self.versions.remove(version)
+        version.on_end = lambda: self._forget(version)
         self.versions.append(version)
         for old in self.versions[:-1]:
             old.retire()
         for old in self.versions[: -self._most]:
             old.end()
         self._on_version(version.number)
+
+    def _forget(self, version: Version) -> None:
+        self.versions.remove(version)
+        self._ended = True
 
     def _mark(self) -> tuple[int, ...] | None:
         """What changes with every SavedModel; None: there is none."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from pipelines.serving.server import requests
 from pipelines.serving.server.arrays import Limits, Spec
-from pipelines.serving.server.loaded import START, LoadedPolicy
+from pipelines.serving.server.loaded import ROWS, SIMULATIONS, START, LoadedPolicy
 from pipelines.serving.server.models import Model
 from pipelines.serving.server.service import Service
 
@@ -83,7 +83,7 @@ def _of_model(model: Model, limits: Limits) -> dict[str, Any]:
     begin["responses"]["201"] = begin["responses"].pop("200")
     paths[f"{root}/episodes"] = {"post": begin}
     episode = {"name": "episode", "in": "path", "required": True, "schema": {"type": "string"}}
-    inputs = requests.inputs_of(newest.policy, requests.ROWS)
+    inputs = requests.inputs_of(newest.policy, ROWS)
     hidden = ("seed", *newest.policy.start)
     specs = {n: spec for n, spec in inputs.specs.items() if n not in hidden}
     step = _operation(
@@ -139,15 +139,15 @@ def _row(
 ) -> dict[str, Any]:
     """One row, each input by its name."""
     most = {**policy.most, requests.TIME_LIMIT: limits.milliseconds}
-    if requests.SIMULATIONS in most and limits.simulations is not None:
-        most[requests.SIMULATIONS] = min(most[requests.SIMULATIONS], limits.simulations)
+    if SIMULATIONS in most and limits.simulations is not None:
+        most[SIMULATIONS] = min(most[SIMULATIONS], limits.simulations)
     properties = {
         name: _schema(spec) if spec.shape else _bounded(1, most.get(name, 2**31 - 1))
         for name, spec in specs.items()
     }
     shown = _closed(properties, needed)
     if requests.TIME_LIMIT in specs:
-        shown["not"] = {"required": [requests.TIME_LIMIT, requests.SIMULATIONS]}
+        shown["not"] = {"required": [requests.TIME_LIMIT, SIMULATIONS]}
     return shown
 
 

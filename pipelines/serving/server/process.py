@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import pathlib
 import signal
@@ -67,6 +68,8 @@ class Serving(NamedTuple):
         Raises:
           UserError: one of them cannot be.
         """
+        gc.collect()
+        gc.freeze()  # What libraries have made stays, and is not looked through at each reload.
         metrics = Metrics()
         models = [
             Model(

@@ -11,13 +11,12 @@ import numpy as np
 from pipelines.serving.server import arrays
 from pipelines.serving.server.arrays import Limits, Spec
 from pipelines.serving.server.batching import Call
-from pipelines.serving.server.loaded import ROWS, START, Arrays, LoadedPolicy
+from pipelines.serving.server.loaded import ROWS, SIMULATIONS, START, Arrays, LoadedPolicy
 from pipelines.serving.server.refusals import Refusal, Why, invalid
 from pipelines.system.errors import nearest
 
 # An input of ours on every step of a policy that searches: how long it may take.
 TIME_LIMIT = "time_limit_ms"
-SIMULATIONS = "num_simulations"
 _TIME_SPEC = Spec(TIME_LIMIT, np.dtype(np.int32), (), 3)
 _DEFAULT = "serving_default"
 _ROW_SEED = Spec("seed", np.dtype(np.int32), (None, 2), 3)

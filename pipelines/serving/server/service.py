@@ -12,11 +12,11 @@ from pipelines.serving.server import requests
 from pipelines.serving.server.arrays import Limits
 from pipelines.serving.server.batching import Call
 from pipelines.serving.server.episodes import Episodes
-from pipelines.serving.server.loaded import Arrays
+from pipelines.serving.server.loaded import ROWS, SIMULATIONS, Arrays
 from pipelines.serving.server.metrics import Metrics
 from pipelines.serving.server.models import Model, Version
 from pipelines.serving.server.refusals import Refusal, Why
-from pipelines.serving.server.requests import SIMULATIONS, Inputs
+from pipelines.serving.server.requests import Inputs
 from pipelines.system.errors import nearest
 
 
@@ -106,7 +106,7 @@ class Service:
         episodes = self.episodes[name]
         async with episodes.get(episode_name).busy:
             episode = episodes.get(episode_name)
-            inputs = requests.inputs_of(episode.version.policy, requests.ROWS)
+            inputs = requests.inputs_of(episode.version.policy, ROWS)
             given = parse(_without(inputs, ("seed", *episode.state)))
             given |= {**episode.state, "seed": episode.step_seed()}
             answer = await self.answer(episode.version, inputs, given)
