@@ -32,6 +32,7 @@ TINY = (
     "R2D2Config.batch_size = 4",
     "R2D2Config.seed_steps = 40",
     "R2D2Config.target_period = 7",
+    "R2D2Config.updates_per_step = 0.125",
     # What TensorFlow draws is repeated bit for bit, what Reverb draws is not.
     "R2D2Config.replay_sampler = 'fifo'",
 )

@@ -90,7 +90,7 @@ def test_an_agent_with_prioritised_replay_is_measured_by_its_short_name(
         ("a2c_cartpole_small", 16, 16),
         ("impala", 8, 20),
         ("dqn_cartpole_small", 64, 10),
-        ("r2d2", 32, 20),
+        ("r2d2", 32, 24),
     ],
 )
 def test_an_update_of_every_kind_of_batch_is_measured(
