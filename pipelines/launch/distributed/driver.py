@@ -11,24 +11,19 @@ worked with the dead one ends too and is replaced: no client of a server that is
 from __future__ import annotations
 
 import contextlib
-import math
-import os
 import pathlib
-import signal
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # Else it warns of its future.
 import ray
 
-from pipelines.configuration.distributed import Distributed
 from pipelines.configuration.experiment import Experiment, distributed_settings
 from pipelines.launch.distributed import workers
 from pipelines.launch.distributed.messages import Ended, Setup, Status
-from pipelines.system.errors import UserError, first_line
+from pipelines.system.cluster import connected
+from pipelines.system.errors import UserError
 from pipelines.system.progress import Progress
 
 # Between two looks at the processes, in seconds.
@@ -39,8 +34,6 @@ _LAST_SAVE = 600.0
 _ANSWER = 5.0
 # Calls that it answers beside its run.
 _LEARNER_THREADS = 64
-# Ray's own processes sometimes abort on a busy machine while they start.
-_STARTS = 3
 
 
 class DistributedRun:
@@ -78,7 +71,10 @@ class DistributedRun:
         self._running: dict[str, Any] = {}
         self._attempts: dict[str, tuple[int, tuple[float, ...]]] = {}
         with contextlib.ExitStack() as opened:
-            opened.enter_context(_connected(self._settings, num_actors, ray_address))
+            roles = ["learner", "evaluator", *["actor"] * num_actors]
+            cores = sum(self._settings.ray_options(role)["num_cpus"] for role in roles)
+            memory = self._settings.object_store_mb
+            opened.enter_context(connected(ray_address, cores, memory_mb=memory))
             self._begin_learner()
             if self._started.error is not None:
                 raise UserError(self._started.error)
@@ -234,46 +230,3 @@ def _outcome(reference: Any) -> Ended | Exception:
         raise
     except ray.exceptions.RayError as error:
         return error
-
-
-@contextlib.contextmanager
-def _connected(settings: Distributed, num_actors: int, ray_address: str | None) -> Iterator[None]:
-    """Connects to a cluster, or starts Ray on this machine for as long as the context lasts."""
-    options: dict[str, Any] = {"address": ray_address}
-    if ray_address is None:
-        roles = ["learner", "evaluator", *["actor"] * num_actors]
-        cores = sum(settings.ray_options(role)["num_cpus"] for role in roles)
-        options = {
-            "address": "local",
-            # A process on one core must not wait for another: nothing is reserved, all are placed.
-            "num_cpus": max(os.cpu_count() or 1, math.ceil(cores)),
-            "object_store_memory": settings.object_store_mb * 2**20,
-            "include_dashboard": False,
-            "_node_ip_address": "127.0.0.1",
-        }
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        _init(options)
-        for number, handler in handlers.items():
-            signal.signal(number, handler)  # Ray's own would end the driver without a save.
-        yield
-    finally:
-        ray.shutdown()
-
-
-def _init(options: dict[str, Any]) -> None:
-    for left in reversed(range(_STARTS)):
-        try:
-            ray.init(
-                **options,
-                namespace=f"lookahead-{uuid.uuid4().hex[:8]}",
-                log_to_driver=False,
-                logging_level="ERROR",
-            )
-            return
-        # Whatever Ray raises: of its many processes any may have failed to start.
-        except Exception as error:
-            ray.shutdown()
-            if not left:
-                where = options["address"]
-                raise UserError(f"cannot start Ray ({where}): {first_line(error)}") from error

@@ -21,7 +21,8 @@ from typing import Any
 from pipelines.serving.server import logs, security
 from pipelines.serving.server.process import Server, Serving
 from pipelines.system import files
-from pipelines.system.errors import UserError, first_line
+from pipelines.system.cluster import connected
+from pipelines.system.errors import first_line
 
 _LOG = logging.getLogger("lookahead.serve")
 # Hosts that stand for all addresses of a machine.
@@ -91,9 +92,9 @@ def serve(
     listening = serving.listening
     security.check(listening.token_file, listening.tls_certificate, listening.tls_key)
     ending = threading.Event()
-    with _ray(ray, ray_address, count):
-        for number in (signal.SIGTERM, signal.SIGINT):  # Behind Ray, which takes the first itself.
-            signal.signal(number, lambda *_: ending.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ending.set())
+    with connected(ray_address, count, local_only=listening.host not in _EVERYWHERE):
         kind = ray.remote(Replica).options(num_cpus=1, max_restarts=-1)
         replicas = [kind.remote(_numbered(serving, i)) for i in range(count)]
         _watch(ray, replicas, address_file, say, ending)
@@ -101,23 +102,6 @@ def serve(
         stopping = [replica.stop.remote() for replica in replicas]
         ray.wait(stopping, num_returns=count, timeout=listening.drain_seconds + _ANSWER_S)
     logs.event(_LOG, "ended")
-
-
-@contextlib.contextmanager
-def _ray(ray: Any, address: str | None, count: int):
-    """A cluster, left or ended with the context."""
-    options: dict[str, Any] = {"address": address}
-    if address is None:
-        options = {"address": "local", "num_cpus": count, "include_dashboard": False}
-    environment = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
-    try:
-        ray.init(**options, log_to_driver=False, runtime_env={"env_vars": environment})
-    except Exception as error:  # Ray has no common error of its own for this.
-        raise UserError(f"--ray_address: no Ray there: {first_line(error)}") from error
-    try:
-        yield
-    finally:
-        ray.shutdown()
 
 
 def _numbered(serving: Serving, i: int) -> Serving:
