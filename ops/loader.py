@@ -22,6 +22,7 @@ class LibraryMissing(tf.errors.InvalidArgumentError, ValueError):
 
 
 _PORTABLE = contextvars.ContextVar("portable", default=False)
+_COMPILABLE = contextvars.ContextVar("compilable", default=False)
 
 
 @contextlib.contextmanager
@@ -32,6 +33,16 @@ def portable() -> Iterator[None]:
         yield
     finally:
         _PORTABLE.reset(token)
+
+
+@contextlib.contextmanager
+def compilable() -> Iterator[None]:
+    """Graphs built in this context may be compiled by XLA later, by whoever loads them."""
+    token = _COMPILABLE.set(True)
+    try:
+        yield
+    finally:
+        _COMPILABLE.reset(token)
 
 
 def is_portable() -> bool:
@@ -113,7 +124,9 @@ def serves(name: str) -> bool:
 
 
 def compiling() -> bool:
-    """Whether the graph being built is one that XLA must compile."""
+    """Whether the graph being built is one that XLA must, or may have to, compile."""
+    if _COMPILABLE.get():
+        return True
     if tf.executing_eagerly():
         return False
     return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())

@@ -162,13 +162,20 @@ class ServedPolicy(tf.Module):
         if self._slice is None or hasattr(self, "begin_step"):
             return
         specs = (self._observation_spec, self._state_spec, _SEED, *self._options, _ADDED)
-        self.begin_step = tf.function(self._slice, input_signature=specs, autograph=False)
+        # What has our own ops in it no XLA compiles. Saving traces once more, so it is in here.
+        compilable = loader.compilable if loader.is_portable() else contextlib.nullcontext
+
+        def added(*inputs):
+            with compilable():
+                return self._slice(*inputs)
+
+        self.begin_step = tf.function(added, input_signature=specs, autograph=False)
         *_, made = self.begin_step.get_concrete_function().structured_outputs
         tree_spec = tree.map_structure_with_path(
             lambda path, leaf: tf.TensorSpec(leaf.shape, leaf.dtype, _flat_name("tree", path)), made
         )
         specs = (*specs, tree_spec)
-        self.continue_step = tf.function(self._slice, input_signature=specs, autograph=False)
+        self.continue_step = tf.function(added, input_signature=specs, autograph=False)
 
     def _initial_state(self, batch_size: tf.Tensor) -> Any:
         text = tf.strings.format("batch_size is {}; expected at least 1", batch_size)
