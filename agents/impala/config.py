@@ -22,6 +22,7 @@ class ImpalaConfig(RolloutConfig):
       channels, kernels, strides: of the shallow torso's convolutions, first to last.
       deep_channels: of the deep torso's sections.
       hidden_layers: units of the dense layers behind the convolutions.
+      activation: of all dense layers of the torso `mlp`; convolutions have rectifiers.
       core_size: units of an LSTM behind those, which sees the last action too; None: there is none,
         as in the paper's agents for Atari.
 
@@ -39,6 +40,7 @@ class ImpalaConfig(RolloutConfig):
     strides: tuple[Count, ...] = (4, 2)
     deep_channels: tuple[Count, ...] = (16, 32, 32)
     hidden_layers: tuple[Count, ...] = (256,)
+    activation: Literal["relu", "elu", "swish", "tanh"] = "relu"
     core_size: Count | None = None
 
     batch_size: Count = 32

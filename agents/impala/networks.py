@@ -53,7 +53,7 @@ class ImpalaNetworks(snt.Module):
 
 def _perception(config: ImpalaConfig) -> snt.Module:
     if config.torso == "mlp":
-        return Dense(config.hidden_layers)
+        return Dense(config.hidden_layers, config.activation)
     if config.torso == "deep":
         return ResidualConvolutions(config.deep_channels, config.hidden_layers)
     sizes = (config.channels, config.kernels, config.strides)
