@@ -24,9 +24,9 @@ from pipelines.logdir.checkpointing import find_latest
 from pipelines.system.errors import UserError
 
 SMALL = (
-    "Experiment.num_steps = 5000",
+    "Experiment.num_steps = 12000",
     "Experiment.num_environments = 2",
-    "Experiment.evaluation_interval = 4000",
+    "Experiment.evaluation_interval = 8000",
     "Experiment.evaluation_episodes = 2",
     "Experiment.evaluation_videos = 0",
     "Experiment.checkpoint_minutes = 0.05",
@@ -87,7 +87,7 @@ def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, ca
     for counter in ("step", "episodes", "updates"):
         values = [int(row[counter]) for row in rows]
         assert values == sorted(values), f"{counter} never runs backwards"
-    assert int(rows[-1]["step"]) >= 5000
+    assert int(rows[-1]["step"]) >= 12000
     assert int(rows[-1]["updates"]) == int(0.1 * (int(rows[-1]["step"]) - 200))
     summary = json.loads((logdir / "summary.json").read_text())
     assert summary["evaluation"]["episodes"] == 2
@@ -95,11 +95,11 @@ def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, ca
         assert (logdir / "policy" / name / "saved_model.pb").is_file()
 
     # What many processes began one goes on with.
-    longer = described("Experiment.num_steps = 5100")
+    longer = described("Experiment.num_steps = 12100")
     alone = LocalRun(longer, logdir, 3, gin.operative_config_str)
     assert alone.counters["step"] == int(rows[-1]["step"])
     assert alone.run()
-    assert alone.counters["step"] >= 5100
+    assert alone.counters["step"] >= 12100
 
 
 @pytest.mark.parametrize(
