@@ -8,13 +8,11 @@ import sonnet as snt
 import tensorflow as tf
 
 from agents.networks.geometry import decoded_size
+from agents.networks.perception import Convolutions
 
 
-class ConvolutionalEncoder(snt.Module):
-    """Images [N, size, size, C] → features [N, F]: convolutions of stride 2, then dense layers.
-
-    Each has a rectifier behind it; nothing is padded.
-    """
+class ConvolutionalEncoder(Convolutions):
+    """Images [N, size, size, C] → features [N, F]: convolutions of stride 2, then dense layers."""
 
     def __init__(
         self,
@@ -23,22 +21,7 @@ class ConvolutionalEncoder(snt.Module):
         dense: Sequence[int] = (),
         name: str = "encoder",
     ) -> None:
-        super().__init__(name=name)
-        self._layers = [
-            snt.Conv2D(channel, kernel, stride=2, padding="VALID", name=f"conv_{i}")
-            for i, (channel, kernel) in enumerate(zip(channels, kernels, strict=True))
-        ]
-        self._dense = [snt.Linear(size, name=f"dense_{i}") for i, size in enumerate(dense)]
-
-    def __call__(self, image: tf.Tensor) -> tf.Tensor:
-        """Encodes float images [N, size, size, C] to [N, F]."""
-        hidden = image
-        for layer in self._layers:
-            hidden = tf.nn.relu(layer(hidden))
-        hidden = snt.flatten(hidden)
-        for layer in self._dense:
-            hidden = tf.nn.relu(layer(hidden))
-        return hidden
+        super().__init__(channels, kernels, [2] * len(kernels), dense, name)
 
 
 class ConvolutionalDecoder(snt.Module):

@@ -36,8 +36,9 @@ class Convolutions(snt.Module):
         kernels: Sequence[int],
         strides: Sequence[int],
         dense: Sequence[int] = (),
+        name: str = "convolutions",
     ) -> None:
-        super().__init__(name="convolutions")
+        super().__init__(name=name)
         self._layers = [
             snt.Conv2D(channel, kernel, stride, padding="VALID", name=f"conv_{i}")
             for i, (channel, kernel, stride) in enumerate(
