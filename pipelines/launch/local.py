@@ -339,6 +339,9 @@ class LocalRun(BaseRun):
         with restoring(unit):
             self._state = RunState(**unit.state["run"])
             if "loop" not in unit.state:  # Made by a distributed run, whose collectors begin anew.
+                options = self._stage.dataset_options
+                if options is not None and options.queue:
+                    self._state.count_from_here()  # A round was one of all its collectors.
                 return
             self._loop.restore(unit.state["loop"], self._who_acted())
             for actor, state in zip(self._all_actors(), unit.state["actors"], strict=True):

@@ -70,6 +70,10 @@ class RunState:
         if self.stage == num_stages:
             self.stage, self.cycle = 0, self.cycle + 1
 
+    def count_from_here(self) -> None:
+        """Lets the stage's counts begin now: what was counted before has another measure."""
+        self.began = self._now()
+
     def measure(self, values: Mapping[str, Any]) -> None:
         """Notes numbers, or tensors [] or [n], which are read only when they are reported."""
         for name, value in values.items():

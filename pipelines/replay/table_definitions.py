@@ -72,6 +72,8 @@ def _resized(folder: pathlib.Path, saved: Sequence[Any], infos: dict[str, Any]) 
     changed = False
     for table in saved:
         info = infos[table.table_name]
+        if _is_queue(table, table.rate_limiter) and _is_queue(info, info.rate_limiter_info):
+            table.rate_limiter.max_diff = info.rate_limiter_info.max_diff
         _check_equal(folder, table, info)
         if table.max_size != info.max_size:
             held = _count(folder, table.table_name)
@@ -83,6 +85,11 @@ def _resized(folder: pathlib.Path, saved: Sequence[Any], infos: dict[str, Any]) 
                 )
             table.max_size, changed = info.max_size, True
     return changed
+
+
+def _is_queue(table: Any, limiter: Any) -> bool:
+    """Whether it is a queue, whose capacity stands in its rate limiter as well."""
+    return table.max_times_sampled == 1 and limiter.max_diff == table.max_size
 
 
 def _check_equal(folder: pathlib.Path, saved: Any, info: Any) -> None:

@@ -7,6 +7,8 @@ import re
 
 import numpy as np
 import pytest
+import reverb
+import tensorflow as tf
 
 from pipelines.replay.server import Replay
 from pipelines.system.errors import UserError
@@ -49,6 +51,28 @@ def test_a_changed_capacity_is_applied(saved, tmp_path, capacity):
     again = Replay([table], restore_from=tmp_path / "again" / "replay")
     assert again.client.server_info()[episodes.TABLE].max_size == capacity
     again.close()
+
+
+@pytest.mark.parametrize("capacity", [3, 5, 1_000_000])
+def test_a_queues_changed_capacity_is_applied_where_it_stands_twice(tmp_path, capacity):
+    """As between a run of one process, whose queue is never full, and one of many."""
+
+    def queue(size: int) -> reverb.Table:
+        return reverb.Table.queue("queue", size, signature=tf.TensorSpec([], tf.float32))
+
+    replay = Replay([queue(4)], tmp_path / "replay")
+    for value in (1.0, 2.0, 3.0):
+        replay.client.insert(np.float32(value), {"queue": 1.0})
+    replay.save(tmp_path / "unit")
+    replay.close()
+
+    replay = Replay([queue(capacity)], restore_from=tmp_path / "unit")
+    (info,) = replay.client.server_info().values()
+    limits = (info.max_size, info.rate_limiter_info.max_diff, info.current_size)
+    assert limits == (capacity, capacity, 3)
+    items = replay.client.sample_items("queue", 3)
+    assert [float(np.ravel(item.data)[0]) for item in items] == [1.0, 2.0, 3.0]
+    replay.close()
 
 
 @pytest.mark.parametrize(
