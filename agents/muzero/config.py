@@ -39,6 +39,10 @@ class MuZeroConfig(SearchingConfig):
       discount: γ; negative where two players take turns.
       latent_gradient: share of the gradient that passes each step of the dynamics.
       policy_scale, value_scale, reward_scale: weights of the losses.
+      consistency_scale: weight of EfficientZero's self-supervised loss (Ye et al. 2021, equation 3;
+        theirs is 2): what the dynamics arrive at is drawn to what the representation makes of the
+        observation there; 0: no such loss (the paper).
+      projection_size: of the vectors that are compared; the layer between them is half as wide.
       loss_weights: `unrolled` gives each of the K steps the weight 1/K, as the paper's pseudocode,
         `equal` weighs all K + 1 positions alike.
       mirror: half of the positions that are learned from are turned left to right, for symmetric
@@ -72,6 +76,8 @@ class MuZeroConfig(SearchingConfig):
     policy_scale: Scale = 1.0
     value_scale: Scale = 1.0
     reward_scale: Scale = 1.0
+    consistency_scale: Scale = 0.0
+    projection_size: Annotated[int, AtLeast(2)] = 1024
     loss_weights: Literal["unrolled", "equal"] = "unrolled"
     learning_rate: Scale = 0.05
     mirror: bool = False

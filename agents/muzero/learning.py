@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sonnet as snt
 import tensorflow as tf
 
 from agents.learner import Learner, Update
@@ -85,9 +86,15 @@ class MuZeroLearner(Learner):
                 reward += known * losses.number_loss(target, prediction.reward)
         total = config.policy_scale * policy
         total += config.value_scale * value + config.reward_scale * reward
+        parts = {}
+        if data.later is not None:
+            consistency = self.consistency(data, predictions)
+            total += config.consistency_scale * consistency
+            parts["loss/consistency"] = tf.reduce_mean(weights * consistency)
         loss = tf.reduce_mean(weights * total)
         errors = tf.abs(self.network.to_number(predictions[0].value) - data.value_targets[:, 0])
         return loss, {
+            **parts,
             "loss/total": loss,
             "loss/policy": tf.reduce_mean(weights * policy),
             "loss/value": tf.reduce_mean(weights * value),
@@ -95,6 +102,20 @@ class MuZeroLearner(Learner):
             "model/value_error": tf.reduce_mean(errors),
             "errors": errors,
         }
+
+    def consistency(self, data: Positions, predictions: list[Prediction]) -> tf.Tensor:
+        """[B]: 1 − cosine of the K latent states with those that their observations give.
+
+        EfficientZero's similarity loss, moved to be 0 where they agree; only where the position
+        was reached. Ye et al. 2021, equation 3.
+        """
+        steps = self._config.unroll_steps
+        arrived = tf.stack([prediction.latent for prediction in predictions[1:]], axis=1)
+        seen = self.network.represent(*data.later)  # [B · K, …]
+        cosine = self.network.agreement(snt.merge_leading_dims(arrived, 2), seen)
+        reached = tf.cast(data.policy_weights[:, :-1] > 0, tf.float32)  # [B, K]
+        scales = losses.step_weights(steps, self._config.loss_weights)[1:]
+        return tf.reduce_sum(scales * reached * (1.0 - tf.reshape(cosine, [-1, steps])), axis=1)
 
     def unroll(self, data: Positions) -> list[Prediction]:
         """K + 1 predictions: at the position, and after each action done there."""

@@ -67,10 +67,13 @@ class MuZeroNetwork(snt.Module):
         self._reward = head(outputs, name="reward")
         self._value = head(outputs, name="value")
         self._policy = head(num_actions, name="policy")
+        self._projection = _Projection(config) if config.consistency_scale else None
         stack = config.frame_stack
         actions = tf.zeros([1, stack], tf.int32)
         root = self.initial_inference(tf.zeros([1, stack, *seen.shape], seen.dtype), actions)
         self.recurrent_inference(root.latent, actions[:, 0])
+        if self._projection is not None:
+            self.agreement(root.latent, root.latent)
         start_from_unit_variance(self)
 
     def initial_inference(
@@ -93,6 +96,18 @@ class MuZeroNetwork(snt.Module):
         latent = self._torso.step(latent, action, is_training)
         return self._predict(latent, self._reward(latent, is_training), is_training)
 
+    def represent(self, observations: tf.Tensor, actions: tf.Tensor) -> tf.Tensor:
+        """h alone, of a training batch; arguments as of `initial_inference`."""
+        return self._torso.represent(observations, actions, is_training=True)
+
+    def agreement(self, arrived: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
+        """Cosine [B] between where the dynamics arrived and what was seen there, both [B, …].
+
+        Of their projections, and what was seen gets no gradient (Ye et al. 2021, section 4.1).
+        Needs `consistency_scale`.
+        """
+        return self._projection(arrived, seen)
+
     def to_raw(self, numbers: tf.Tensor) -> tf.Tensor:
         """Targets [...] as what the heads are compared with: categories, or numbers [..., 1]."""
         config = self.config
@@ -113,6 +128,22 @@ class MuZeroNetwork(snt.Module):
         value = self._value(latent, is_training)
         reward = tf.zeros_like(value) if reward is None else reward
         return Prediction(latent, reward, self._policy(latent, is_training), value)
+
+
+class _Projection(snt.Module):
+    """SimSiam's two heads (Chen & He 2021): both sides are projected, one predicts the other."""
+
+    def __init__(self, config: MuZeroConfig) -> None:
+        super().__init__(name="projection")
+        size, kind = config.projection_size, config.normalisation
+        self._project = DenseStack((size, size), size, kind, name="project")
+        self._predict = DenseStack((size // 2,), size, kind, name="predict")
+
+    def __call__(self, arrived: tf.Tensor, seen: tf.Tensor) -> tf.Tensor:
+        arrived = self._project(snt.flatten(arrived), True)  # [B, size]
+        seen = tf.stop_gradient(self._project(snt.flatten(seen), True))
+        guess = tf.math.l2_normalize(self._predict(arrived, True), axis=-1)
+        return tf.reduce_sum(guess * tf.math.l2_normalize(seen, axis=-1), axis=-1)
 
 
 class _Vectors(snt.Module):

@@ -26,8 +26,11 @@ class Positions(NamedTuple):
       rewards: [B, K], what came of it.
       value_targets: [B, K + 1].
       policy_targets: [B, K + 1, A].
-      policy_weights, value_weights: [B, K + 1], 0 where nothing is known.
+      policy_weights, value_weights: [B, K + 1], 0 where nothing is known. A position was reached
+        where the policy of the one before it is known.
       searched_at: int32 [B], updates that the network had seen that chose the first action.
+      later: what the network sees at the K positions behind the first, observations [B · K, S, …]
+        and past actions [B · K, S]; None where `consistency_scale` is 0.
     """
 
     observations: tf.Tensor
@@ -39,6 +42,7 @@ class Positions(NamedTuple):
     policy_weights: tf.Tensor
     value_weights: tf.Tensor
     searched_at: tf.Tensor
+    later: tuple[tf.Tensor, tf.Tensor] | None = None
 
 
 def stacks(trajectory: Trajectory, rows: tf.Tensor, size: int) -> tuple[tf.Tensor, tf.Tensor]:
@@ -78,8 +82,15 @@ def positions(
         extras["policy_weight"][:, start : end + 1],
         extras["value_weight"][:, start : end + 1],
         extras["searched_at"][:, start],
+        _later(trajectory, config) if config.consistency_scale else None,
     )
     return _mirrored(cut, num_actions, seed) if config.mirror else cut
+
+
+def _later(trajectory: Trajectory, config: MuZeroConfig) -> tuple[tf.Tensor, tf.Tensor]:
+    first, batch = config.context + 1, tf.shape(trajectory.reward)[0]
+    rows = tf.range(first, first + config.unroll_steps)
+    return stacks(trajectory, tf.tile(rows[None], [batch, 1]), config.frame_stack)
 
 
 def _mirrored(data: Positions, num_actions: int, seed: tf.Tensor) -> Positions:
@@ -88,12 +99,19 @@ def _mirrored(data: Positions, num_actions: int, seed: tf.Tensor) -> Positions:
     turned = tf.random.stateless_uniform(tf.shape(data.searched_at), own_seed) < 0.5  # [B]
 
     def choose(mirror: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-        return tf.where(tf.reshape(turned, [-1] + [1] * (values.shape.rank - 1)), mirror, values)
+        # Of a batch of B · K each is turned as its position is.
+        rows = tf.repeat(turned, tf.shape(values)[0] // tf.shape(turned)[0])
+        return tf.where(tf.reshape(rows, [-1] + [1] * (values.shape.rank - 1)), mirror, values)
 
-    board, policies = data.observations, data.policy_targets
+    def seen(board: tf.Tensor, past: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+        # [B, S, H, W, P] and [B, S]
+        return choose(tf.reverse(board, axis=[3]), board), choose(num_actions - 1 - past, past)
+
+    board, past = seen(data.observations, data.past_actions)
     return data._replace(
-        observations=choose(tf.reverse(board, axis=[3]), board),  # [B, S, H, W, P]
-        past_actions=choose(num_actions - 1 - data.past_actions, data.past_actions),
+        observations=board,
+        past_actions=past,
         actions=choose(num_actions - 1 - data.actions, data.actions),
-        policy_targets=choose(tf.reverse(policies, axis=[2]), policies),
+        policy_targets=choose(tf.reverse(data.policy_targets, axis=[2]), data.policy_targets),
+        later=None if data.later is None else seen(*data.later),
     )

@@ -41,8 +41,9 @@ def sample(batch, probability=None) -> Sample:
         tiny.BOARD,
         dataclasses.replace(tiny.ATARI, normalisation="layer"),
         dataclasses.replace(tiny.VECTORS, jit_compile=True),
+        dataclasses.replace(tiny.VECTORS, consistency_scale=0.2, projection_size=16),
     ],
-    ids=["vectors", "board", "atari", "compiled"],
+    ids=["vectors", "board", "atari", "compiled", "consistent"],
 )
 def test_it_overfits_one_batch(config):
     config = dataclasses.replace(config, learning_rate=1e-2, weight_decay=0.0)
@@ -93,6 +94,48 @@ def test_what_is_unknown_changes_nothing():
     for ours, theirs in zip(*results, strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-6)
     assert any(np.any(gradient) for gradient in results[0])
+
+
+CONSISTENT = dataclasses.replace(tiny.VECTORS, consistency_scale=2.0, projection_size=16)
+
+
+def test_consistency_is_one_minus_cosine_of_projections_where_a_position_was_reached():
+    config, rng = CONSISTENT, np.random.RandomState(7)
+    learner, batch = make(config), tiny.random_batch(config)
+    for variable in learner.network.trainable_variables:
+        variable.assign(rng.normal(size=variable.shape).astype(np.float32))
+    data = positions(batch, config, tiny.NUM_ACTIONS, tf.constant([0, 0]))
+    known = np.ones([6, config.unroll_steps + 1], np.float32)
+    known[2, 1:] = 0  # The last position: the observation behind it is the last one there is.
+    data = data._replace(policy_weights=tf.constant(known))
+    predictions = learner.unroll(data)
+    expected = np.zeros(6)
+    for k in range(1, config.unroll_steps + 1):
+        seen = learner.network.initial_inference(
+            batch.observation[:, k : k + 1], tf.zeros([6, 1], tf.int32)
+        ).latent
+        cosine = learner.network.agreement(predictions[k].latent, seen)
+        expected += (known[:, k - 1] > 0) * (1 - cosine.numpy()) / config.unroll_steps
+    found = learner.consistency(data, predictions)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
+    assert np.all(found >= 0) and found[2] <= 2 / config.unroll_steps
+    loss, metrics = learner.loss(data, tf.ones([6]))
+    plain, _ = learner.loss(data._replace(later=None), tf.ones([6]))
+    np.testing.assert_allclose(loss - plain, 2 * metrics["loss/consistency"], rtol=1e-3)
+
+
+def test_what_was_seen_gets_no_gradient_of_the_agreement():
+    network = make(CONSISTENT).network
+    rng = np.random.RandomState(8)
+    for variable in network.trainable_variables:
+        variable.assign(rng.normal(size=variable.shape).astype(np.float32))
+    arrived, seen = (tf.constant(rng.normal(size=[3, 8]), tf.float32) for _ in range(2))
+    with tf.GradientTape() as tape:
+        tape.watch([arrived, seen])
+        cosine = network.agreement(arrived, seen)
+    assert np.all(np.abs(cosine) <= 1 + 1e-6)
+    of_arrived, of_seen = tape.gradient(cosine, [arrived, seen])
+    assert np.any(of_arrived) and of_seen is None
 
 
 def test_importance_weights_follow_the_formula():

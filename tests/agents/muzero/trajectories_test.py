@@ -102,7 +102,7 @@ def test_every_position_is_an_item_with_the_papers_targets(config, length, over)
 
 
 def test_the_update_reads_the_position_its_future_and_its_past():
-    config = dataclasses.replace(tiny.ATARI, n_step=1)
+    config = dataclasses.replace(tiny.ATARI, n_step=1, consistency_scale=2.0)
     episode = tiny.Episode(config, 7, over=True)
     items = written(episode)
     batch = tf.nest.map_structure(lambda *x: tf.constant(np.stack(x)), *items)
@@ -116,6 +116,10 @@ def test_the_update_reads_the_position_its_future_and_its_past():
     np.testing.assert_array_equal(data.policy_weights[6], [1, 0, 0, 0])
     np.testing.assert_array_equal(data.value_weights[6], [1, 1, 1, 1])
     np.testing.assert_array_equal(data.searched_at, [3] * 7)
+    seen, led = (tf.reshape(x, [7, 3, *x.shape[1:]]) for x in data.later)
+    for k in range(3):
+        np.testing.assert_array_equal(seen[t, k], episode.observations[t + k - 1 : t + k + 2])
+        np.testing.assert_array_equal(led[t, k], episode.actions[t + k - 2 : t + k + 1])
     # At the start nothing was seen before: zeros.
     assert not np.any(data.observations[0][:2]) and not np.any(data.past_actions[0])
 
@@ -156,7 +160,7 @@ def test_priorities_are_the_distance_of_search_value_and_target():
 
 
 def test_mirroring_turns_boards_actions_and_policies_of_half_of_the_positions_together():
-    config = dataclasses.replace(tiny.BOARD, action_planes="columns")
+    config = dataclasses.replace(tiny.BOARD, action_planes="columns", consistency_scale=2.0)
     batch = tiny.random_batch(config, size=64, seed=5)
     seed = tf.constant([3, 4])
     plain = positions(batch, config, tiny.NUM_ACTIONS, seed)
@@ -173,6 +177,10 @@ def test_mirroring_turns_boards_actions_and_policies_of_half_of_the_positions_to
         )
         np.testing.assert_array_equal(
             data.observations[row], plain.observations[row].numpy()[:, :, forwards]
+        )
+        later = slice(config.unroll_steps * row, config.unroll_steps * (row + 1))
+        np.testing.assert_array_equal(
+            data.later[0][later], plain.later[0][later].numpy()[:, :, :, forwards]
         )
     for name in ("rewards", "value_targets", "policy_weights", "value_weights", "searched_at"):
         np.testing.assert_array_equal(getattr(data, name), getattr(plain, name))
