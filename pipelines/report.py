@@ -1,13 +1,16 @@
 """Learning curves, a table of results and one page, from the log directories of runs.
 
 python pipelines/report.py --logdir=DIR [--logdir=DIR ...] [--output=report]
-    [--metric=evaluation/return] [--axis=step|episodes|updates|wall_clock] [--keep=FOLDER]
+    [--metric=evaluation/return] [--axis=step|episodes|updates|wall_clock] [--log_axis]
+    [--reach=RETURN] [--keep=FOLDER]
 
 A DIR is a run's log directory, what `results/` keeps of one, or a folder with several below it.
 Runs that differ in their seeds alone are one method: a curve is their mean, its band the mean's
 95 % bootstrap interval; the same seed again is the same run, and counted once. Writes
 OUTPUT/report.html, which needs no other file, OUTPUT/table.png and a picture for each environment.
-What others have published stands apart, in grey. With --keep, writes instead what is worth keeping
+What others have published stands apart, in grey. With --reach=800, says how many episodes each
+method needed until an evaluation was there, and by which factor they differ; --log_axis draws the
+pictures' axis by factors too. With --keep, writes instead what is worth keeping
 of each run, small, to FOLDER/SEED. Bad input ends with one line and status 2.
 """
 
@@ -47,6 +50,12 @@ _AXIS = flags.DEFINE_enum(
     "What curves are drawn over.",
     flag_values=_FLAGS,
 )
+_LOG_AXIS = flags.DEFINE_bool(
+    "log_axis", False, "Draw the pictures' axis logarithmically.", flag_values=_FLAGS
+)
+_REACH = flags.DEFINE_float(
+    "reach", None, "Return whose episodes are counted until it is reached.", flag_values=_FLAGS
+)
 _KEEP = flags.DEFINE(
     PathParser(), "keep", None, "Folder of a claim, to keep the runs in.", flag_values=_FLAGS
 )
@@ -83,10 +92,12 @@ def _write(methods: list[Group], copies: list[tuple[Run, Run]]) -> None:
     output = pathlib.Path(_OUTPUT.value)
     contents = {
         "table.png": figures.draw_table(methods),
-        "report.html": page.page(methods, copies, _METRIC.value, _AXIS.value, output),
+        "report.html": page.page(methods, copies, _METRIC.value, _AXIS.value, output, _REACH.value),
     }
     for environment in sorted({method.environment for method in methods}):
-        picture = figures.draw_curves(methods, environment, _METRIC.value, _AXIS.value)
+        picture = figures.draw_curves(
+            methods, environment, _METRIC.value, _AXIS.value, _LOG_AXIS.value, _REACH.value
+        )
         if picture is not None:
             contents[f"curves-{environment.replace('/', '-')}.png"] = picture
     with files.writing(output):

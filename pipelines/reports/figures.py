@@ -24,11 +24,19 @@ _GRAY = "#777777"
 _FEW = 30  # So many points of a curve are marked.
 
 
-def draw_curves(groups: Sequence[Group], environment: str, metric: str, axis: str) -> bytes | None:
+def draw_curves(
+    groups: Sequence[Group],
+    environment: str,
+    metric: str,
+    axis: str,
+    log_axis: bool = False,
+    reach: float | None = None,
+) -> bytes | None:
     """One environment's learning curves as PNG; None where nothing was measured.
 
     A thick line is the mean over seeds, thin ones are the seeds, and the band is the mean's 95 %
-    bootstrap interval. What was measured once is a point.
+    bootstrap interval. What was measured once is a point. `log_axis` draws by factors, `reach` a
+    line at that return.
     """
     theirs = published.at(environment) if metric.endswith("return") else []
     figure, axes = _figure(7.4 if theirs else 6.4, 4.0)
@@ -44,6 +52,10 @@ def draw_curves(groups: Sequence[Group], environment: str, metric: str, axis: st
         _draw_mean(axes, drawn, unit, color, label)
     if all(len(drawn.x) == 1 for _, drawn in found):
         axes.set_xlim(0, 2 * max(drawn.x[0] for _, drawn in found) / unit or 1)
+    if log_axis:
+        axes.set_xscale("log")
+    if reach is not None and metric.endswith("return"):
+        axes.axhline(reach, color="black", lw=0.8, ls="--")
     title = tables.environment_words(environment)
     axes.set(xlabel=AXIS_WORDS[axis], ylabel=words(metric), title=title)
     axes.spines[["top", "right"]].set_visible(False)

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.reports import atari_scores, films, published, tables
+from pipelines.reports import atari_scores, efficiency, films, published, tables
 from pipelines.reports.data import AXES, Run, measured, words
 from pipelines.reports.figures import AXIS_WORDS, COLORS
 from pipelines.reports.films import Film
@@ -34,6 +34,7 @@ def page(
     metric: str,
     axis: str,
     folder: pathlib.Path,
+    reach: float | None = None,
 ) -> str:
     """The page; pictures and films are inside it, but for large ones.
 
@@ -42,6 +43,7 @@ def page(
       copies: runs that stand for others, and these; said, not shown.
       metric, axis: what the curves show at first.
       folder: where the page will lie, for links.
+      reach: return whose episodes are counted until it is reached; None: no such table.
     """
     environments = sorted({group.environment for group in groups})
     count = sum(len(group.runs) for group in groups)
@@ -49,6 +51,7 @@ def page(
     sections = [
         ("Returns", _returns(groups) + _goals(groups)),
         *_atari(groups),
+        *(_efficiency(groups, reach) if reach is not None else ()),
         ("Learning curves", _curves(environments)),
         ("Films", _films(groups, folder)),
         ("What differs", _differences(groups, environments)),
@@ -176,6 +179,23 @@ def _atari(groups: Sequence[Group]) -> list[tuple[str, str]]:
     head = f"<thead>{_cells(columns, 'th')}</thead>"
     table = f"<div class='wide'><table>{head}{body}</table></div>"
     return [("Human-normalised Atari scores", text + table)]
+
+
+def _efficiency(groups: Sequence[Group], reach: float) -> list[tuple[str, str]]:
+    """A section on the episodes that methods need, the lecture's factors apart."""
+    columns, rows = efficiency.table(groups, reach)
+    if not rows:
+        return []
+    theirs = [
+        f"{tables.environment_words(name)}: {text}"
+        for name in sorted({group.environment for group in groups})
+        if (text := efficiency.published_factors(name))
+    ]
+    text = "<p>Episodes collected until an evaluation was there; factor: to the fewest.</p>"
+    if theirs:
+        quoted = html.escape("; ".join(theirs))
+        text += f"<p class='published'>Published, not measured here (the lecture): {quoted}.</p>"
+    return [(f"Episodes to reach {reach:g}", text + _table(columns, rows))]
 
 
 def _curves(environments: Sequence[str]) -> str:

@@ -53,6 +53,18 @@ def at(environment: str) -> list[tuple[Row, float]]:
     return [(row, row.returns[TASKS.index(task)]) for row in ROWS]
 
 
+# "Data efficiency gain PlaNet over D4PG (factor)", the lecture's table; one for each of `TASKS`.
+EFFICIENCY = ("100", "180", "16", "over 50", "20", "11")
+
+
+def efficiency(environment: str) -> str | None:
+    """Factor by which PlaNet needs fewer episodes than D4PG; None where nothing is published."""
+    task = environment.removeprefix(_SUITE)
+    if not environment.startswith(_SUITE) or task not in TASKS:
+        return None
+    return EFFICIENCY[TASKS.index(task)]
+
+
 ATARI_SOURCE = "Schrittwieser et al. 2020, Table 1; 57 games"
 
 
