@@ -34,7 +34,8 @@ class D4PGLearner(Learner):
             critic_loss = tf.reduce_mean(weights * losses)
         critic_gradients = tape.gradient(critic_loss, self._critic)
         with tf.GradientTape() as tape:
-            policy_loss = tf.reduce_mean(self.policy_losses(data))
+            losses_of_policy, action = self.policy_losses(data)
+            policy_loss = tf.reduce_mean(losses_of_policy)
         policy_gradients = tape.gradient(policy_loss, self._policy)
 
         critic_gradients, critic_norm = clipped(critic_gradients, config.gradient_clip)
@@ -47,6 +48,7 @@ class D4PGLearner(Learner):
             "critic/value": tf.reduce_mean(value),
             "critic/gradient_norm": critic_norm,
             "policy/gradient_norm": policy_norm,
+            "policy/action_size": tf.reduce_mean(tf.abs(action)),
         }
         priorities = losses + config.min_priority if isinstance(batch, Sample) else None
         return Update(metrics, priorities)
@@ -65,11 +67,13 @@ class D4PGLearner(Learner):
         )
         return said.loss, networks.mean(logits)
 
-    def policy_losses(self, batch: Transitions) -> tf.Tensor:
-        """Whose gradient is −∇_a Q(s, a) at a = μ(s), [B]."""
+    def policy_losses(self, batch: Transitions) -> tuple[tf.Tensor, tf.Tensor]:
+        """Whose gradient is −∇_a Q(s, a) at a = μ(s), and the penalty's, [B]; and μ(s) [B, A]."""
         online = self.networks.online
         features = online.features(batch.observations[:, : self._config.frame_stack])
         features = tf.stop_gradient(features)
         action = online.policy(features)
         value = self.networks.mean(online.critic(features, action))
-        return trfl.dpg(value, action, self._config.dqda_clip, clip_norm=True).loss
+        losses = trfl.dpg(value, action, self._config.dqda_clip, clip_norm=True).loss
+        penalty = tf.reduce_mean(tf.square(action), axis=1)
+        return losses + self._config.action_penalty * penalty, action

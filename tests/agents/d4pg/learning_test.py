@@ -59,13 +59,28 @@ def test_the_policys_gradient_goes_up_the_critic(rng):
     features = online.features(data.observations[:, :2])
     losses = tf.function(learner.policy_losses)  # trfl's takes gradients as graphs do.
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(losses(data))
+        loss = tf.reduce_sum(losses(data)[0])
     with tf.GradientTape() as other:
         value = tf.reduce_sum(networks.mean(online.critic(features, online.policy(features))))
     variables = online.policy_variables
     pairs = zip(tape.gradient(loss, variables), other.gradient(value, variables), strict=True)
     for mine, theirs in pairs:
         np.testing.assert_allclose(mine, -theirs, rtol=1e-3, atol=1e-5)
+
+
+def test_the_penalty_is_the_mean_square_of_the_policys_own_actions(rng):
+    builder, networks = tiny.builder_and_networks(action_penalty=0.7)
+    plain, _ = tiny.builder_and_networks()
+    data, online = tiny.batch(rng, builder.config), networks.online
+    online.policy_variables[-1].assign_add(rng.normal(size=online.policy_variables[-1].shape))
+    found, without = (
+        tf.function(made.make_learner(networks, seed=0).policy_losses)(data)
+        for made in (builder, plain)
+    )
+    action = online.policy(online.features(data.observations[:, :2])).numpy()
+    np.testing.assert_allclose(found[1], action, rtol=1e-5, atol=1e-6)
+    expected = without[0].numpy() + 0.7 * np.mean(action**2, axis=1)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-6)
 
 
 def test_an_items_weight_makes_up_for_its_chance_and_its_loss_is_its_priority(rng):
