@@ -31,7 +31,7 @@ class D4PGConfig:
       policy_learning_rate, critic_learning_rate: Adam's.
       gradient_clip: largest global norm of either gradient; None: any.
       dqda_clip: largest norm of the critic's gradient to an action; None: any.
-      action_penalty: c of c · mean(μ(s)²), in the policy's loss: where the critic does not care yet,
+      action_penalty: c of c · mean(μ(s)²) in the policy's loss: while the critic does not care,
         actions stay near 0 (Andrychowicz et al. 2017, appendix A); 0: none.
 
       batch_size: B.
