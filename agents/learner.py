@@ -10,6 +10,8 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
+from agents import replicas
+
 
 class Update(NamedTuple):
     """What came of one update.
@@ -30,6 +32,10 @@ class Learner(tf.Module, abc.ABC):
     spent waiting for it is measured in one place. All state is in variables: saving the module
     saves the learner. Random numbers come from `(seed, number of the update)` alone.
 
+    One that is made in the scope of a `tf.distribute` strategy, with networks made there too, does
+    each update on all of its replicas: every one has an equal part of the batch, and all end with
+    the weights that one device with the whole batch would have (`replicas`).
+
     Args:
       networks: that learn, and whatever acts by them.
       seed: of the learner's randomness.
@@ -38,7 +44,12 @@ class Learner(tf.Module, abc.ABC):
 
     Attributes:
       updates: done so far.
+      indivisible: why batches cannot be divided among replicas; None: they can.
+      varying: batches differ in size, so that no compiler sees one twice.
     """
+
+    indivisible: str | None = None
+    varying = False
 
     def __init__(self, networks: snt.Module, seed: int, updates: tf.Variable | None = None) -> None:
         super().__init__(name="learner")
@@ -47,30 +58,113 @@ class Learner(tf.Module, abc.ABC):
         if updates is None:
             updates = tf.Variable(0, dtype=tf.int32, trainable=False, name="updates")
         self.updates = updates
-        self._counted = tf.function(self._update_and_count, autograph=False, reduce_retracing=True)
+        self._strategy = tf.distribute.get_strategy() if tf.distribute.has_strategy() else None
+        self._make_functions(compiled=False)
+
+    def compile(self) -> None:
+        """Lets XLA compile the updates, for the device that they run on."""
+        self._make_functions(compiled=True)
 
     def step(self, batch: Any) -> Update:
-        """Does one update on a batch of the agent's dataset, and counts it."""
-        return self._counted(batch)
+        """Does one update on a batch of the agent's dataset, and counts it.
+
+        Raises:
+          replicas.Misfit: the batch does not divide among the replicas.
+        """
+        return self._one(self._placed([batch], lambda batches: batches[0]))
+
+    def steps(self, batches: Sequence[Any]) -> Update:
+        """Does an update on each of some batches of equal shapes in one call, as if one by one.
+
+        Returns:
+          metrics of all updates, vectors of as many measurements as there were, and priorities of
+          all items, batch by batch [n · B].
+
+        Raises:
+          replicas.Misfit: the batches do not divide among the replicas.
+        """
+        return self._several(self._placed(batches, _stacked))
+
+    def divide(self, batch: Any, parts: int) -> list[Any]:
+        """A batch [B, …] in so many equal parts."""
+        replicas.check_divides(int(tf.nest.flatten(batch)[0].shape[0]), parts)
+        divided = [tf.split(leaf, parts) for leaf in tf.nest.flatten(batch)]
+        return [tf.nest.pack_sequence_as(batch, part) for part in zip(*divided, strict=True)]
+
+    def _make_functions(self, compiled: bool) -> None:
+        options = {"autograph": False, "reduce_retracing": True, "jit_compile": compiled or None}
+        everywhere = lambda f: tf.function(lambda x: self._everywhere(f, x), **options)  # noqa: E731
+        self._one, self._several = everywhere(self._update_and_count), everywhere(self._loop)
+
+    def _placed(self, batches: Sequence[Any], together: Callable[[Sequence[Any]], Any]) -> Any:
+        """Batches as one argument where they are learned from: a part on each replica's device."""
+        if self._strategy is None:
+            return together(batches)
+        divided = [self.divide(each, self._strategy.num_replicas_in_sync) for each in batches]
+        parts = [together(part) for part in zip(*divided, strict=True)]
+        return self._strategy.experimental_distribute_values_from_function(
+            lambda context: parts[context.replica_id_in_sync_group]
+        )
+
+    def _everywhere(self, function: Callable[[Any], Update], batch: Any) -> Update:
+        """What it returns in every replica, which is the same in all of them."""
+        if self._strategy is None:
+            return function(batch)
+        found = self._strategy.run(function, args=(batch,))
+        first = lambda value: self._strategy.experimental_local_results(value)[0]  # noqa: E731
+        return tf.nest.map_structure(first, found)
+
+    def _loop(self, batches: Any) -> Update:
+        """Updates on batches [n, B, …], one after the other."""
+        size = tf.nest.flatten(batches)[0].shape[0]
+        update = tf.function(self._update_and_count, autograph=False)  # Traced once.
+        specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape[1:], x.dtype), batches)
+        like = update.get_concrete_function(specs).structured_outputs
+        measured = [leaf for leaf in tf.nest.flatten(like) if leaf is not None]
+        shapes = [leaf.shape if leaf.shape.rank else [1] for leaf in measured]
+        arrays = [
+            tf.TensorArray(leaf.dtype, size, element_shape=shape, infer_shape=False)
+            for leaf, shape in zip(measured, shapes, strict=True)
+        ]
+
+        def body(i: tf.Tensor, arrays: Sequence[tf.TensorArray]) -> tuple[tf.Tensor, list[Any]]:
+            made = update(tf.nest.map_structure(lambda values: values[i], batches))
+            values = [leaf for leaf in tf.nest.flatten(made) if leaf is not None]
+            vectors = [value if value.shape.rank else value[None] for value in values]
+            return i + 1, [a.write(i, v) for a, v in zip(arrays, vectors, strict=True)]
+
+        start = (tf.constant(0), arrays)
+        _, arrays = tf.while_loop(lambda i, _: i < size, body, start, parallel_iterations=1)
+        found = iter([array.concat() for array in arrays])
+        return tf.nest.map_structure(lambda leaf: None if leaf is None else next(found), like)
 
     def _update_and_count(self, batch: Any) -> Update:
         count = self.updates.read_value()
-        update = self.update(batch, tf.stack([tf.constant(self._seed, tf.int32), count]))
+        update = self._in_replica(batch, tf.stack([tf.constant(self._seed, tf.int32), count]))
         made = [values for values in tf.nest.flatten(update) if values is not None]
         with tf.control_dependencies(made):
             self.updates.assign(count + 1)
         return update
 
+    def _in_replica(self, batch: Any, seed: tf.Tensor) -> Update:
+        """The update, told of in the same words as if the batch were whole."""
+        update = self.update(batch, seed)
+        priorities = update.priorities
+        if priorities is not None:
+            priorities = replicas.gathered(priorities)
+        return Update(replicas.mean(update.metrics), priorities)
+
     @abc.abstractmethod
     def update(self, batch: Any, seed: tf.Tensor) -> Update:
         """The update itself, in TensorFlow's ops alone; `seed` is int32 [2].
 
-        It runs as it is in a replica of a distribution strategy, or under XLA.
+        It runs as it is in a replica of a distribution strategy, or under XLA. A metric's mean over
+        all replicas is what the whole batch says.
         """
 
     def flop(self, batch: Any) -> int:
         """Floating-point operations of an update's products, as TensorFlow counts them."""
-        graph = self._counted.get_concrete_function(batch).graph
+        graph = self._one.get_concrete_function(batch).graph
         options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
         options["output"] = "none"
         return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
@@ -106,6 +200,10 @@ def measured_if(
         lambda: {name: value[None] for name, value in measure().items()},
         lambda: {name: tf.zeros([0]) for name in names},
     )
+
+
+def _stacked(batches: Sequence[Any]) -> Any:
+    return tf.nest.map_structure(lambda *leaves: tf.stack(leaves), *batches)
 
 
 def _is_public(name: str, value: Any) -> bool:

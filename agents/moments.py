@@ -1,13 +1,27 @@
-"""What data are normalised by."""
+"""Means and deviations of data."""
 
 from __future__ import annotations
 
 import numpy as np
 import tensorflow as tf
 
+from agents import replicas
+
 _FLOAT32 = np.finfo(np.float32)
 # Deviations up to so many roundings of the largest value are taken for rounding.
 _ROUNDINGS = 8.0
+
+
+def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """Over the rows of weight 1; its mean over all replicas is over the whole batch's."""
+    count = replicas.mean(tf.reduce_sum(weights))
+    return tf.math.divide_no_nan(tf.reduce_sum(weights * values), count)
+
+
+def weighted_moments(values: tf.Tensor, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Mean and variance over the whole batch's rows of weight 1."""
+    mean = replicas.mean(weighted_mean(values, weights))
+    return mean, replicas.mean(weighted_mean(tf.square(values - mean), weights))
 
 
 def mean_and_scale(values: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:

@@ -9,6 +9,7 @@ import tensorflow as tf
 from acme import specs
 from acme.adders import base
 
+from agents import replicas
 from agents.builder import DatasetOptions, Schedule, SingleStageBuilder
 from agents.tables import make_table
 from agents.transitions import TransitionAdder, Transitions, signature
@@ -91,4 +92,4 @@ def importance_weights(sample: Sample, exponent: tf.Tensor | float) -> tf.Tensor
     """What makes up for the sampler's choice [B], the largest one 1 (Schaul et al. 2016, 3.4)."""
     chance = tf.cast(sample.probability, tf.float32) * tf.cast(sample.table_size, tf.float32)
     weights = tf.maximum(chance, 1e-6) ** -exponent
-    return weights / tf.reduce_max(weights)
+    return weights / tf.reduce_max(replicas.gathered(weights))

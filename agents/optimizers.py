@@ -1,4 +1,4 @@
-"""Optimisers that pipelines can save, that cost little, and that average over replicas.
+"""Optimisers that pipelines can save and that cost little, and what they do to gradients.
 
 Each variable takes one op. Sonnet's optimisers take a dozen, each a pass over memory: for networks
 of some million weights and small batches that is half of an update. All state exists from the
@@ -12,13 +12,11 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
+from agents import replicas
+
 
 class Optimizer(tf.Module, abc.ABC):
-    """Changes variables by their gradients.
-
-    In a replica of a distribution strategy, gradients are those of its share of the batch: their
-    mean over all replicas is applied in each.
-    """
+    """Changes variables by their gradients, which are those of the whole batch (`gradient`)."""
 
     def __init__(self, variables: Sequence[tf.Variable], learning_rate: float, name: str) -> None:
         super().__init__(name=name)
@@ -32,7 +30,7 @@ class Optimizer(tf.Module, abc.ABC):
         `learning_rate`: of this step; None: the optimiser's own.
         """
         rate = self._learning_rate if learning_rate is None else learning_rate
-        self._apply(mean_over_replicas(gradients), rate)
+        self._apply(gradients, rate)
 
     @abc.abstractmethod
     def _apply(self, gradients: Sequence[tf.Tensor], learning_rate: tf.Tensor | float) -> None:
@@ -144,6 +142,13 @@ class RMSProp(Optimizer):
                 tf.raw_ops.ResourceApplyRMSProp(**inputs)
 
 
+def gradient(
+    tape: tf.GradientTape, loss: tf.Tensor, variables: Sequence[tf.Variable]
+) -> list[tf.Tensor]:
+    """Of the loss of the whole batch, which is the mean of all replicas' own."""
+    return replicas.mean(tape.gradient(loss, variables))
+
+
 def clipped(
     gradients: Sequence[tf.Tensor], most: float | None
 ) -> tuple[Sequence[tf.Tensor], tf.Tensor]:
@@ -159,11 +164,3 @@ def decayed(learning_rate: float, updates: int | None, done: tf.Tensor) -> tf.Te
     if updates is None:
         return learning_rate
     return learning_rate * tf.maximum(1.0 - tf.cast(done, tf.float32) / updates, 0.0)
-
-
-def mean_over_replicas(tensors: Sequence[tf.Tensor]) -> Sequence[tf.Tensor]:
-    """In a replica: each tensor's mean over all of them; elsewhere the tensors themselves."""
-    context = tf.distribute.get_replica_context()
-    if context is None or context.num_replicas_in_sync == 1:
-        return tensors
-    return context.all_reduce(tf.distribute.ReduceOp.MEAN, list(tensors))

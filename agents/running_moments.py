@@ -7,6 +7,8 @@ from collections.abc import Sequence
 import sonnet as snt
 import tensorflow as tf
 
+from agents import replicas
+
 
 class RunningMoments(snt.Module):
     """Moments of rows, batch by batch (Chan, Golub and LeVeque 1979: the parallel form).
@@ -25,12 +27,12 @@ class RunningMoments(snt.Module):
         self.squares = tf.Variable(zeros, trainable=False, name="squares")
 
     def add(self, rows: tf.Tensor, weights: tf.Tensor) -> None:
-        """Takes in rows [N, …] with weights [N], each 0 or 1."""
+        """Takes in rows [N, …] with weights [N], each 0 or 1, of all replicas."""
         rows, weights = tf.cast(rows, tf.float64), tf.cast(weights, tf.float64)
         weights = tf.reshape(weights, [-1] + [1] * (rows.shape.rank - 1))
-        added = tf.reduce_sum(weights)
-        mean = tf.math.divide_no_nan(tf.reduce_sum(weights * rows, axis=0), added)
-        squares = tf.reduce_sum(weights * tf.square(rows - mean), axis=0)
+        added, summed = replicas.total((tf.reduce_sum(weights), tf.reduce_sum(weights * rows, 0)))
+        mean = tf.math.divide_no_nan(summed, added)
+        squares = replicas.total(tf.reduce_sum(weights * tf.square(rows - mean), axis=0))
         count, change = self.count + added, mean - self.mean
         share = tf.math.divide_no_nan(added, count)
         self.squares.assign_add(squares + tf.square(change) * self.count * share)

@@ -11,7 +11,7 @@ from agents.actor_critic.config import ActorCriticConfig, RolloutConfig
 from agents.actor_critic.losses import Rows, rows_of
 from agents.actor_critic.networks import ActorCriticNetworks
 from agents.learner import Learner
-from agents.optimizers import Adam, Optimizer, clipped, decayed
+from agents.optimizers import Adam, Optimizer, clipped, decayed, gradient
 from agents.rollouts import Rollouts, final_rows
 
 
@@ -32,8 +32,8 @@ class RolloutLearner(Learner):
         """A step down the loss; returns the gradient's norm before it is clipped."""
         with tf.GradientTape() as tape:
             total = loss()
-        gradients = tape.gradient(total, self._variables)
         config = self._config
+        gradients = gradient(tape, total, self._variables)
         gradients, norm = clipped(gradients, config.gradient_clip)
         rate = decayed(config.learning_rate, config.decay_updates, number)
         self._optimizer.apply(gradients, rate)

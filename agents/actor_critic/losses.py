@@ -11,7 +11,9 @@ from typing import Any, NamedTuple
 import tensorflow as tf
 import trfl
 
+from agents import replicas
 from agents.actor_critic.config import ActorCriticConfig, RolloutConfig
+from agents.moments import weighted_mean, weighted_moments
 from agents.returns import generalised_advantages
 from agents.rollouts import Rollouts, final_rows
 
@@ -62,15 +64,9 @@ def rows_of(
     )
 
 
-def weighted_mean(values: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Over the rows of weight 1."""
-    return tf.math.divide_no_nan(tf.reduce_sum(weights * values), tf.reduce_sum(weights))
-
-
 def normalised(advantages: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """Advantages of mean 0 and deviation 1 over the rows of weight 1."""
-    mean = weighted_mean(advantages, weights)
-    variance = weighted_mean(tf.square(advantages - mean), weights)
+    """Advantages of mean 0 and deviation 1 over the whole batch's rows of weight 1."""
+    mean, variance = weighted_moments(advantages, weights)
     return (advantages - mean) / (tf.sqrt(variance) + 1e-8)
 
 
@@ -145,12 +141,12 @@ def value_loss(values: tf.Tensor, rows: Rows) -> tf.Tensor:
 
 def unexplained(rows: Rows) -> tf.Tensor:
     """Variance of target − V over that of the target: 1 is no better than a constant."""
-    variance = lambda x: weighted_mean(  # noqa: E731
-        tf.square(x - weighted_mean(x, rows.weight)), rows.weight
-    )
-    return tf.math.divide_no_nan(variance(rows.target - rows.value), variance(rows.target))
+    _, rest = weighted_moments(rows.target - rows.value, rows.weight)
+    _, all_of_it = weighted_moments(rows.target, rows.weight)
+    return tf.math.divide_no_nan(rest, all_of_it)
 
 
 def data_metrics(rows: Rows) -> Mapping[str, tf.Tensor]:
     """What the batch itself shows."""
-    return {"critic/unexplained": unexplained(rows), "learner/steps": tf.reduce_sum(rows.weight)}
+    steps = replicas.total(tf.reduce_sum(rows.weight))
+    return {"critic/unexplained": unexplained(rows), "learner/steps": steps}

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from agents import replicas
 from agents.alphazero.config import AlphaZeroConfig
 from agents.boards.observations import split
 from agents.boards.symmetries import turned_at_random
@@ -50,6 +51,8 @@ class AlphaZeroLearner(Learner):
         """See `Learner.update`."""
         data = self.positions(batch, seed)
         gradients, metrics = self._gradients(data)
+        gradients = replicas.mean(gradients)
+        metrics["learner/gradient_norm"] = tf.linalg.global_norm(gradients)
         self._descent.step(gradients, seed[1])
         extras = batch.extras
         age = tf.reduce_mean(tf.cast(seed[1] + 1 - extras["searched_at"], tf.float32))
@@ -72,11 +75,10 @@ class AlphaZeroLearner(Learner):
         return (function if self._config.jit_compile else self.gradients)(data)
 
     def gradients(self, data: Positions) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        """The gradients of the loss, in the variables' order, and the metrics."""
+        """The gradients of the loss, in the variables' order, and the loss's parts."""
         with tf.GradientTape() as tape:
             loss, metrics = self.loss(data)
-        gradients = tape.gradient(loss, self._variables)
-        return gradients, {**metrics, "learner/gradient_norm": tf.linalg.global_norm(gradients)}
+        return tape.gradient(loss, self._variables), metrics
 
     def loss(self, data: Positions) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """(z − v)² − πᵀ log p, the mean of a batch, and its parts; c‖θ‖² is `Descent`'s."""
@@ -113,12 +115,10 @@ def falsely_given_up(gave_up: tf.Tensor, outcomes: tf.Tensor) -> dict[str, tf.Te
       gave_up: bool [B], at the first position of a game at which somebody would have.
       outcomes: z [B], the mover's.
     """
+    games = tf.cast(gave_up, tf.float32)
+    count, false = replicas.total(
+        (tf.reduce_sum(games), tf.reduce_sum(tf.where(outcomes > -1.0, games, 0.0)))
+    )
     return measured_if(
-        tf.reduce_any(gave_up),
-        ["resignation/false_share"],
-        lambda: {
-            "resignation/false_share": tf.reduce_mean(
-                tf.cast(tf.boolean_mask(outcomes, gave_up) > -1.0, tf.float32)
-            )
-        },
+        count > 0, ["resignation/false_share"], lambda: {"resignation/false_share": false / count}
     )

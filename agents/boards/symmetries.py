@@ -7,6 +7,8 @@ from typing import Literal
 
 import tensorflow as tf
 
+from agents import replicas
+
 Symmetries = Literal["none", "mirror", "dihedral"]
 
 
@@ -40,7 +42,12 @@ def turned_at_random(
     if kind == "none":
         return planes, list(of_actions)
     _, height, width, _ = planes.shape
-    bits = tf.random.stateless_uniform([3, tf.shape(planes)[0]], seed, 0, 2, tf.int32) > 0
+    bits = replicas.drawn(
+        lambda shape: tf.random.stateless_uniform(shape, seed, 0, 2, tf.int32),
+        [3, tf.shape(planes)[0]],
+        axis=1,
+    )
+    bits = bits > 0
     if kind == "mirror":
         bits = tf.logical_and(bits, [[True], [False], [False]])
     turned = [_of_actions(values, height, width, bits) for values in of_actions]

@@ -9,7 +9,7 @@ from agents.d4pg.config import D4PGConfig
 from agents.d4pg.networks import D4PGNetworks
 from agents.learner import Learner, Update
 from agents.off_policy import importance_weights
-from agents.optimizers import Adam, clipped
+from agents.optimizers import Adam, clipped, gradient
 from agents.transitions import Transitions, n_step_transition
 from agents.types import Sample
 
@@ -32,11 +32,11 @@ class D4PGLearner(Learner):
         with tf.GradientTape() as tape:
             losses, value = self.critic_losses(data)  # [B]
             critic_loss = tf.reduce_mean(weights * losses)
-        critic_gradients = tape.gradient(critic_loss, self._critic)
+        critic_gradients = gradient(tape, critic_loss, self._critic)
         with tf.GradientTape() as tape:
             losses_of_policy, action = self.policy_losses(data)
             policy_loss = tf.reduce_mean(losses_of_policy)
-        policy_gradients = tape.gradient(policy_loss, self._policy)
+        policy_gradients = gradient(tape, policy_loss, self._policy)
 
         critic_gradients, critic_norm = clipped(critic_gradients, config.gradient_clip)
         policy_gradients, policy_norm = clipped(policy_gradients, config.gradient_clip)

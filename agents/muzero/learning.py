@@ -5,6 +5,7 @@ from __future__ import annotations
 import sonnet as snt
 import tensorflow as tf
 
+from agents import replicas
 from agents.learner import Learner, Update
 from agents.muzero import losses
 from agents.muzero.config import MuZeroConfig
@@ -42,6 +43,8 @@ class MuZeroLearner(Learner):
         if weights is None:
             weights = tf.ones([tf.shape(data.rewards)[0]])
         gradients, metrics = self._gradients(data, weights)
+        gradients = replicas.mean(gradients)
+        metrics["learner/gradient_norm"] = tf.linalg.global_norm(gradients)
         self._descent.step(gradients, seed[1])
         age = tf.reduce_mean(tf.cast(seed[1] + 1 - data.searched_at, tf.float32))
         errors = metrics.pop("errors")
@@ -59,11 +62,10 @@ class MuZeroLearner(Learner):
     def gradients(
         self, data: Positions, weights: tf.Tensor
     ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        """The gradients of the loss, in the variables' order, and the metrics."""
+        """The gradients of the loss, in the variables' order, and the loss's parts."""
         with tf.GradientTape() as tape:
             loss, metrics = self.loss(data, weights)
-        gradients = tape.gradient(loss, self._variables)
-        return gradients, {**metrics, "learner/gradient_norm": tf.linalg.global_norm(gradients)}
+        return tape.gradient(loss, self._variables), metrics
 
     def loss(self, data: Positions, weights: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """The loss of a batch, weighted by `weights` [B], and its parts.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from agents import replicas
 from agents.searching.losses import cross_entropy
 from agents.shapes import check_same_shape
 
@@ -35,4 +36,4 @@ def importance_weights(probability: tf.Tensor, table_size: tf.Tensor, exponent: 
     # The greatest of the batch, in logarithms: probabilities may be tiny.
     size = tf.cast(table_size, tf.float32)
     logarithm = -exponent * tf.math.log(size * tf.cast(probability, tf.float32))
-    return tf.exp(logarithm - tf.reduce_max(logarithm))
+    return tf.exp(logarithm - tf.reduce_max(replicas.gathered(logarithm)))

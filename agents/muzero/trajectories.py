@@ -11,6 +11,7 @@ from typing import NamedTuple
 import sonnet as snt
 import tensorflow as tf
 
+from agents import replicas
 from agents.boards.observations import split
 from agents.muzero.config import MuZeroConfig
 from agents.types import Trajectory
@@ -69,7 +70,10 @@ def positions(
     extras = trajectory.extras
     known = extras["policy_weight"][:, start:end] > 0
     actions = trajectory.action[:, start:end]
-    random = tf.random.stateless_uniform(tf.shape(actions), seed, 0, num_actions, tf.int32)
+    random = replicas.drawn(
+        lambda shape: tf.random.stateless_uniform(shape, seed, 0, num_actions, tf.int32),
+        tf.unstack(tf.shape(actions)),
+    )
     rows = tf.fill([tf.shape(actions)[0], 1], start)
     observations, past = stacks(trajectory, rows, config.frame_stack)
     cut = Positions(
@@ -96,7 +100,11 @@ def _later(trajectory: Trajectory, config: MuZeroConfig) -> tuple[tf.Tensor, tf.
 def _mirrored(data: Positions, num_actions: int, seed: tf.Tensor) -> Positions:
     """Turns each position left to right with probability ½: boards, actions and policies."""
     own_seed = tf.random.experimental.stateless_fold_in(seed, 1)
-    turned = tf.random.stateless_uniform(tf.shape(data.searched_at), own_seed) < 0.5  # [B]
+    uniform = replicas.drawn(
+        lambda shape: tf.random.stateless_uniform(shape, own_seed),
+        tf.unstack(tf.shape(data.searched_at)),
+    )
+    turned = uniform < 0.5  # [B]
 
     def choose(mirror: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
         # Of a batch of B · K each is turned as its position is.

@@ -7,6 +7,28 @@ from collections.abc import Sequence
 import sonnet as snt
 import tensorflow as tf
 
+from agents import replicas
+
+
+class BatchNorm(snt.BatchNorm):
+    """Sonnet's, whose batch is that of all replicas together."""
+
+    def __call__(self, inputs: tf.Tensor, is_training: bool) -> tf.Tensor:
+        """Normalises [B, …, C]; `is_training` tells to use the batch's own moments."""
+        if not is_training or replicas.count() == 1:
+            return super().__call__(inputs, is_training)
+        axes = list(range(inputs.shape.rank - 1))
+        average = lambda x: replicas.mean(tf.reduce_mean(x, axes, keepdims=True))  # noqa: E731
+        mean = average(inputs)
+        variance = average(tf.square(inputs - mean))
+        self.moving_mean.update(mean)
+        # Of images the op that Sonnet takes gives the unbiased variance to the average.
+        size = replicas.count() * inputs.shape[:-1].num_elements()
+        unbiased = size / (size - 1) if inputs.shape.rank == 4 else 1.0
+        self.moving_variance.update(unbiased * variance)
+        scale, offset = self.scale, self.offset
+        return tf.nn.batch_normalization(inputs, mean, variance, offset, scale, self._eps)
+
 
 class Normalisation(snt.Module):
     """`batch`, `layer` (over all but the batch) or `none`, behind a convolution or dense layer."""
@@ -15,7 +37,7 @@ class Normalisation(snt.Module):
         super().__init__(name=name)
         self._kind = kind
         if kind == "batch":
-            self._layer = snt.BatchNorm(create_scale=True, create_offset=True, decay_rate=0.99)
+            self._layer = BatchNorm(create_scale=True, create_offset=True, decay_rate=0.99)
         elif kind == "layer":
             self._layer = snt.LayerNorm(slice(1, None), create_scale=True, create_offset=True)
 

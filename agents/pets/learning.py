@@ -54,6 +54,9 @@ class PETSLearner(Learner):
     episode, which it has not seen.
     """
 
+    indivisible = "each of its networks goes through the whole table in an order of its own"
+    varying = True
+
     def __init__(self, config: PETSConfig, model: DynamicsModel, seed: int) -> None:
         super().__init__(model, seed)
         self._config, self._model = config, model

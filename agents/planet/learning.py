@@ -8,8 +8,9 @@ import sonnet as snt
 import tensorflow as tf
 from acme.adders.reverb import base as adders
 
+from agents import replicas
 from agents.learner import Learner, Update
-from agents.optimizers import Adam
+from agents.optimizers import Adam, gradient
 from agents.planet import losses
 from agents.planet.config import PlaNetConfig
 from agents.planet.networks import LatentState, WorldModel, preprocess
@@ -64,20 +65,23 @@ class PlaNetLearner(Learner):
         variables = self._model.trainable_variables
         with tf.GradientTape() as tape:
             loss, metrics, last = self.loss(align(batch), seed, self.start())
-        gradients = tape.gradient(loss, variables)
+        gradients = gradient(tape, loss, variables)
         gradients, norm = tf.clip_by_global_norm(gradients, self._config.gradient_clip)
         self._optimizer.apply(gradients)
-        for variable, value in zip(self._last_beliefs, last[:2], strict=True):
+        last = replicas.gathered(last[:2])
+        for variable, value in zip(self._last_beliefs, last, strict=True):
             variable.assign(value)
         return Update({"loss/total": loss, **metrics, "learner/gradient_norm": norm})
 
     def start(self) -> LatentState:
-        """Beliefs [B, …] that the sequences of a batch start from."""
+        """Beliefs [B, …] that the sequences of a batch, or of a replica's part, start from."""
         values = [variable.read_value() for variable in self._last_beliefs]
         if self._config.initial_belief == "zeros":
             values = [tf.zeros_like(value) for value in values]
         foreign = tf.range(self._config.batch_size)[:, None] % 2 == 1
-        deterministic, stochastic = (tf.where(foreign, value, 0.0) for value in values)
+        deterministic, stochastic = (
+            replicas.share(tf.where(foreign, value, 0.0)) for value in values
+        )
         return LatentState(deterministic, stochastic, stochastic, tf.zeros_like(stochastic))
 
     def loss(
@@ -97,7 +101,10 @@ class PlaNetLearner(Learner):
             seeds[0] if config.dequantisation_noise else None,
         )
         embedding = snt.split_leading_dim(model.encoder(image), sequences.reward, 2)
-        noise = tf.random.stateless_normal([batch, length, config.stochastic_size], seeds[1])
+        noise = replicas.drawn(
+            lambda shape: tf.random.stateless_normal(shape, seeds[1]),
+            [batch, length, config.stochastic_size],
+        )
         posterior, prior = model.dynamics.observe(
             embedding, sequences.previous_action, noise, start
         )
@@ -128,7 +135,9 @@ class PlaNetLearner(Learner):
                 "loss/reward": -reward_term,
                 "loss/divergence": tf.reduce_mean(divergences[0]),
                 "loss/overshooting": tf.reduce_mean(divergences[-1]),
-                "model/reward_error": tf.sqrt(tf.reduce_mean(weights * tf.square(error))),
+                "model/reward_error": tf.sqrt(
+                    replicas.mean(tf.reduce_mean(weights * tf.square(error)))
+                ),
                 "model/prior_stddev": tf.reduce_mean(weights[..., None] * prior.stddev),
                 "model/posterior_stddev": tf.reduce_mean(weights[..., None] * posterior.stddev),
             },
@@ -139,7 +148,11 @@ class PlaNetLearner(Learner):
         distance = self._config.overshooting_distance
         if distance == 1:
             return []
-        noise = tf.random.stateless_normal([distance, *posterior.stochastic.shape], seed)
+        noise = replicas.drawn(
+            lambda shape: tf.random.stateless_normal(shape, seed),
+            [distance, *posterior.stochastic.shape],
+            axis=1,
+        )
         return losses.overshooting_divergences(
             self._model.dynamics,
             posterior,

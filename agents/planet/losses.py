@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from agents import replicas
 from agents.planet.networks import LatentDynamics, LatentState
 from agents.shapes import check_same_shape
 
@@ -16,7 +17,7 @@ tfd = tfp.distributions
 def weights_of(known: tf.Tensor) -> tf.Tensor:
     """Weights [B, T] with which a mean over all steps is one over those that are `known`."""
     weights = tf.cast(known, tf.float32)
-    return weights / tf.reduce_mean(weights)
+    return weights / replicas.mean(tf.reduce_mean(weights))
 
 
 def image_log_likelihood(image: tf.Tensor, mean: tf.Tensor) -> tf.Tensor:

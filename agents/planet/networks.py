@@ -22,6 +22,7 @@ import sonnet as snt
 import tensorflow as tf
 import tensorflow_probability as tfp
 
+from agents import replicas
 from agents.networks.convolutional import ConvolutionalDecoder, ConvolutionalEncoder
 from agents.networks.mlp import ACTIVATIONS, ScalarHead
 from agents.networks.recurrent import GRU
@@ -249,7 +250,10 @@ def preprocess(
     """
     levels = tf.cast(tf.bitwise.right_shift(pixels, tf.constant(8 - bits, tf.uint8)), tf.float32)
     if dequantisation_seed is not None:
-        levels += tf.random.stateless_uniform(tf.shape(levels), dequantisation_seed)
+        levels += replicas.drawn(
+            lambda shape: tf.random.stateless_uniform(shape, dequantisation_seed),
+            tf.unstack(tf.shape(levels)),
+        )
     return levels / 2.0**bits - 0.5
 
 

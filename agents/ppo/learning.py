@@ -6,6 +6,7 @@ from typing import Any
 
 import tensorflow as tf
 
+from agents import replicas
 from agents.actor_critic import losses
 from agents.actor_critic.learner import ActorCriticLearner
 from agents.actor_critic.losses import Rows
@@ -35,10 +36,13 @@ class PPOLearner(ActorCriticLearner):
         """See `Learner.update`; metrics are means over the steps."""
         config, rows = self._config, self.rows(batch)
         steps = config.epochs * config.minibatches
-        order = self._order(tf.shape(rows.weight)[0], seed)  # [steps, R / minibatches]
+        whole = replicas.gathered(rows)
+        size = whole.weight.shape[0] or tf.shape(whole.weight)[0]
+        order = self._order(size, seed)  # [steps, R / minibatches]
 
         def body(i: tf.Tensor, totals: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-            part = tf.nest.map_structure(lambda x: tf.gather(x, order[i]), rows)
+            mine = replicas.share(order[i])
+            part = tf.nest.map_structure(lambda x: tf.gather(x, mine), whole)
             return i + 1, totals + tf.stack(self._descend_on(part, seed[1]))
 
         start = (tf.constant(0), tf.zeros([len(_METRICS)]))
@@ -90,7 +94,7 @@ class PPOLearner(ActorCriticLearner):
         norm = self.descend(loss, number)
         return [*found, norm]
 
-    def _order(self, size: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    def _order(self, size: int | tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         """Which rows each step sees: every epoch goes through them in an order of its own."""
         config = self._config
         part = size // config.minibatches
@@ -107,6 +111,7 @@ class PPOLearner(ActorCriticLearner):
         before, aim = tf.identity(self.penalty), self._config.target_divergence
         change = self.networks.acting(rows.observation).log_prob(rows.action) - rows.log_prob
         divergence = losses.weighted_mean(tf.exp(change) - 1.0 - change, rows.weight)
+        divergence = replicas.mean(divergence)
         factor = tf.where(divergence > 1.5 * aim, 2.0, tf.where(divergence < aim / 1.5, 0.5, 1.0))
         self.penalty.assign(before * factor)
         return before

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from agents.learner import Learner, Update
 from agents.off_policy import importance_weights
-from agents.optimizers import Adam, RMSProp, clipped, decayed
+from agents.optimizers import Adam, RMSProp, clipped, decayed, gradient
 from agents.q_learning.config import QConfig
 from agents.q_learning.exploration import between
 from agents.q_learning.networks import TargetedNetworks
@@ -60,7 +60,8 @@ class QLearner(Learner):
         with tf.GradientTape() as tape:
             found = self.errors(items, seed)
             loss = tf.reduce_mean(weights * found.loss)
-        gradients, norm = clipped(tape.gradient(loss, self._variables), config.gradient_clip)
+        gradients = gradient(tape, loss, self._variables)
+        gradients, norm = clipped(gradients, config.gradient_clip)
         rate = decayed(config.learning_rate, config.decay_updates, seed[1])
         self._optimizer.apply(gradients, rate)
         self.networks.renew_target((seed[1] + 1) % config.target_period == 0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
+from agents import replicas
 from agents.q_learning.learner import Errors, QLearner
 from agents.r2d2.config import R2D2Config
 from agents.r2d2.networks import R2D2Networks
@@ -24,11 +25,12 @@ class R2D2Learner(QLearner):
         weights = tf.cast(tf.logical_not(final_rows(batch)[:, self._config.burn_in :]), tf.float32)
         size = tf.stop_gradient(weights * tf.abs(errors))
         loss = tf.reduce_mean(0.5 * weights * tf.square(errors), axis=1)
-        share = tf.math.divide_no_nan(1.0, tf.reduce_sum(weights))
+        steps = tf.reduce_sum(weights)
+        share = tf.math.divide_no_nan(1.0, replicas.mean(steps))
         metrics = {
             "q/value": share * tf.reduce_sum(weights * value),
             "q/error": share * tf.reduce_sum(size),
-            "learner/steps": tf.reduce_sum(weights),
+            "learner/steps": replicas.total(steps),
         }
         return Errors(loss, self.priorities(size, weights), metrics)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import trfl
 
+from agents import replicas
 from agents.learner import Learner, Update
-from agents.optimizers import Adam
+from agents.moments import weighted_moments
+from agents.optimizers import Adam, gradient
 from agents.reinforce.config import ReinforceConfig
 from agents.reinforce.networks import ReinforceNetworks
 from agents.returns import episode_returns, last_rows
@@ -17,6 +20,8 @@ from agents.types import Trajectory
 
 class ReinforceLearner(Learner):
     """One call of `step` is one update, on rows [R, …] of whole episodes, one behind the other."""
+
+    varying = True
 
     def __init__(self, config: ReinforceConfig, networks: ReinforceNetworks, seed: int) -> None:
         super().__init__(networks, seed)
@@ -27,12 +32,26 @@ class ReinforceLearner(Learner):
             self._baseline = networks.baseline.trainable_variables
             self._baseline_optimizer = Adam(self._baseline, config.baseline_learning_rate)
 
+    def divide(self, batch: Trajectory, parts: int) -> list[Trajectory]:
+        """Whole episodes, as many for each replica as for the others or one more."""
+        starts = np.flatnonzero(batch.start_of_episode)
+        if len(starts) < parts:
+            raise replicas.Misfit(
+                f"{len(starts)} episodes for {parts} replicas; expected at least one for each"
+            )
+        firsts = [episodes[0] for episodes in np.array_split(starts, parts)]
+        ends = [*firsts[1:], len(batch.start_of_episode)]
+        return [
+            tf.nest.map_structure(lambda rows, a=a, b=b: rows[a:b], batch)
+            for a, b in zip(firsts, ends, strict=True)
+        ]
+
     def update(self, batch: Trajectory, seed: tf.Tensor) -> Update:
         """See `Learner.update`: the policy by the baseline as it was, then the baseline."""
         returns = self.returns(batch)
         with tf.GradientTape() as tape:
             loss, metrics = self.policy_loss(batch, returns)
-        gradients = tape.gradient(loss, self._policy)
+        gradients = gradient(tape, loss, self._policy)
         self._optimizer.apply(gradients)
         if self._baseline:
             steps = self._config.baseline_steps
@@ -50,22 +69,22 @@ class ReinforceLearner(Learner):
     def policy_loss(self, rows: Trajectory, returns: tf.Tensor) -> tuple[tf.Tensor, dict[str, Any]]:
         """−Σ log π(a_t | s_t) (R_t − V(s_t)) − c Σ H(s_t), an episode's mean, and metrics."""
         acted = tf.cast(tf.logical_not(last_rows(rows.start_of_episode)), tf.float32)
-        moments = lambda values: tf.nn.weighted_moments(values, [0], acted)  # noqa: E731
         policy = self.networks.policy(rows.observation)
         advantages = returns - self.networks.value(rows.observation)
-        mean, variance = moments(advantages)
+        mean, variance = weighted_moments(advantages, acted)
         if self._config.normalise_advantages:
             advantages = (advantages - mean) / tf.sqrt(variance + 1e-8)
         loss = _an_episodes(trfl.policy_gradient(policy, rows.action, advantages), rows)
         entropy = trfl.policy_entropy_loss(policy)
         metrics = {
             "loss/policy": loss,
-            "policy/entropy": moments(entropy.extra.entropy)[0],
-            "learner/steps": tf.reduce_sum(acted),
+            "policy/entropy": weighted_moments(entropy.extra.entropy, acted)[0],
+            "learner/steps": replicas.total(tf.reduce_sum(acted)),
         }
         if self._baseline:
             metrics["loss/baseline"] = self.baseline_loss(rows, returns)
-            metrics["baseline/unexplained"] = tf.math.divide_no_nan(variance, moments(returns)[1])
+            _, of_returns = weighted_moments(returns, acted)
+            metrics["baseline/unexplained"] = tf.math.divide_no_nan(variance, of_returns)
         return loss + self._config.entropy_scale * _an_episodes(entropy.loss, rows), metrics
 
     def baseline_loss(self, rows: Trajectory, returns: tf.Tensor) -> tf.Tensor:
@@ -76,12 +95,12 @@ class ReinforceLearner(Learner):
     def _fit_baseline(self, rows: Trajectory, returns: tf.Tensor, i: tf.Tensor) -> tf.Tensor:
         with tf.GradientTape() as tape:
             loss = self.baseline_loss(rows, returns)
-        self._baseline_optimizer.apply(tape.gradient(loss, self._baseline))
+        self._baseline_optimizer.apply(gradient(tape, loss, self._baseline))
         return i + 1
 
 
 def _an_episodes(values: tf.Tensor, rows: Trajectory) -> tf.Tensor:
-    """Sum over the rows [R] that have an action, by the number of episodes."""
+    """Sum over the rows [R] that have an action, by the number of episodes, a replica's mean."""
     last = last_rows(rows.start_of_episode)
     total = tf.reduce_sum(tf.where(last, 0.0, values))
-    return total / tf.math.count_nonzero(last, dtype=tf.float32)
+    return total / replicas.mean(tf.math.count_nonzero(last, dtype=tf.float32))

@@ -6,7 +6,7 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import dm_env
 import gin
@@ -54,6 +54,11 @@ class Experiment:
       replay_port: of the server in this process; None: a free one.
       replay_public: that server answers other machines too; whoever reaches the port can read,
         change and empty the tables.
+      strategy: on what the learner's updates run. `none`: where TensorFlow puts them; `mirrored`:
+        an equal part of each batch on every GPU of this machine, or on `replicas` of them, or of
+        its CPU where it has none; `tpu`: on every core of a TPU.
+      replicas: of `mirrored`; None: the GPUs there are, or 1.
+      tpu_address: of `tpu`: `local` for this machine's own, a TPU's name, or grpc://host:port.
       deterministic: equal seeds give equal weights, bit for bit, as far as the replay's selector
         does; updates are slower.
     """
@@ -79,6 +84,9 @@ class Experiment:
     replay_timeout: Annotated[float, AtLeast(1), AtMost(86_400)] = 20.0
     replay_port: Annotated[int, AtLeast(1), AtMost(65_535)] | None = None
     replay_public: bool = False
+    strategy: Literal["none", "mirrored", "tpu"] = "none"
+    replicas: Count | None = None
+    tpu_address: str = "local"
     deterministic: bool = False
 
     def __post_init__(self) -> None:
@@ -96,6 +104,16 @@ class Experiment:
                     "nothing and is evaluated where it plays; expected Experiment.environment alone"
                 )
         check(self)
+        if self.replicas is not None and self.strategy != "mirrored":
+            raise ValueError(
+                f"Experiment.replicas is {self.replicas}, but Experiment.strategy is "
+                f"{self.strategy!r}; expected 'mirrored'"
+            )
+        if self.strategy != "none" and not self.builder.make_stages():
+            raise ValueError(
+                f"Experiment.strategy is {self.strategy!r}, but {self.builder.name} learns "
+                "nothing; expected 'none'"
+            )
         if self.collected_episodes is not None and not self.builder.make_stages():
             raise ValueError(
                 f"Experiment.collected_episodes is {self.collected_episodes}, but "

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Iterator
 
 import tensorflow as tf
 
+from agents import replicas
 from agents.builder import Stage, Transform
 from agents.learner import Learner, Update
 from agents.types import Sample
@@ -73,7 +75,8 @@ class Learning:
             batches = self._batches(count, done)
             for _ in range(count):
                 batch = next(batches)
-                update = self.learner.step(batch)
+                with _naming_misfits():
+                    update = self.learner.step(batch)
                 done += 1
                 _check_finite(update, done)
                 self._write_priorities(batch, update)
@@ -130,6 +133,19 @@ class Learning:
             return
         table = self._stage.dataset_options.table
         self._client.update_priorities(table, batch.key, update.priorities)
+
+
+@contextlib.contextmanager
+def _naming_misfits() -> Iterator[None]:
+    """Around a learner's step: a batch that does not divide among replicas is the user's to read.
+
+    Raises:
+      UserError: that.
+    """
+    try:
+        yield
+    except replicas.Misfit as misfit:
+        raise UserError(str(misfit)) from misfit
 
 
 def _check_finite(update: Update, number: int) -> None:

@@ -30,6 +30,7 @@ from pipelines.launch.base_run import BaseRun, restoring
 from pipelines.launch.champion import Champion
 from pipelines.launch.parts import Parts, make_role, spec_of
 from pipelines.launch.run_state import RunState
+from pipelines.launch.strategies import make_strategy
 from pipelines.logdir import exported, summary
 from pipelines.logdir.checkpointing import Unit
 from pipelines.replay.server import Replay
@@ -54,7 +55,8 @@ class LocalRun(BaseRun):
     def _make(self) -> None:
         if self._experiment.deterministic:
             tf.config.experimental.enable_op_determinism()
-        self._parts = parts = Parts(self._experiment, self._seed)
+        strategy = make_strategy(self._experiment)
+        self._parts = parts = Parts(self._experiment, self._seed, strategy=strategy)
         self._stages = parts.stages
         self._filled: set[str] = set()
         self._environment = parts.environments()

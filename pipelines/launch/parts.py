@@ -13,10 +13,13 @@ from typing import Any
 
 import reverb
 import sonnet as snt
+import tensorflow as tf
 from acme import specs
 
+from agents import replicas
 from agents.actor import Actor
 from agents.builder import Role, Stage
+from agents.learner import Learner
 from agents.policy import Policy
 from pipelines.acting.environment_loop import EnvironmentLoop
 from pipelines.configuration.experiment import Experiment
@@ -40,6 +43,7 @@ class Parts:
       experiment: of the run.
       seed: of the run.
       again: see `Seeds`.
+      strategy: of the networks and the learners, see `make_strategy`; None: there is none.
 
     Attributes:
       stages: of the agent.
@@ -48,8 +52,15 @@ class Parts:
     Every method raises UserError where agent and environment do not fit together.
     """
 
-    def __init__(self, experiment: Experiment, seed: int, again: int = 0) -> None:
+    def __init__(
+        self,
+        experiment: Experiment,
+        seed: int,
+        again: int = 0,
+        strategy: tf.distribute.Strategy | None = None,
+    ) -> None:
         self._experiment, self._builder = experiment, experiment.builder
+        self._strategy = strategy
         self.stages: Sequence[Stage] = self._builder.make_stages()
         self.seeds = Seeds(seed, again)
 
@@ -67,7 +78,7 @@ class Parts:
 
     def networks(self, spec: specs.EnvironmentSpec) -> snt.Module:
         """All networks, with the weights that a run of this seed begins with."""
-        with naming_misfits():
+        with naming_misfits(), self._scope():
             return self._builder.make_networks(spec, self.seeds.of("networks"))
 
     def tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
@@ -88,12 +99,34 @@ class Parts:
     ) -> Learning:
         """Learner, transform and data of a stage."""
         place = self.stages.index(stage)
-        with naming_misfits():
+        with naming_misfits(), self._scope():
             learner = stage.make_learner(networks, self.seeds.of("learner", place))
+            self._check_replicas(stage, learner)
             transform = stage.make_transform(networks, self.seeds.of("transform", place))
         return Learning(
             stage, learner, transform, replay, self.seeds.of("dataset", place), should_stop
         )
+
+    def _scope(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext() if self._strategy is None else self._strategy.scope()
+
+    def _check_replicas(self, stage: Stage, learner: Learner) -> None:
+        """Raises ValueError where batches of known size cannot be divided."""
+        if self._strategy is None:
+            return
+        if learner.indivisible is not None:
+            raise ValueError(
+                f"Experiment.strategy is {self._experiment.strategy!r}, but {self._builder.name} "
+                f"learns on one device: {learner.indivisible}; expected 'none'"
+            )
+        if learner.varying and self._experiment.strategy == "tpu":
+            raise ValueError(
+                f"Experiment.strategy is 'tpu', but batches of {self._builder.name} differ in "
+                "size, and a program would be compiled for each; expected 'none' or 'mirrored'"
+            )
+        if (options := stage.dataset_options) is not None and not learner.varying:
+            size = options.batch_size or self._experiment.num_environments
+            replicas.check_divides(size, self._strategy.num_replicas_in_sync)
 
     def actors(
         self,

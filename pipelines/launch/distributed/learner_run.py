@@ -36,6 +36,7 @@ from pipelines.launch.distributed.messages import (
     Task,
 )
 from pipelines.launch.parts import Parts, make_role, spec_of
+from pipelines.launch.strategies import make_strategy
 from pipelines.logdir import exported, summary
 from pipelines.logdir.checkpointing import Unit
 from pipelines.replay.server import Replay
@@ -139,7 +140,7 @@ class LearnerRun(BaseRun):
         return self._trained() and (self._exporter is None or there == self._state.updates)
 
     def _make(self) -> None:
-        parts = Parts(self._experiment, self._seed)
+        parts = Parts(self._experiment, self._seed, strategy=make_strategy(self._experiment))
         self._stage = _only_stage(self._builder, parts)
         self._schedule: Schedule = self._stage.schedule
         # One of each, to know what they look like.
