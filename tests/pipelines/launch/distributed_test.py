@@ -105,7 +105,6 @@ def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, ca
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
-        ("pets_small", "pets reads its whole table at each update"),
         ("simulator_cem", "simulator_cem only plans and has no learner"),
     ],
 )
