@@ -1,7 +1,7 @@
 """Measures the parts that must be fast; one result a line.
 
-python pipelines/bench.py learn|act|cem|replay|mcts|games|serve [--agent=planet] [--batch=N]
-    [--repeats=N] [--json] [--gin_bindings='PlaNetConfig.batch_size = 16' ...]
+python pipelines/bench.py learn|act|cem|replay|mcts|games|serve|capacity [--agent=planet]
+    [--batch=N] [--repeats=N] [--json] [--gin_bindings='PlaNetConfig.batch_size = 16' ...]
     [--shapes='B,A,N;...'] [--backend=auto|native|tensorflow|plain] [--clients=32]
 
 learn   an update of the agent's learner on a batch of its own shapes
@@ -11,6 +11,8 @@ replay  batches of real frames through table and dataset
 mcts    tree searches of --shapes over a tabular model
 games   rules of board games: a step, what is legal then and the planes
 serve   a server of the agent's policy, asked by --clients over gRPC and REST
+capacity  how many collectors, --batch environments each, a learner feeds on; bindings make what is
+        timed smaller, not what is said
 
 Each figure is the median of several repeats after a warm-up, with the least and the greatest beside
 it. `matmul_gflops` is the machine's own rate on a large float32 matrix product, measured right
@@ -49,7 +51,7 @@ _SHAPES = flags.DEFINE_string(
 _BATCH = flags.DEFINE_integer(
     "batch",
     1,
-    "Environments of `act`, beliefs of `cem`.",
+    "Environments of `act` and of a collector of `capacity`, beliefs of `cem`.",
     lower_bound=1,
     flag_values=_FLAGS,
 )
@@ -65,7 +67,7 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
 )
 
 # Modules of pipelines/benchmarks: `run(settings)` yields results.
-BENCHMARKS = ("learn", "act", "cem", "replay", "mcts", "games", "serve")
+BENCHMARKS = ("learn", "act", "cem", "replay", "mcts", "games", "serve", "capacity")
 
 
 def main(argv: list[str]) -> int:

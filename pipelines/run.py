@@ -26,7 +26,7 @@ from absl import flags
 
 from pipelines.configuration import gin_files
 from pipelines.system import command_line, output
-from pipelines.system.errors import UserError
+from pipelines.system.errors import Interrupted, UserError
 from pipelines.system.paths import PathParser
 from pipelines.system.quiet import silence_reverb
 
@@ -83,6 +83,8 @@ _RAY_ADDRESS = flags.DEFINE_string(
     flag_values=_FLAGS,
 )
 
+_NOTHING = "stopped before training; nothing to save; start with: "
+
 
 def main(argv: list[str]) -> int:
     """Runs the program; returns the exit status, see `command_line`."""
@@ -102,7 +104,11 @@ def _train(argv: list[str], stop: StopFlag) -> None:
     silence_reverb()
     described = experiment.parse(_GIN_FILE.value, _GIN_BINDINGS.value)
     logdir = _LOGDIR.value or _fresh_logdir(_GIN_FILE.value[-1])
-    run = _made(described, logdir, stop)
+    try:
+        run = _made(described, logdir, stop)
+    except Interrupted:
+        print(f"{_NOTHING}{command_line.again(argv)}")
+        return
     stop.save_first()
     print(f"log directory: {logdir}", flush=True)
     if run.finished:
@@ -130,6 +136,7 @@ def _made(described: Experiment, logdir: str, stop: StopFlag) -> LocalRun | Dist
     if _LAUNCHER.value == "ray":
         from pipelines.launch.distributed.driver import DistributedRun
 
+        stop.end_first("ending... (a second Ctrl-C ends at once)")
         return DistributedRun(
             described,
             logdir,
@@ -147,7 +154,7 @@ def _made(described: Experiment, logdir: str, stop: StopFlag) -> LocalRun | Dist
 class StopFlag:
     """True once Ctrl-C, SIGTERM or SIGHUP came; a second of the first two ends the program at once.
 
-    Until `save_first` there is nothing to save, and the first one ends the program at once too. A
+    Until `end_first` there is nothing to save, and the first one ends the program at once too. A
     closed terminal is no haste: the kernel and the shell send its SIGHUP one after the other.
     """
 
@@ -155,6 +162,7 @@ class StopFlag:
         self._argv = argv
         self._raised = self._started = self._hurried = False
         self._undo: Callable[[], None] = lambda: None
+        self._line = ""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._raise)
         if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # As nohup has it.
@@ -168,16 +176,19 @@ class StopFlag:
         """What takes back all that was made until there is something to save."""
         self._undo = undo
 
+    def end_first(self, line: str) -> None:
+        """From now on who runs asks, and ends; `line` is said meanwhile."""
+        self._started, self._line = True, line
+
     def save_first(self) -> None:
         """From now on the run asks, and saves before it ends."""
-        self._started = True
+        self.end_first("saving... (a second Ctrl-C ends at once, without)")
 
     def _raise(self, number: int, frame: object) -> None:
         if not self._started:
             # An exception would pass through half-imported C++ modules.
             self._undo()
-            line = "stopped before training; nothing to save; start with: "
-            output.say_at_once(line + command_line.again(self._argv), 1)
+            output.say_at_once(_NOTHING + command_line.again(self._argv), 1)
             os._exit(0)
         if number != signal.SIGHUP:
             # The next of its kind ends the program even inside a call into C++. Not so the other
@@ -188,7 +199,7 @@ class StopFlag:
             self._hurried = True
         first, self._raised = not self._raised, True
         if first:
-            output.say_at_once("saving... (a second Ctrl-C ends at once, without)", 2)
+            output.say_at_once(self._line, 2)
 
 
 def _fresh_logdir(gin_file: str) -> str:

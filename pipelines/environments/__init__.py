@@ -13,6 +13,7 @@ from pipelines.environments.control_suite import control_suite
 from pipelines.environments.pets_tasks import pets_task
 from pipelines.environments.rules_game import rules_game
 from pipelines.environments.specs import make_environment_spec
+from pipelines.environments.waiting import waiting
 
 __all__ = [
     "BatchedEnvironment",
@@ -23,4 +24,5 @@ __all__ = [
     "make_environment_spec",
     "pets_task",
     "rules_game",
+    "waiting",
 ]

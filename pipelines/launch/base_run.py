@@ -136,7 +136,7 @@ class BaseRun(abc.ABC):
 
     def _report_due(self) -> bool:
         """Some thousand rows are enough for every curve."""
-        return self._position() - self._state.reported_at >= self._length() // 1000
+        return self._position() - self._state.reported_at >= max(1, self._length() // 1000)
 
     # What a run shows and leaves behind.
 

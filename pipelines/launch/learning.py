@@ -108,8 +108,13 @@ class Learning:
             dataset = self._stage.make_dataset(self._seed)
             dataset = apply_transform(dataset, self._apply, done)
         elif options.queue or options.batch_size is None:
+            schedule = self._stage.schedule
             dataset = make_waiting_dataset(
-                self._client, options, transform=self._apply, first_update=done
+                self._client,
+                options,
+                transform=self._apply,
+                first_update=done,
+                period=schedule.updates_per_episode or schedule.updates_per_round or 1,
             )
         else:
             lasts = self._stage.schedule.rollout is not None and self._until_refresh(0) == math.inf

@@ -69,9 +69,11 @@ class Parts:
         rows = range(self._experiment.num_environments) if rows is None else rows
         return make_environments(self._experiment.environment, self.seeds, "environment", rows)
 
-    def evaluation_environments(self) -> BatchedEnvironment:
-        """Apart, so that evaluations change nothing in training."""
-        count = min(self._experiment.evaluation_episodes, MAX_EVALUATION_ENVIRONMENTS)
+    def evaluation_environments(
+        self, most: int = MAX_EVALUATION_ENVIRONMENTS
+    ) -> BatchedEnvironment:
+        """Apart, so that evaluations change nothing in training; as many as have an episode."""
+        count = min(self._experiment.evaluation_episodes, most)
         return make_environments(
             evaluation_factory(self._experiment), self.seeds, "evaluation_environment", range(count)
         )

@@ -85,10 +85,13 @@ class RunState:
         self.measured = {}
         return {name: sum(values) / len(values) for name, values in means.items() if values}
 
+    def is_best(self, result: Mapping[str, Any]) -> bool:
+        """Whether an evaluation is better than all so far."""
+        return self.best_evaluation is None or result["mean"] > self.best_evaluation["mean"]
+
     def record_evaluation(self, result: dict[str, Any], at: int) -> bool:
         """Notes an evaluation of the present networks; returns whether it is the best so far."""
-        best = self.best_evaluation
-        is_best = best is None or result["mean"] > best["mean"]
+        is_best = self.is_best(result)
         self.last_evaluation, self.evaluated_at = result, at
         self.evaluated_updates = self.updates
         if is_best:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
 import threading
 import time
@@ -73,6 +74,7 @@ def make_waiting_dataset(
     *,
     transform: Transform | None = None,
     first_update: int = 0,
+    period: int = 1,
 ) -> tf.data.Dataset:
     """Makes a dataset whose elements are read when they are asked for, and not before.
 
@@ -86,6 +88,8 @@ def make_waiting_dataset(
       options: the table, and what an element is.
       transform: applied to each element.
       first_update: number of the update that the first element is for.
+      period: a whole table is read for the first update and for each that this divides, and stands
+        still between them, whatever others write meanwhile.
 
     Raises:
       UserError: the server is gone, or has no such table.
@@ -99,12 +103,14 @@ def make_waiting_dataset(
         )
     # One that no stop interrupts, which TensorFlow would report as a fault.
     reader = Client(client.server_address, client.timeout_s)
+    read = _read_queue if options.queue else _WholeTable()
 
     def elements() -> Iterator[Any]:
-        read = _read_queue if options.queue else _read_in_order
-        while True:
-            items = [_named(options.sample_type, item) for item in read(reader, options)]
-            yield tree.map_structure(lambda *leaves: join(leaves), *items)
+        for update in itertools.count(first_update):
+            if options.queue or update == first_update or update % period == 0:
+                items = [_named(options.sample_type, item) for item in read(reader, options)]
+                element = tree.map_structure(lambda *leaves: join(leaves), *items)
+            yield element
 
     dataset = tf.data.Dataset.from_generator(elements, output_signature=signature)
     settings = tf.data.Options()
@@ -146,15 +152,28 @@ def _named(sample_type: type[Any], item: Any) -> Any:
     return sample_type(**fields)
 
 
-def _read_in_order(client: Client, options: DatasetOptions) -> list[Any]:
-    """Each item once. What was read goes to the ring's end, so a full round leaves its order."""
-    items = []
-    table = options.table
-    for _ in range(client.server_info()[table].current_size):
-        (sample,) = client.sample_items(table)
-        client.update_priorities(table, [sample.info.key], [sample.info.priority])
-        items.append(sample.data)
-    return items
+class _WholeTable:
+    """Reads all items of a table in the order they were written, each once.
+
+    What was read goes to the ring's end, so a full round leaves its order. What others write
+    meanwhile gets among them there; it was seen later, and so keeps its place here.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[int, int] = {}
+        self._places = itertools.count()
+
+    def __call__(self, client: Client, options: DatasetOptions) -> list[Any]:
+        """Returns the items that were there when it was called."""
+        table, items = options.table, {}
+        for _ in range(client.server_info()[table].current_size):
+            (sample,) = client.sample_items(table)
+            key = int(sample.info.key)
+            client.update_priorities(table, [key], [sample.info.priority])
+            self._seen.setdefault(key, next(self._places))
+            items[key] = sample.data
+        self._seen = {key: self._seen[key] for key in items}
+        return [items[key] for key in sorted(items, key=self._seen.get)]
 
 
 def _read_queue(client: Client, options: DatasetOptions) -> list[Any]:

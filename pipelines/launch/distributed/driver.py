@@ -14,7 +14,7 @@ import contextlib
 import pathlib
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import ray
@@ -23,7 +23,7 @@ from pipelines.configuration.experiment import Experiment, distributed_settings
 from pipelines.launch.distributed import workers
 from pipelines.launch.distributed.messages import Ended, Setup, Status
 from pipelines.system.cluster import connected
-from pipelines.system.errors import UserError
+from pipelines.system.errors import Interrupted, UserError
 from pipelines.system.progress import Progress
 
 # Between two looks at the processes, in seconds.
@@ -50,6 +50,7 @@ class DistributedRun:
 
     Raises:
       UserError: Ray does not start, or the run cannot be made.
+      Interrupted: it was asked to stop before there was anything to save.
     """
 
     def __init__(
@@ -70,14 +71,20 @@ class DistributedRun:
         self._workers: dict[str, Any] = {}
         self._running: dict[str, Any] = {}
         self._attempts: dict[str, tuple[int, tuple[float, ...]]] = {}
+        self._seconds: dict[str, float] = {}
         with contextlib.ExitStack() as opened:
+            others = ["evaluator", *(f"actor-{index}" for index in range(num_actors))]
             roles = ["learner", "evaluator", *["actor"] * num_actors]
             cores = sum(self._settings.ray_options(role)["num_cpus"] for role in roles)
             memory = self._settings.object_store_mb
-            opened.enter_context(connected(ray_address, cores, memory_mb=memory))
-            self._begin_learner()
-            if self._started.error is not None:
-                raise UserError(self._started.error)
+            with self._timed("Ray"):
+                opened.enter_context(connected(ray_address, cores, memory_mb=memory))
+            opened.callback(self._kill_all)
+            with self._timed("learner"):
+                self._place_learner()
+                for name in others:
+                    self._place(name)
+                self._start_learner()
             self._opened = opened.pop_all()
 
     @property
@@ -99,17 +106,18 @@ class DistributedRun:
     def run(self) -> bool:
         """Goes on until nothing is left to do; returns False when it was asked to stop."""
         with self._opened as opened:
-            opened.callback(self._kill_all)
             self._shown: Status = ray.get(self._learner.status.remote())
+            self._begun_at, self._first_step = time.monotonic(), self._shown.counters["step"]
             unit = "episodes" if self._experiment.num_steps is None else "step"
             length = self._experiment.num_steps or self._experiment.num_episodes
             self._progress = Progress(length, unit, int(self._shown.counters[unit]))
             opened.callback(self._progress.close)
-            self._begin("evaluator")
-            for index in range(self._setup.num_actors):
-                self._begin(f"actor-{index}")
-            self._running["learner"] = self._learner.run.remote()
-            self._started = self._supervise()
+            for name in self._workers:
+                self._begin(name)
+            try:
+                self._started = self._supervise()
+            except Interrupted:  # While the learner was being replaced: its checkpoint stays.
+                return False
         if self._started.error is not None:
             raise UserError(self._started.error)
         return self._started.finished
@@ -158,12 +166,11 @@ class DistributedRun:
             ray.kill(self._workers[name])
         if name == "learner":
             self._attempts.clear()
-            self._begin_learner()
-            if self._started.error is not None:
-                raise UserError(self._started.error)
-            self._running["learner"] = self._learner.run.remote()
+            self._place_learner()
+            self._start_learner()
         else:
-            self._begin(name)
+            self._place(name)
+        self._begin(name)
         self._attempts[name] = (attempts, done)
 
     def _last_words(self, name: str, how: Ended | Exception) -> str:
@@ -177,8 +184,8 @@ class DistributedRun:
 
     # Processes.
 
-    def _begin_learner(self) -> None:
-        """Starts the learner's process; `_started` says what it found."""
+    def _place_learner(self) -> None:
+        """Has Ray begin the learner's process."""
         self._learner_name = f"learner-{uuid.uuid4().hex[:8]}"
         options = self._settings.ray_options("learner")
         self._learner = self._workers["learner"] = (
@@ -186,21 +193,49 @@ class DistributedRun:
             .options(**options, name=self._learner_name, max_concurrency=_LEARNER_THREADS)
             .remote(self._setup, self._settings)
         )
-        self._started: Ended = ray.get(self._learner.start.remote())
 
-    def _begin(self, name: str) -> None:
-        """Starts an actor's or the evaluator's process, which goes to work at once."""
+    def _start_learner(self) -> None:
+        """Has it make the run, or go on with it; `_started` says what it found.
+
+        Raises:
+          Interrupted: the run is to stop, and the process has ended; it leaves nothing new behind.
+          UserError: there is no run, or the process dies again and again.
+        """
+        for left in reversed(range(self._settings.attempts)):
+            starting = self._learner.start.remote()
+            while not ray.wait([starting], timeout=_GLANCE)[0]:
+                if self._should_stop():
+                    ray.wait([self._learner.give_up.remote()], timeout=_ANSWER)
+                    raise Interrupted
+            outcome = _outcome(starting)
+            if isinstance(outcome, Ended):
+                break
+            said = self._last_words("learner", outcome)
+            if not left:
+                raise UserError(f"learner ended {self._settings.attempts} times in a row: {said}")
+            print(f"learner is replaced as it starts: {said}", flush=True)
+            self._place_learner()
+        self._started: Ended = outcome
+        if outcome.error is not None:
+            raise UserError(outcome.error)
+
+    def _place(self, name: str) -> None:
+        """Has Ray begin an actor's or the evaluator's process."""
         if name == "evaluator":
-            worker, arguments = workers.EvaluatorWorker, ()
+            worker, role, arguments = workers.EvaluatorWorker, "evaluator", ()
         else:
-            worker, arguments = workers.CollectorWorker, (int(name.removeprefix("actor-")),)
-        options = self._settings.ray_options("evaluator" if name == "evaluator" else "actor")
+            worker, role = workers.CollectorWorker, "actor"
+            arguments = (int(name.removeprefix("actor-")),)
         self._workers[name] = (
             ray.remote(worker)
-            .options(**options)
-            .remote(self._setup, self._settings, *arguments, self._learner_name)
+            .options(**self._settings.ray_options(role))
+            .remote(self._setup, self._settings, *arguments)
         )
-        self._running[name] = self._workers[name].run.remote()
+
+    def _begin(self, name: str) -> None:
+        """Lets a process go to work, at once or when it is there."""
+        arguments = () if name == "learner" else (self._learner_name,)
+        self._running[name] = self._workers[name].run.remote(*arguments)
 
     def _kill_all(self) -> None:
         for worker in self._workers.values():
@@ -214,12 +249,26 @@ class DistributedRun:
             status: Status = ray.get(self._learner.status.remote(), timeout=_ANSWER)
         except ray.exceptions.RayError:  # Busy, or dead, which is noticed elsewhere.
             return
+        if self._seconds and status.counters["step"] > self._first_step:
+            self._seconds["first steps"] = time.monotonic() - self._begun_at
+            print("seconds to start:", _listed(self._seconds), flush=True)
+            self._seconds.clear()
         evaluation = status.evaluation
         if evaluation != self._shown.evaluation:
             self._progress.report(status.counters, status.last_return, evaluation["mean"])
         else:
             self._progress.update(status.counters, status.last_return, status.doing)
         self._shown = status
+
+    @contextlib.contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self._seconds[stage] = time.monotonic() - start
+
+
+def _listed(seconds: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.0f}" for name, value in seconds.items())
 
 
 def _outcome(reference: Any) -> Ended | Exception:

@@ -77,8 +77,7 @@ class LearnerRun(BaseRun):
         self._published: tuple[int, Any] = (-1, None)
         self._published_at = 0.0
         self._task: Task | None = None
-        self._judged = False
-        self._results: list[tuple[Evaluated, list[bool], threading.Event]] = []
+        self._result: Evaluated | None = None
         self._doing = ""
         super().__init__(experiment, logdir, seed, config_text, self._stopping.is_set)
 
@@ -109,21 +108,20 @@ class LearnerRun(BaseRun):
             )
 
     def task(self) -> Task | None:
-        """The evaluation that is due; None: none is. Who asks has done all about the one before."""
+        """The evaluation that is due, until it is taken by `evaluated`; None: none is."""
         with self._lock:
-            if self._judged:
-                self._task, self._judged = None, False
-            return self._task
+            return self._task if self._result is None else None
 
-    def evaluated(self, result: Evaluated) -> bool:
-        """Takes an evaluation; returns whether it is the best so far, and is to be exported."""
-        answer, told = [False], threading.Event()
+    def is_best(self, result: Evaluated) -> bool:
+        """Whether an evaluation is the best so far, and is to be exported before it is taken."""
         with self._lock:
-            self._results.append((result, answer, told))
-        while not told.wait(timeout=1.0):
-            if self._stopping.is_set():
-                return False
-        return answer[0]
+            return self._state.is_best(summary.evaluation_result(result.returns))
+
+    def evaluated(self, result: Evaluated) -> None:
+        """Takes an evaluation. Whoever dies before leaves the task to the next one."""
+        with self._lock:
+            if self._task is not None and result.task == self._task[:2]:
+                self._result = result
 
     def status(self) -> Status:
         """How far the run is."""
@@ -145,7 +143,7 @@ class LearnerRun(BaseRun):
         self._schedule: Schedule = self._stage.schedule
         # One of each, to know what they look like.
         self._environment = parts.environments(range(1))
-        self._spec = spec_of(self._environment, parts.evaluation_environments())
+        self._spec = spec_of(self._environment, parts.evaluation_environments(1))
         self._networks = parts.networks(self._spec)
         self._tables = parts.tables(self._spec, paced=self._stage.dataset_options.queue)
         role = make_role(self._environment)
@@ -245,7 +243,7 @@ class LearnerRun(BaseRun):
     def _look_after(self) -> None:
         """What is due between two updates, or while there is none."""
         self._tick()
-        self._take_results()
+        self._take_result()
         if self._task is None and self._evaluation_due():
             self._task = Task(self._position(), self._state.updates, [self._values()])
         if time.monotonic() - self._published_at >= self._settings.variable_seconds:
@@ -307,28 +305,21 @@ class LearnerRun(BaseRun):
             return self._updates_due() == 0
         return self._position() // interval > state.evaluated_at // interval
 
-    def _take_results(self) -> None:
-        with self._lock:
-            results, self._results = self._results, []
-        for result, answer, told in results:
-            if self._task is not None and result.task == self._task[:2]:
-                answer[0] = self._record(result)
-                self._judged = True
-            told.set()
-
-    def _record(self, result: Evaluated) -> bool:
+    def _take_result(self) -> None:
+        if (result := self._result) is None:
+            return
         state, (position, updates) = self._state, result.task
         evaluation = summary.evaluation_result(result.returns)
         with self._lock:
-            is_best = state.record_evaluation(evaluation, position)
+            state.record_evaluation(evaluation, position)
             state.evaluated_updates = updates
+            self._task = self._result = None
             self._measure_evaluation(evaluation)
             self._report()
         with harmless("no pictures in TensorBoard"):
             for name, picture in result.pictures.items():
                 self._logger.image(name, picture, state.step)
         self._write_summary()
-        return is_best
 
     # Checkpoints.
 
@@ -361,13 +352,11 @@ def _only_stage(builder: Any, parts: Parts) -> Stage:
         wrong = f"has {len(parts.stages)} stages in {builder.cycles} cycles"
     elif builder.gate is not None:
         wrong = "has a gate"
-    elif (options := parts.stages[0].dataset_options) is None:
+    elif parts.stages[0].dataset_options is None:
         wrong = "learns from files"
-    elif options.batch_size is None and not options.queue:
-        wrong = "reads its whole table at each update"
     if wrong is not None:
         raise UserError(
             f"--launcher=ray: {builder.name} {wrong}; expected an agent of one stage, without a "
-            "gate, that samples its replay"
+            "gate, that learns from replay"
         )
     return parts.stages[0]

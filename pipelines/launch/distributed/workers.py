@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import pathlib
+import sys
 import time
 from typing import Any
 
@@ -65,6 +66,12 @@ class LearnerWorker:
         """Gives the log directory back, where `run` is not called."""
         self._run.close()
 
+    def give_up(self) -> None:
+        """Ends the process while it is still in `start`, and takes back what that has made."""
+        if (made := sys.modules.get("pipelines.logdir.log_directory")) is not None:
+            made.take_back()
+        os._exit(0)
+
     def stop(self) -> None:
         """See `LearnerRun.stop`."""
         self._run.stop()
@@ -81,9 +88,13 @@ class LearnerWorker:
         """See `LearnerRun.task`."""
         return self._run.task()
 
-    def evaluated(self, result: Evaluated) -> bool:
+    def is_best(self, result: Evaluated) -> bool:
+        """See `LearnerRun.is_best`."""
+        return self._run.is_best(result)
+
+    def evaluated(self, result: Evaluated) -> None:
         """See `LearnerRun.evaluated`."""
-        return self._run.evaluated(result)
+        self._run.evaluated(result)
 
     def status(self) -> Any:
         """See `LearnerRun.status`."""
@@ -91,16 +102,17 @@ class LearnerWorker:
 
 
 class CollectorWorker:
-    """Hosts a `Collector`."""
+    """Hosts a `Collector`. What takes long to import is imported while the learner starts."""
 
-    def __init__(self, setup: Setup, settings: Distributed, index: int, learner: str) -> None:
-        self._setup, self._settings, self._index, self._learner = setup, settings, index, learner
+    def __init__(self, setup: Setup, settings: Distributed, index: int) -> None:
+        self._setup, self._index = setup, index
+        _use_threads(settings.actor_threads)
+        import pipelines.launch.distributed.collector  # noqa: F401
 
-    def run(self) -> Ended:
+    def run(self, learner_name: str) -> Ended:
         """Collects until the run is over, or the learner or the replay is gone."""
         setup = self._setup
         _log_to(setup.logdir, f"actor-{self._index}")
-        _use_threads(self._settings.actor_threads)
         from pipelines.configuration import experiment
         from pipelines.launch.distributed.collector import Collector
         from pipelines.system.errors import UserError, first_line
@@ -109,7 +121,7 @@ class CollectorWorker:
             return ray.get(learner.order.remote(report, version))
 
         try:
-            learner = _found(self._learner)
+            learner = _found(learner_name)
             described = experiment.parse_text(setup.config)
             joined = ray.get(learner.joined.remote(self._index))
             Collector(described, setup.seed, self._index, setup.num_actors, joined, ask).run()
@@ -120,23 +132,24 @@ class CollectorWorker:
 
 
 class EvaluatorWorker:
-    """Hosts a `Judge`."""
+    """Hosts a `Judge`; see `CollectorWorker`."""
 
-    def __init__(self, setup: Setup, settings: Distributed, learner: str) -> None:
-        self._setup, self._settings, self._learner = setup, settings, learner
+    def __init__(self, setup: Setup, settings: Distributed) -> None:
+        self._setup = setup
+        _use_threads(settings.actor_threads)
+        import pipelines.launch.distributed.judge  # noqa: F401
 
-    def run(self) -> Ended:
+    def run(self, learner_name: str) -> Ended:
         """Evaluates whatever is due until the learner is gone."""
         setup = self._setup
         _log_to(setup.logdir, "evaluator")
-        _use_threads(self._settings.actor_threads)
         from pipelines.configuration import experiment
         from pipelines.launch.distributed.judge import Judge
         from pipelines.logdir import exported
         from pipelines.system.errors import UserError, first_line
 
         try:
-            learner = _found(self._learner)
+            learner = _found(learner_name)
             described = experiment.parse_text(setup.config)
             judge = Judge(described, setup.seed, setup.logdir)
             while True:
@@ -145,10 +158,11 @@ class EvaluatorWorker:
                     time.sleep(_NAP)
                     continue
                 result = judge.evaluate(task)
-                if ray.get(learner.evaluated.remote(result)):
+                if ray.get(learner.is_best.remote(result)):
                     judge.export("best", task.updates)
                 if described.keep_policies:
                     judge.export(exported.kept_at(task.position), task.updates)
+                ray.get(learner.evaluated.remote(result))
         except (UserError, ray.exceptions.RayError) as error:
             print(first_line(error), flush=True)
             return Ended(False, first_line(error))

@@ -5,12 +5,8 @@ One run for all, since Ray alone takes twenty seconds to start.
 
 from __future__ import annotations
 
-import contextlib
-import csv
 import json
-import os
 import pathlib
-import signal
 import threading
 import time
 
@@ -22,6 +18,7 @@ from pipelines.launch.distributed.driver import DistributedRun
 from pipelines.launch.local import LocalRun
 from pipelines.logdir.checkpointing import find_latest
 from pipelines.system.errors import UserError
+from tests.pipelines.launch.processes import assert_never_backwards, kill, processes, rows
 
 SMALL = (
     "Experiment.num_steps = 12000",
@@ -40,17 +37,6 @@ def described(*bindings: str) -> experiment.Experiment:
     return experiment.parse(["gin/dqn_cartpole_small.gin"], [*SMALL, *bindings])
 
 
-def processes(title: str, mark: str) -> list[int]:
-    """Whose title begins so, and whose environment has the mark: others may run Ray too."""
-    found = []
-    for folder in pathlib.Path("/proc").glob("[0-9]*"):
-        with contextlib.suppress(OSError):
-            titled = (folder / "cmdline").read_bytes().startswith(title.encode())
-            if titled and mark.encode() in (folder / "environ").read_bytes():
-                found.append(int(folder.name))
-    return found
-
-
 class Killer(threading.Thread):
     """Kills a collector, then the learner, each once there is a checkpoint to go on from."""
 
@@ -62,9 +48,9 @@ class Killer(threading.Thread):
         while find_latest(self._logdir) is None:
             time.sleep(0.05)
         for title in ("ray::CollectorWorker", "ray::LearnerWorker"):
-            while not (there := processes(title, self._mark)):
+            while not (there := processes(self._mark, title)):
                 time.sleep(0.01)
-            os.kill(there[0], signal.SIGKILL)
+            kill(there[0])
             self.killed.append(title)
             time.sleep(1.0)
 
@@ -80,15 +66,12 @@ def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, ca
     assert len(killer.killed) == 2
     out = capfd.readouterr().out
     assert "learner is replaced: it died" in out
-    assert not processes("ray::", mark), "nothing is left behind"
+    assert not processes(mark, "ray::"), "nothing is left behind"
 
-    with open(logdir / "metrics.csv", newline="") as file:
-        rows = list(csv.DictReader(file))
-    for counter in ("step", "episodes", "updates"):
-        values = [int(row[counter]) for row in rows]
-        assert values == sorted(values), f"{counter} never runs backwards"
-    assert int(rows[-1]["step"]) >= 12000
-    assert int(rows[-1]["updates"]) == int(0.1 * (int(rows[-1]["step"]) - 200))
+    assert_never_backwards(logdir)
+    last = rows(logdir)[-1]
+    assert int(last["step"]) >= 12000
+    assert int(last["updates"]) == int(0.1 * (int(last["step"]) - 200))
     summary = json.loads((logdir / "summary.json").read_text())
     assert summary["evaluation"]["episodes"] == 2
     for name in ("best", "last"):
@@ -97,7 +80,7 @@ def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, ca
     # What many processes began one goes on with.
     longer = described("Experiment.num_steps = 12100")
     alone = LocalRun(longer, logdir, 3, gin.operative_config_str)
-    assert alone.counters["step"] == int(rows[-1]["step"])
+    assert alone.counters["step"] == int(last["step"])
     assert alone.run()
     assert alone.counters["step"] >= 12100
 
@@ -105,7 +88,6 @@ def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, ca
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
-        ("pets_small", "pets reads its whole table at each update"),
         ("simulator_cem", "simulator_cem only plans and has no learner"),
     ],
 )

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from agents.builder import DatasetOptions, Transform
 from agents.types import Sample, Trajectory
+from pipelines.replay import datasets
 from pipelines.replay.client import Client
 from pipelines.replay.datasets import TimedIterator, make_dataset, make_waiting_dataset
 from pipelines.replay.server import Replay
@@ -333,3 +334,41 @@ def test_a_whole_table_comes_in_the_order_it_was_written_however_often(tmp_path)
         assert frames_of(element) == [*expected, 40, 41]
     finally:
         restored.close()
+
+
+def test_a_whole_table_stands_still_for_a_period_whatever_is_written_meanwhile():
+    replay = Replay([episodes.whole_table()])
+    adder = episodes.whole_buffer(replay.client)
+    try:
+        episodes.add_episode(adder, actions=1, value=10)
+        dataset = make_waiting_dataset(replay.client, options(None), first_update=1, period=3)
+        elements, found = iter(dataset), []
+        for value in (20, 30, 40):
+            found.append(frames_of(next(elements)))  # Before updates 1, 2 and 3.
+            episodes.add_episode(adder, actions=1, value=value)
+        assert found == [[10, 11], [10, 11], [10, 11, 20, 21, 30, 31]]
+    finally:
+        replay.close()
+
+
+def test_what_is_written_while_a_whole_table_is_read_keeps_its_place(monkeypatch):
+    replay = Replay([episodes.whole_table()])
+    adder = episodes.whole_buffer(replay.client)
+    try:
+        for value in (10, 20, 30):
+            episodes.add_episode(adder, actions=1, value=value)
+        elements = iter(make_waiting_dataset(replay.client, options(None)))
+        sample_items, late = datasets.Client.sample_items, [40]
+
+        def sample_and_write(*arguments):
+            found = sample_items(*arguments)
+            if late:
+                episodes.add_episode(adder, actions=1, value=late.pop())
+            return found
+
+        monkeypatch.setattr(datasets.Client, "sample_items", sample_and_write)
+        expected = [10, 11, 20, 21, 30, 31]
+        assert frames_of(next(elements)) == expected
+        assert [frames_of(next(elements)) for _ in range(2)] == [[*expected, 40, 41]] * 2
+    finally:
+        replay.close()
