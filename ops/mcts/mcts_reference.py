@@ -12,6 +12,8 @@ computed from, all reads of what was there before.
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import tensorflow as tf
@@ -21,10 +23,12 @@ from ops.mcts import tree as t
 from ops.mcts.arguments import column
 from ops.mcts.qtransforms import QTransform, QTransformFn
 from ops.mcts.rules import SelectionRule
-from ops.mcts.tree import SearchTree
+from ops.mcts.tree import AtNodes, SearchTree
 from ops.mcts.types import RecurrentFnOutput
 
 CHANCE_TIE = 0.99999  # of the greatest score: as good as the greatest
+
+QScore = Callable[[AtNodes], tf.Tensor]  # the q-transform of what is read at nodes: to [B, A]
 
 
 def simulate(tree: SearchTree, rule: SelectionRule) -> tuple[tf.Tensor, tf.Tensor]:
@@ -32,10 +36,15 @@ def simulate(tree: SearchTree, rule: SelectionRule) -> tuple[tf.Tensor, tf.Tenso
 
     The edge may be a visited one, where the depth limit or a terminal node ends the walk.
     """
+
+    def choose(node, scores):
+        rows, record = _at_node(tree, node)
+        qscore = functools.partial(qscores, rule.qtransform, tree, node)
+        action, score = best(scores(t.at_nodes(rows, record), qscore, rule))
+        return action, score, _child(rows, action)
+
     node = tf.zeros(tf.shape(tree.nodes)[:1], tf.int32)
-    rows, record = _at_node(tree, node)
-    action, _ = _best(_root_scores(tree, node, rows, record, rule))
-    child = _child(rows, action)
+    action, _, child = choose(node, root_scores)
     limit = tf.minimum(rule.max_depth, tree.num_nodes)  # no walk is longer, whatever a tree holds
 
     def goes_deeper(depth, child):
@@ -43,12 +52,11 @@ def simulate(tree: SearchTree, rule: SelectionRule) -> tuple[tf.Tensor, tf.Tenso
 
     def step(depth, node, action, child, walking):
         at = tf.maximum(child, 0)
-        rows, record = _at_node(tree, at)
-        next_action, score = _best(_interior_scores(tree, at, rows, record, rule))
+        next_action, score, next_child = choose(at, interior_scores)
         # Without a score the child is terminal: the edge into it is the answer.
         walking &= score > -float("inf")
-        node, action = tf.where(walking, child, node), tf.where(walking, next_action, action)
-        child = tf.where(walking, _child(rows, next_action), child)
+        node, action = tf.where(walking, at, node), tf.where(walking, next_action, action)
+        child = tf.where(walking, next_child, child)
         return depth + 1, node, action, child, walking & goes_deeper(depth + 1, child)
 
     depth = tf.constant(1)
@@ -137,75 +145,64 @@ def backward(tree: SearchTree, leaf: tf.Tensor, in_place: bool = False) -> Searc
 
 
 def qscores(
-    qtransform: QTransform | QTransformFn,
-    tree: SearchTree,
-    node: tf.Tensor,
-    rows: tf.Tensor,
-    record: tf.Tensor,
+    qtransform: QTransform | QTransformFn, tree: SearchTree, node: tf.Tensor, at: AtNodes
 ) -> tf.Tensor:
-    """The q-transform at one node a tree: node [B], edges by action [B, 6, A], record [B, 8] to
-    [B, A].
-    """
+    """The q-transform at one node a tree: node [B], what it reads there, to [B, A]."""
     if isinstance(qtransform, QTransform):
-        return qtransforms.transform(qtransform, rows, record, tree.stats)
-    legal = rows[:, t.EDGE_PROB] >= 0
-    return checks.own_qvalues(qtransform(tree, node), legal)
+        return qtransforms.transform(qtransform, at, tree.stats)
+    return checks.own_qvalues(qtransform(tree, node), at.probs >= 0)
 
 
-def _root_scores(tree, node, rows, record, rule):
+def root_scores(at: AtNodes, qscore: QScore, rule: SelectionRule) -> tf.Tensor:
+    """By which a walk goes on from roots: [B, A], -inf where an action is illegal."""
     if rule.kind != "gumbel":
-        return _interior_scores(tree, node, rows, record, rule)
-    legal, visits = rows[:, t.EDGE_PROB] >= 0, rows[:, t.EDGE_VISITS]
+        return interior_scores(at, qscore, rule)
+    legal = at.probs >= 0
     largest, last = rule.considered.shape[0] - 1, rule.considered.shape[1] - 1
     valid = tf.reduce_sum(tf.cast(legal, tf.int32), axis=-1)
-    simulation = tf.cast(tf.reduce_sum(visits, axis=-1), tf.int32)
+    simulation = tf.cast(tf.reduce_sum(at.edge_visits, axis=-1), tf.int32)
     considered = tf.gather_nd(
         rule.considered,
         tf.stack([tf.minimum(valid, largest), tf.minimum(simulation, last)], axis=-1),
     )
     score = seq_halving.score_considered(
-        considered[:, None],
-        rule.gumbel,
-        rows[:, t.EDGE_LOGIT],
-        qscores(rule.qtransform, tree, node, rows, record),
-        visits,
+        considered[:, None], rule.gumbel, at.logits, qscore(at), at.edge_visits
     )
     return tf.where(legal, score, -float("inf"))
 
 
-def _interior_scores(tree, node, rows, record, rule):
+def interior_scores(at: AtNodes, qscore: QScore, rule: SelectionRule) -> tf.Tensor:
+    """As `root_scores`, of nodes below the root."""
     if rule.kind == "stochastic":
-        return _stochastic_scores(tree, node, rows, record, rule)
-    legal, visits = rows[:, t.EDGE_PROB] >= 0, rows[:, t.EDGE_VISITS]
-    qscore = qscores(rule.qtransform, tree, node, rows, record)
+        return _stochastic_scores(at, qscore, rule)
+    legal, visits = at.probs >= 0, at.edge_visits
     if rule.kind == "puct":
-        count = record[:, t.VISITS, None]
-        rate = column(rule.pb_c_init) + tf.math.log1p((count + 1.0) / column(rule.pb_c_base))
-        score = qscore + tf.sqrt(count) * rate * rows[:, t.EDGE_PROB] / (visits + 1.0)
+        rate = column(rule.pb_c_init) + tf.math.log1p((at.visits + 1.0) / column(rule.pb_c_base))
+        score = qscore(at) + tf.sqrt(at.visits) * rate * at.probs / (visits + 1.0)
     else:
         total = tf.reduce_sum(visits, axis=-1, keepdims=True)
-        logits = tf.where(legal, rows[:, t.EDGE_LOGIT], t.LOWEST_LOGIT)
-        score = tf.nn.softmax(logits + qscore) - visits / (1.0 + total)
+        logits = tf.where(legal, at.logits, t.LOWEST_LOGIT)
+        score = tf.nn.softmax(logits + qscore(at)) - visits / (1.0 + total)
     return tf.where(legal, score, -float("inf"))
 
 
-def _stochastic_scores(tree, node, rows, record, rule):
+def _stochastic_scores(at, qscore, rule):
     """PUCT's scores of the actions beside those of the outcomes: a node's legal edges are all of
     one kind.
     """
     first = rule.first_outcome
     rule = rule._replace(kind="puct")
-    actions = _interior_scores(tree, node, rows[:, :, :first], record, rule)
-    return tf.concat([actions, _chance_scores(rows[:, :, first:])], axis=-1)
+    actions = interior_scores(at.actions(0, first), qscore, rule)
+    return tf.concat([actions, _chance_scores(at.actions(first))], axis=-1)
 
 
-def _chance_scores(rows):
+def _chance_scores(at):
     """0 for every outcome that is tied with the greatest prior / (visits + 1), -inf for the rest.
 
     As TiedChanceScore of cc/kernels/formulas.h; of the unvisited outcomes only the first of the
     greatest prior is looked at, as there.
     """
-    prior, visits = rows[:, t.EDGE_PROB], rows[:, t.EDGE_VISITS]
+    prior, visits = at.probs, at.edge_visits
     likely = tf.argmax(tf.where(visits > 0, -1.0, prior), axis=-1)
     likeliest = tf.one_hot(likely, tf.shape(prior)[1], on_value=True, off_value=False)
     looked_at = (prior >= 0) & ((visits > 0) | likeliest)
@@ -215,7 +212,8 @@ def _chance_scores(rows):
     return tf.where(tied, 0.0, -float("inf"))
 
 
-def _best(scores):
+def best(scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The first action of the greatest score, and that score: [B, A] to [B]."""
     return tf.argmax(scores, axis=-1, output_type=tf.int32), tf.reduce_max(scores, axis=-1)
 
 

@@ -268,12 +268,11 @@ def _considered_visits(max_considered, room, simulations):
 def gumbel_decision(tree, logits, rule):
     """What `gumbel_muzero_policy` gives once it has searched: reads the root alone."""
     root = tf.fill(tf.shape(logits)[:1], t.ROOT_INDEX)
-    rows, record = tree.node_rows(root)
-    visits = rows[:, t.EDGE_VISITS]
-    completed = reference.qscores(rule.qtransform, tree, root, rows, record)
-    most = tf.reduce_max(visits, axis=-1, keepdims=True)
-    score = seq_halving.score_considered(most, rule.gumbel, logits, completed, visits)
-    legal = rows[:, t.EDGE_PROB] >= 0
+    at = t.at_nodes(*tree.node_rows(root))
+    completed = reference.qscores(rule.qtransform, tree, root, at)
+    most = tf.reduce_max(at.edge_visits, axis=-1, keepdims=True)
+    score = seq_halving.score_considered(most, rule.gumbel, logits, completed, at.edge_visits)
+    legal = at.probs >= 0
     score = tf.where(legal, score, -float("inf"))
     weights = tf.nn.softmax(tf.where(legal, logits + completed, t.LOWEST_LOGIT))
     return PolicyOutput(tf.argmax(score, axis=-1, output_type=tf.int32), weights, tree)

@@ -19,7 +19,7 @@ from ops.mcts import tree as t
 from ops.mcts.arguments import column
 from ops.mcts.c_types import QTRANSFORM_KINDS
 from ops.mcts.errors import require
-from ops.mcts.tree import SearchTree
+from ops.mcts.tree import AtNodes, SearchTree
 
 TINY = tf.float32.as_numpy_dtype(1.1754944e-38)
 
@@ -48,8 +48,7 @@ class QTransform(NamedTuple):
 
     def __call__(self, tree: SearchTree, node_index: tf.Tensor) -> tf.Tensor:
         """The values at one node a tree: node_index int32 [B] to [B, A]."""
-        rows, record = tree.node_rows(node_index)
-        return transform(self, rows, record, tree.stats)
+        return transform(self, t.at_nodes(*tree.node_rows(node_index)), tree.stats)
 
 
 RANGES = {
@@ -176,18 +175,16 @@ def qtransform_by_tree_min_max() -> QTransform:
     return QTransform("tree_min_max")
 
 
-def transform(
-    qtransform: QTransform, rows: tf.Tensor, record: tf.Tensor, stats: tf.Tensor
-) -> tf.Tensor:
-    """The q-transform at one node a tree: rows [B, 6, A], record [B, 8], stats [B, 3] to [B, A]."""
-    qvalues, visited = rows[:, t.EDGE_QVALUE], rows[:, t.EDGE_VISITS] > 0
+def transform(qtransform: QTransform, at: AtNodes, stats: tf.Tensor) -> tf.Tensor:
+    """The q-transform at one node a tree, whose statistics are stats [B, 3]: [B, A]."""
+    qvalues, visited = at.qvalues, at.edge_visits > 0
     if qtransform.kind == "parent_and_siblings":
-        return _by_parent_and_siblings(qtransform, qvalues, visited, record[:, t.VALUE, None])
+        return _by_parent_and_siblings(qtransform, qvalues, visited, at.value)
     if qtransform.kind == "min_max":
-        return _by_min_max(qtransform, qvalues, visited, record[:, t.VALUE, None])
+        return _by_min_max(qtransform, qvalues, visited, at.value)
     if qtransform.kind == "tree_min_max":
         return _by_tree_min_max(qvalues, visited, stats)
-    return _completed_by_mix_value(qtransform, rows, record[:, t.RAW_VALUE, None])
+    return _completed_by_mix_value(qtransform, at)
 
 
 def _by_parent_and_siblings(qtransform, qvalues, visited, value):
@@ -218,13 +215,10 @@ def _by_tree_min_max(qvalues, visited, stats):
     return tf.where(visited, scaled, 0.0)
 
 
-def _completed_by_mix_value(qtransform, rows, raw_value):
-    qvalues, visits = rows[:, t.EDGE_QVALUE], rows[:, t.EDGE_VISITS]
-    visited = visits > 0
-    value = raw_value
-    if qtransform.use_mixed_value:
-        value = _mixed_value(rows, raw_value)
-    completed = tf.where(visited, qvalues, value)
+def _completed_by_mix_value(qtransform, at):
+    visits = at.edge_visits
+    value = _mixed_value(at) if qtransform.use_mixed_value else at.raw_value
+    completed = tf.where(visits > 0, at.qvalues, value)
     if qtransform.rescale_values:
         low = tf.reduce_min(completed, axis=-1, keepdims=True)
         span = tf.reduce_max(completed, axis=-1, keepdims=True) - low
@@ -233,11 +227,11 @@ def _completed_by_mix_value(qtransform, rows, raw_value):
     return (column(qtransform.maxvisit_init) + most) * column(qtransform.value_scale) * completed
 
 
-def _mixed_value(rows, raw_value):
-    qvalues, visits = rows[:, t.EDGE_QVALUE], rows[:, t.EDGE_VISITS]
-    weights = tf.where(visits > 0, tf.maximum(rows[:, t.EDGE_PROB], TINY), 0.0)
+def _mixed_value(at):
+    visits = at.edge_visits
+    weights = tf.where(visits > 0, tf.maximum(at.probs, TINY), 0.0)
     total = tf.reduce_sum(weights, axis=-1, keepdims=True)
     total = tf.where(total > 0, total, 1.0)
-    mean = tf.reduce_sum(weights * qvalues, axis=-1, keepdims=True) / total
+    mean = tf.reduce_sum(weights * at.qvalues, axis=-1, keepdims=True) / total
     count = tf.reduce_sum(visits, axis=-1, keepdims=True)
-    return (raw_value + count * mean) / (count + 1.0)
+    return (at.raw_value + count * mean) / (count + 1.0)

@@ -14,6 +14,7 @@ from ops import loader
 from ops.mcts import backends, checks, mcts_reference, native
 from ops.mcts import tree as t
 from ops.mcts.errors import require
+from ops.mcts.plain_search import PlainSearch
 from ops.mcts.rules import SelectionRule
 from ops.mcts.tree import SearchTree
 from ops.mcts.types import RecurrentFnOutput, RootFnOutput
@@ -45,6 +46,8 @@ def search(
         return tree
     if backends.resolve(backend) == "native":
         return _search_native(tree, recurrent_fn, rule, num_simulations, seed)
+    if not loader.compiling() and not loader.has_gpu() and PlainSearch.serves(rule):
+        return _search_plain(tree, recurrent_fn, rule, num_simulations, seed)
     return _search_reference(tree, recurrent_fn, rule, num_simulations, seed)
 
 
@@ -92,6 +95,19 @@ def _search_native(tree, recurrent_fn, rule, num_simulations, seed):
     if tf.is_tensor(num_simulations):
         tree = native.without_unmade(tree)
     return checks.without_fault(tree) if loader.has_gpu() else tree
+
+
+def _search_plain(tree, recurrent_fn, rule, num_simulations, seed):
+    """The twin where it is TensorFlow's executor that runs it."""
+    plain = PlainSearch(tree, rule)
+
+    def body(seeds, tables):
+        walk, embedding = plain.simulate(tables)
+        step, embedding = _ask(recurrent_fn, tree, walk.action, embedding, seeds)
+        return (plain.learn(tables, walk, checks.finite_step(step), embedding),)
+
+    state = (plain.start(),)
+    return plain.finish(_loop(body, state, num_simulations, _seed_of(recurrent_fn, seed))[0])
 
 
 def _search_reference(tree, recurrent_fn, rule, num_simulations, seed):

@@ -48,6 +48,23 @@ class Node(NamedTuple):
     children_prior_logits: tf.Tensor
 
 
+class AtNodes(NamedTuple):
+    """What a choice reads of nodes, float32 [B, 1], and of their edges by action, [B, A]."""
+
+    visits: tf.Tensor
+    value: tf.Tensor
+    raw_value: tf.Tensor
+    qvalues: tf.Tensor
+    edge_visits: tf.Tensor
+    probs: tf.Tensor
+    logits: tf.Tensor
+
+    def actions(self, first: int, end: int | None = None) -> AtNodes:
+        """The same nodes with these actions alone."""
+        edges = (field[:, first:end] for field in self[3:])
+        return AtNodes(*self[:3], *edges)
+
+
 class SearchTree(NamedTuple):
     """A batch of search trees; a structure of tensors, so it passes through tf.function and
     checkpoints.
@@ -206,6 +223,13 @@ class SearchTree(NamedTuple):
             value=self.nodes[:, ROOT_INDEX, VALUE],
             qvalues=self.root_row(EDGE_QVALUE),
         )
+
+
+def at_nodes(rows: tf.Tensor, record: tf.Tensor) -> AtNodes:
+    """What a choice reads, of edges by action [B, 6, A] and records [B, 8]."""
+    of_node = (record[:, field, None] for field in (VISITS, VALUE, RAW_VALUE))
+    of_edges = (rows[:, row] for row in (EDGE_QVALUE, EDGE_VISITS, EDGE_PROB, EDGE_LOGIT))
+    return AtNodes(*of_node, *of_edges)
 
 
 def slot_of(records: tf.Tensor) -> tf.Tensor:
