@@ -140,10 +140,8 @@ class LocalRun(BaseRun):
         return self._stages[self._state.stage] if self._stages else None
 
     def _schedule(self) -> tuple[Schedule, Counters]:
-        """The stage's, and how far it is; only the first cycle begins with seeds."""
-        schedule = self._stage.schedule if self._stage else Schedule()
-        if self._state.cycle > 0:
-            schedule = schedule._replace(seed_episodes=0, seed_steps=0)
+        """The stage's, and how far it is."""
+        schedule = self._stage.schedule_in(self._state.cycle) if self._stage else Schedule()
         done = self._state.of_stage()
         return schedule, done._replace(rollouts=done.rounds * self._environment.batch_size)
 
@@ -177,6 +175,8 @@ class LocalRun(BaseRun):
             self._tick()
             if self._should_stop():
                 raise Interrupted
+            if self._experiment.checkpoint_minutes > 0:  # A stage of updates may take hours.
+                self._save_if_due()
         self._state.measure(learning.measured)
         self._save_if_due()
 
@@ -277,7 +277,7 @@ class LocalRun(BaseRun):
         if not self._stages or state.updates == state.evaluated_updates:
             return False
         passed = self._position() // interval > state.evaluated_at // interval
-        return passed or self._long_enough() or self._stage_over()
+        return passed or self._long_enough() or (self._stage.evaluated and self._stage_over())
 
     def _evaluate(self) -> None:
         state = self._state
