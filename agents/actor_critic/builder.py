@@ -65,9 +65,7 @@ class ActorCriticBuilder(RolloutBuilder):
         super().__init__(config)
         self.schedule = Schedule(rollout=config.rollout, updates_per_round=1)
 
-    def build_networks(
-        self, spec: specs.EnvironmentSpec
-    ) -> ActorCriticNetworks | ImageActorCritic:
+    def build_networks(self, spec: specs.EnvironmentSpec) -> ActorCriticNetworks | ImageActorCritic:
         """Makes policy and critic for states or images, and discrete or bounded actions."""
         if self.config.torso == "mlp":
             size = single_state(spec.observations, self.title).shape[0]

@@ -1,7 +1,7 @@
 """Makes SimPLe's parts: two stages in cycles (paper, Algorithm 1).
 
-    data and model   the policy collects, then the model learns from all that was collected
-    policy           PPO learns in rollouts that the model imagines from real frames
+data and model   the policy collects, then the model learns from all that was collected
+policy           PPO learns in rollouts that the model imagines from real frames
 """
 
 from __future__ import annotations
@@ -72,9 +72,7 @@ class DataAndModel(_SimPLeStage):
         self.schedule = Schedule(
             rollout=config.rollout, max_rounds=config.rounds, updates_at_end=config.model_updates
         )
-        self.dataset_options = DatasetOptions(
-            _SEQUENCES, config.batch_size, sample_type=Rollouts
-        )
+        self.dataset_options = DatasetOptions(_SEQUENCES, config.batch_size, sample_type=Rollouts)
 
     def schedule_in(self, cycle: int) -> Schedule:
         """The first model learns from nothing, and longer."""

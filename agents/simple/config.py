@@ -47,6 +47,7 @@ class SimPLeConfig:
       downsamplings: halvings of the image; each has its way up, with a skip connection.
       doublings: see there.
       blocks: residual convolutions between down and up.
+      normalisation: behind each: `layer`, or `none`, which is cheaper.
       dropout: in front of each of the model's convolutions, while it learns.
       action_injection: how an action enters each scale: `multiplicative`, a factor a channel;
         `gated`, a factor in (0, 1) and an offset, as in the released code.
@@ -99,6 +100,7 @@ class SimPLeConfig:
     downsamplings: Count = 6
     doublings: Natural = 3
     blocks: Natural = 2
+    normalisation: Literal["layer", "none"] = "layer"
     dropout: ShareBelowOne = 0.15
     action_injection: Literal["multiplicative", "gated"] = "multiplicative"
 

@@ -37,9 +37,7 @@ class ImaginedGame(World):
         """See `World.seen`."""
         return {"frames": push(state["frames"], observation)}
 
-    def step(
-        self, state: Mapping[str, tf.Tensor], action: tf.Tensor, seed: tf.Tensor
-    ) -> WorldStep:
+    def step(self, state: Mapping[str, tf.Tensor], action: tf.Tensor, seed: tf.Tensor) -> WorldStep:
         """See `World.step`: the likeliest frame and reward, given bits that are drawn."""
         model, frames = self._model, state["frames"]
         seeds = tf.random.experimental.stateless_split(seed, 2)

@@ -67,9 +67,7 @@ class ModelLearner(Learner):
         self._optimizer.apply(gradients)
         return Update({"loss/total": total, "learner/gradient_norm": norm, **metrics})
 
-    def loss(
-        self, batch: Rollouts, seed: tf.Tensor
-    ) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    def loss(self, batch: Rollouts, seed: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """The weighted sum of all losses, means over the rows that count; and its parts.
 
         The model sees S real frames. Then, more and more often, it sees in the place of what came

@@ -24,8 +24,8 @@ def pixels_of(classes: tf.Tensor, levels: int) -> tf.Tensor:
 def clipped_cross_entropy(logits: tf.Tensor, classes: tf.Tensor, cutoff: float) -> tf.Tensor:
     """max(−log p(pixel), C), a mean over the pixels (paper, section 4, "Clipped loss").
 
-    Where the model is sure enough of a pixel nothing pushes it further, so that its strength goes to
-    what is small and moves.
+    Where the model is sure enough of a pixel nothing pushes it further, so that its strength goes
+    to what is small and moves.
 
     Args:
       logits: [N, H, W, C, L].
@@ -73,9 +73,11 @@ def signs(numbers: tf.Tensor) -> tf.Tensor:
 
 
 def groups_of(bits: tf.Tensor, size: int) -> tf.Tensor:
-    """Bits [N, bits] → int32 [N, bits / size]: each `size` of them as a number, the first lowest."""
+    """Bits [N, bits] → int32 [N, bits / size]: of each `size` of them a number, lowest first."""
     parts = tf.reshape(bits, [-1, bits.shape[-1] // size, size])
-    return tf.reduce_sum(tf.where(parts > 0, tf.constant(2 ** np.arange(size), tf.int32), 0), axis=-1)
+    return tf.reduce_sum(
+        tf.where(parts > 0, tf.constant(2 ** np.arange(size), tf.int32), 0), axis=-1
+    )
 
 
 def bits_of(groups: tf.Tensor, size: int) -> tf.Tensor:

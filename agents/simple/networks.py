@@ -1,14 +1,14 @@
 """SimPLe's model of a game: frames and an action → the next frame, its reward, and if it ends.
 
-    frames ─ embed ─┬─ down ─┬─ down ─┬─ … ─ ⊙ action ─┬─ ⊙ bits ─ blocks ─┬─ ⊙ action ─ up ─ … ─ pixels
-                    └────────┴──skips─┴────────────────│───────────────────│───────────┘
-                                                       │                   └─ means ─ reward, end
-    frames, next frame, action ─ inference network ─ bits     while it learns
-                                  LSTM of what it has seen ─ bits     at play
+    frames ─ embed ┬ down ┬ down ┬ … ─ ⊙ action ─ ⊙ bits ─ blocks ─ ⊙ action ─ up ─ … ┬ pixels
+                   └──────┴──────┴────────────── skips ────────────────────────┘      └ reward, end
+
+    frames, action, next frame ─ inference network ─ bits      while it learns
+                        frames, action ─ LSTM ─ bits           at play
 
 (paper, figure 2). Bits hold what frames and action leave open, such as where the next ball appears.
-The inference network sees the frame that came; the LSTM learns to predict its bits, one group behind
-the other, and takes its place at play. The `deterministic` model has no bits.
+The inference network sees the frame that came; the LSTM learns to predict its bits, one group
+behind the other, and takes its place at play. The `deterministic` model has no bits.
 """
 
 from __future__ import annotations
@@ -169,9 +169,7 @@ class Latents(snt.Module):
       shape: of the coarsest map [h, w, F].
     """
 
-    def __init__(
-        self, config: SimPLeConfig, num_actions: int, shape: tuple[int, int, int]
-    ) -> None:
+    def __init__(self, config: SimPLeConfig, num_actions: int, shape: tuple[int, int, int]) -> None:
         super().__init__(name="latents")
         self._config, self._shape = config, shape
         self._embed = _embedding(config.channels)
@@ -188,7 +186,7 @@ class Latents(snt.Module):
     def infer(
         self, stack: tf.Tensor, action: tf.Tensor, frame: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """The numbers [N, bits] whose signs the bits are, given the frame that came [N, H, W, C]."""
+        """The numbers [N, bits] whose signs the bits are, of the frame that came [N, H, W, C]."""
         both = tf.concat([stack, frame], axis=-1)
         hidden = with_places(self._embed(as_numbers(both)))
         for i, down in enumerate(self._downs):
@@ -266,7 +264,7 @@ class Down(snt.Module):
         super().__init__(name="down")
         self._dropout = config.dropout
         self._conv = snt.Conv2D(filters, _KERNEL, stride=2)
-        self._normalisation = Normalisation("layer")
+        self._normalisation = Normalisation(config.normalisation)
 
     def __call__(self, hidden: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
         """Returns the map."""
@@ -289,7 +287,7 @@ class Up(snt.Module):
         self._dropout = config.dropout
         self._action = ActionInjection(num_actions, inputs, config.action_injection)
         self._conv = snt.Conv2DTranspose(filters, _KERNEL, output_shape=size, stride=2)
-        self._normalisation = Normalisation("layer")
+        self._normalisation = Normalisation(config.normalisation)
 
     def __call__(
         self, hidden: tf.Tensor, skip: tf.Tensor, action: tf.Tensor, seed: tf.Tensor | None
@@ -307,7 +305,7 @@ class Block(snt.Module):
         super().__init__(name="block")
         self._dropout = config.dropout
         self._conv = snt.Conv2D(filters, 3)
-        self._normalisation = Normalisation("layer")
+        self._normalisation = Normalisation(config.normalisation)
 
     def __call__(self, hidden: tf.Tensor, seed: tf.Tensor | None) -> tf.Tensor:
         """Returns the map."""

@@ -134,7 +134,7 @@ def _with_which_frames_came(episode: Episode, length: int) -> np.ndarray | None:
 
 
 def _marked(row: Imagined, truth: Imagined, future: Imagined) -> np.ndarray:
-    """A row of the film; rewards are marked where the model predicts some and the truth is known."""
+    """A row of the film; rewards are marked where both the model and the truth have some."""
     frames = video.as_rgb(row.frames)
     if future.rewards is None or truth.rewards is None:
         return frames

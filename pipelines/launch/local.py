@@ -71,6 +71,7 @@ class LocalRun(BaseRun):
         role = make_role(self._judging, evaluation=True)
         self._judge = parts.planning_actor(self._acting, self._spec, role)
         self._exporter = parts.exporter(self._acting, self._spec)
+        self._world_exporter = parts.world_exporter(self._acting)
 
     def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
         self._replay = None
@@ -302,6 +303,8 @@ class LocalRun(BaseRun):
         self._tick(doing=f"evaluating, step {steps}")
 
     def _export(self, name: str) -> None:
+        if self._world_exporter is not None:
+            self._world_exporter.save(self._logdir / "world" / name)
         if self._exporter is not None:
             policy = self._logdir / "policy" / name
             self._exporter.save(policy)
