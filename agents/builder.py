@@ -27,9 +27,23 @@ from acme import specs
 from agents.learner import Learner
 from agents.policy import Policy, RandomPolicy
 from agents.types import Trajectory
+from agents.world import World
 
-# (frames uint8 [T, H, W, C], actions [T, ...], context) → frames uint8 [T, H, W, C]
-OpenLoopPredictor = Callable[[np.ndarray, np.ndarray, int], np.ndarray]
+
+class Imagined(NamedTuple):
+    """What a model makes of an episode, from its first frames and the actions alone.
+
+    Attributes:
+      frames: uint8 [T, H, W, C].
+      rewards: float32 [T], with which each frame came; 0 where it was seen. None: it predicts none.
+    """
+
+    frames: np.ndarray
+    rewards: np.ndarray | None = None
+
+
+# (frames uint8 [T, H, W, C], actions [T, ...], context) → futures, as many as the model draws
+OpenLoopPredictor = Callable[[np.ndarray, np.ndarray, int], Sequence[Imagined]]
 
 # (observations [L + 1, …], or nests of them, and actions [L, …] of episodes that nothing was
 # learned from) → pictures uint8 [H, W, 3] by name
@@ -83,6 +97,7 @@ class Schedule(NamedTuple):
       updates_per_step: for every environment step after the `seed_steps`; those of seed episodes
         count.
       updates_per_round: after every round.
+      updates_at_end: after the last one of `max_rounds`, when all is collected.
       rollouts_per_update: an update for so many rollouts, which it takes from a queue; None: none.
       max_updates, max_episodes, max_rounds: the stage ends with the round that reaches one of them;
         None: with the run.
@@ -95,6 +110,7 @@ class Schedule(NamedTuple):
     updates_per_episode: int = 0
     updates_per_step: float = 0.0
     updates_per_round: int = 0
+    updates_at_end: int = 0
     rollouts_per_update: int | None = None
     max_updates: int | None = None
     max_episodes: int | None = None
@@ -112,6 +128,8 @@ class Schedule(NamedTuple):
         due = (episodes + 1) * self.updates_per_episode
         due += math.floor(self.updates_per_step * steps)
         due += self.updates_per_round * done.rounds
+        if self.max_rounds is not None and done.rounds >= self.max_rounds:
+            due += self.updates_at_end
         if self.rollouts_per_update is not None:
             due += done.rollouts // self.rollouts_per_update
         if self.max_updates is not None:
@@ -202,12 +220,20 @@ class Stage(abc.ABC):
       dataset_options: what the learner reads from replay; None: `make_dataset` gives its data.
       extras: names of the policies' info that are recorded with each action, those of the seed
         policy included; entries may be nests.
+      evaluated: whether an evaluation comes at its end, and not the next stage at once.
     """
 
     name: str
     schedule: Schedule
     dataset_options: DatasetOptions | None = None
     extras: Sequence[str] = ()
+    evaluated: bool = True
+
+    def schedule_in(self, cycle: int) -> Schedule:
+        """The schedule of a cycle; only the first one, 0, begins with seeds."""
+        if cycle == 0:
+            return self.schedule
+        return self.schedule._replace(seed_episodes=0, seed_steps=0)
 
     def make_tables(
         self, spec: specs.EnvironmentSpec, paced: bool = False
@@ -282,6 +308,10 @@ class Builder(abc.ABC):
     def make_served(self, networks: snt.Module, spec: specs.EnvironmentSpec) -> Policy | None:
         """Makes the policy that is exported; None: it cannot live outside of this process."""
         return self.make_policy(networks, spec, Role(evaluation=True))
+
+    def make_world(self, networks: snt.Module) -> World | None:
+        """Makes the learned world, for models whose steps can be played and exported."""
+        return None
 
     def make_open_loop_predictor(self, networks: snt.Module) -> OpenLoopPredictor | None:
         """Makes a function that imagines frames, for models that predict observations."""

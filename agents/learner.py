@@ -164,10 +164,7 @@ class Learner(tf.Module, abc.ABC):
 
     def flop(self, batch: Any) -> int:
         """Floating-point operations of an update's products, as TensorFlow counts them."""
-        graph = self._one.get_concrete_function(batch).graph
-        options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-        options["output"] = "none"
-        return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+        return products_of(self._one.get_concrete_function(batch))
 
     def get_variables(self, names: Sequence[str] = ()) -> list[list[np.ndarray]]:
         """Values of the networks' variables (Acme's `VariableSource`).
@@ -189,6 +186,13 @@ class Learner(tf.Module, abc.ABC):
             listed = ", ".join(sorted(there)) or "no parts"
             raise ValueError(f"the networks have no part '{name}'; they have {listed}")
         return part
+
+
+def products_of(function: Any) -> int:
+    """Floating-point operations of a concrete function's products, as TensorFlow counts them."""
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    return tf.compat.v1.profiler.profile(function.graph, options=options).total_float_ops
 
 
 def measured_if(

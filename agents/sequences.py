@@ -17,7 +17,7 @@ Rows that take no action, padding included, are what `final_rows` says.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import dm_env
@@ -34,7 +34,7 @@ class SequenceAdder(base.Adder):
 
     Args:
       client: of the table's server.
-      table: its name.
+      table: its name, or those of several, which get the same items.
       length: T, the burn-in included.
       burn_in: rows of each item that nothing is learned from.
       period: rows between the beginnings of two items.
@@ -44,13 +44,14 @@ class SequenceAdder(base.Adder):
     def __init__(
         self,
         client: reverb.Client,
-        table: str,
+        table: str | Sequence[str],
         length: int,
         burn_in: int,
         period: int,
         priority: float = 1.0,
     ) -> None:
-        self._table, self._priority = table, priority
+        self._tables = [table] if isinstance(table, str) else list(table)
+        self._priority = priority
         self._length, self._burn_in, self._period = length, burn_in, period
         self._writer = client.trajectory_writer(num_keep_alive_refs=length + 1)
         self._first: dm_env.TimeStep | None = None
@@ -99,7 +100,8 @@ class SequenceAdder(base.Adder):
         if beyond >= 0 and beyond % self._period == 0:
             columns = tree.unflatten_as(row, self._writer.history)
             item = tree.flatten(item_of(columns, self._length))
-            self._writer.create_item(self._table, self._priority, item)
+            for table in self._tables:
+                self._writer.create_item(table, self._priority, item)
             self._written = self._rows
 
 

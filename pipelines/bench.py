@@ -1,10 +1,11 @@
 """Measures the parts that must be fast; one result a line.
 
-python pipelines/bench.py learn|act|cem|replay|mcts|games|serve|capacity [--agent=planet]
+python pipelines/bench.py learn|imagine|act|cem|replay|mcts|games|serve|capacity [--agent=planet]
     [--batch=N] [--repeats=N] [--json] [--gin_bindings='PlaNetConfig.batch_size = 16' ...]
     [--shapes='B,A,N;...'] [--backend=auto|native|tensorflow|plain] [--clients=32]
 
-learn   an update of the agent's learner on a batch of its own shapes
+learn   an update of the agent's learner, of each stage's, on a batch of its own shapes
+imagine steps of the agent's learned world, for --batch rows
 act     a step of the agent's policy, for --batch environments
 cem     a plan in the latent space of --size, for --batch beliefs
 replay  batches of real frames through table and dataset
@@ -51,7 +52,7 @@ _SHAPES = flags.DEFINE_string(
 _BATCH = flags.DEFINE_integer(
     "batch",
     1,
-    "Environments of `act` and of a collector of `capacity`, beliefs of `cem`.",
+    "Environments of `act` and of a collector of `capacity`, rows of `imagine`, beliefs of `cem`.",
     lower_bound=1,
     flag_values=_FLAGS,
 )
@@ -67,7 +68,7 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
 )
 
 # Modules of pipelines/benchmarks: `run(settings)` yields results.
-BENCHMARKS = ("learn", "act", "cem", "replay", "mcts", "games", "serve", "capacity")
+BENCHMARKS = ("learn", "imagine", "act", "cem", "replay", "mcts", "games", "serve", "capacity")
 
 
 def main(argv: list[str]) -> int:

@@ -19,8 +19,7 @@ class A2CLearner(ActorCriticLearner):
         rows, metrics = self.corrected(batch, self.rows(batch)), {}
 
         def loss() -> tf.Tensor:
-            policy = self.networks.acting(rows.observation)
-            values = self.networks.value(rows.observation)
+            policy, values = self.networks(rows.observation)
             total, terms = losses.actor_critic_loss(policy, values, rows, self._config)
             metrics.update(terms)
             return total

@@ -10,15 +10,17 @@ import tensorflow as tf
 from acme import specs
 
 from agents.actor_critic.config import ActorCriticConfig, RolloutConfig
-from agents.actor_critic.networks import ActorCriticNetworks
+from agents.actor_critic.networks import ActorCriticNetworks, ImageActorCritic
 from agents.builder import (
     DatasetOptions,
     Role,
     Schedule,
     SingleStageBuilder,
+    single_array,
     single_state,
     tensor_spec,
 )
+from agents.networks.perception import check_convolutions
 from agents.policy import StochasticPolicy
 from agents.rollouts import RolloutAdder, Rollouts, signature
 
@@ -54,7 +56,7 @@ class RolloutBuilder(SingleStageBuilder):
 
 
 class ActorCriticBuilder(RolloutBuilder):
-    """Of A2C and PPO, which see states: one call of the learner takes all that is in the queue."""
+    """Of A2C and PPO: one call of the learner takes all that is in the queue."""
 
     dataset_options = DatasetOptions(TABLE, batch_size=None, sample_type=Rollouts, queue=True)
     extras = ("log_prob",)
@@ -63,13 +65,21 @@ class ActorCriticBuilder(RolloutBuilder):
         super().__init__(config)
         self.schedule = Schedule(rollout=config.rollout, updates_per_round=1)
 
-    def build_networks(self, spec: specs.EnvironmentSpec) -> ActorCriticNetworks:
-        """Makes policy and critic for states, and discrete or bounded continuous actions."""
-        size = single_state(spec.observations, self.title).shape[0]
-        return ActorCriticNetworks(self.config, size, spec.actions, self.title)
+    def build_networks(self, spec: specs.EnvironmentSpec) -> ActorCriticNetworks | ImageActorCritic:
+        """Makes policy and critic for states or images, and discrete or bounded actions."""
+        if self.config.torso == "mlp":
+            size = single_state(spec.observations, self.title).shape[0]
+            return ActorCriticNetworks(self.config, size, spec.actions, self.title)
+        image = tensor_spec(single_array(spec.observations, self.title))
+        name, config = type(self.config).__name__, self.config
+        check_convolutions(name, image.shape, config.kernels, config.strides)
+        return ImageActorCritic(config, image, spec.actions, self.title)
 
     def make_policy(
-        self, networks: ActorCriticNetworks, spec: specs.EnvironmentSpec, role: Role
+        self,
+        networks: ActorCriticNetworks | ImageActorCritic,
+        spec: specs.EnvironmentSpec,
+        role: Role,
     ) -> StochasticPolicy:
         """Draws from π while it collects, and takes its mode when it is evaluated."""
         observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)

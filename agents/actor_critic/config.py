@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Literal
 
-from agents.config import Count, Positive, Scale, Share, check
+from agents.config import Count, Positive, Scale, Share, check, expect
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,11 +44,15 @@ class RolloutConfig:
 
 @dataclasses.dataclass(frozen=True)
 class ActorCriticConfig(RolloutConfig):
-    """Of A2C and PPO, which see states, and whose policy and critic share nothing.
+    """Of A2C and PPO.
 
     Attributes:
-      hidden_layers: units, first to last, of the policy and of the critic.
-      activation: of the hidden layers.
+      torso: `mlp` sees states, and policy and critic share nothing; `atari` sees images by
+        convolutions and dense layers that both share (DQN's torso).
+      hidden_layers: units, first to last, of the policy and of the critic; of `atari` behind the
+        convolutions.
+      activation: of the hidden layers; those of `atari` are rectifiers.
+      channels, kernels, strides: of the convolutions; nothing is padded.
       initial_stddev: of continuous actions before they are cut to their bounds, where a bound lies
         1 from the middle.
       normalise_observations: by mean and deviation of all that was learned from, cut to [−10, 10];
@@ -58,9 +62,21 @@ class ActorCriticConfig(RolloutConfig):
       trace: λ of the advantages (GAE); 1: the return of the rest of the rollout and its bootstrap.
     """
 
+    torso: Literal["mlp", "atari"] = "mlp"
     hidden_layers: tuple[Count, ...] = (64, 64)
+    channels: tuple[Count, ...] = (32, 64, 64)
+    kernels: tuple[Count, ...] = (8, 4, 3)
+    strides: tuple[Count, ...] = (4, 2, 1)
     activation: Literal["relu", "elu", "swish", "tanh"] = "tanh"
     initial_stddev: Positive = 0.5
     normalise_observations: bool = False
     normalise_rewards: bool = False
     trace: Share = 1.0
+
+    def __post_init__(self) -> None:
+        check(self)
+        fits = len(self.kernels) == len(self.channels) == len(self.strides)
+        expect(self, "kernels", fits, f"one for each of channels and strides, {len(self.channels)}")
+        if self.torso == "atari":
+            states = not self.normalise_observations
+            expect(self, "normalise_observations", states, "False with the torso 'atari'")

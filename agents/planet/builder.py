@@ -12,6 +12,7 @@ from acme.adders.reverb import base as trajectories
 
 from agents.builder import (
     DatasetOptions,
+    Imagined,
     OpenLoopPredictor,
     Role,
     Schedule,
@@ -92,8 +93,9 @@ class PlaNetBuilder(SingleStageBuilder):
     def make_open_loop_predictor(self, networks: WorldModel) -> OpenLoopPredictor:
         """Reconstructs the context, then decodes what the actions alone lead to."""
 
-        def predict(frames: np.ndarray, actions: Any, context: int) -> np.ndarray:
-            return open_loop(networks, frames, actions, context, self.config.pixel_bits).numpy()
+        def predict(frames: np.ndarray, actions: Any, context: int) -> list[Imagined]:
+            drawn = open_loop(networks, frames, actions, context, self.config.pixel_bits)
+            return [Imagined(drawn.numpy())]
 
         return predict
 

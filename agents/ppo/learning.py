@@ -84,9 +84,9 @@ class PPOLearner(ActorCriticLearner):
         config, found = self._config, []
 
         def loss() -> tf.Tensor:
-            policy = self.networks.acting(rows.observation)
+            policy, values = self.networks(rows.observation)
             gain, divergence, share = self.surrogate(policy.log_prob(rows.action), rows)
-            critic = self.critic_loss(self.networks.value(rows.observation), rows)
+            critic = self.critic_loss(values, rows)
             entropy = losses.mean_entropy(policy, rows)
             found.extend([gain, critic, entropy, divergence, share])
             return gain + config.value_scale * critic - config.entropy_scale * entropy

@@ -24,6 +24,7 @@ class Episode(NamedTuple):
       actions: [L, …], or None when not recorded.
       frames: uint8 [L + 1, H, W, 3], or None when not recorded: the observations themselves, or
         drawn by the environment where something can be drawn.
+      rewards: float32 [L], or None when not recorded.
     """
 
     episode_return: float
@@ -31,6 +32,7 @@ class Episode(NamedTuple):
     observations: Any = None
     actions: np.ndarray | None = None
     frames: np.ndarray | None = None
+    rewards: np.ndarray | None = None
 
 
 class Row:
@@ -49,7 +51,7 @@ class Row:
         self.ended_now = False
         self._actions: list[np.ndarray] = []
         self._extras: list[Any] = []
-        self._reward = 0.0
+        self._reward, self._rewards = 0.0, []
         self._observations = [timestep.observation] if record else None
         self._camera = environment.render if record and not _is_frame(timestep) else None
         self._frames: list[np.ndarray] = []
@@ -69,6 +71,7 @@ class Row:
         self.ended_now = step.timestep.last()
         if self._observations is not None:
             self._observations.append(step.timestep.observation)
+            self._rewards.append(step.timestep.reward)
         self._draw()
 
     def episode(self) -> Episode:
@@ -78,7 +81,8 @@ class Row:
         observations, actions = stack(self._observations), np.stack(self._actions)
         drawn = np.stack(self._frames) if self._frames else None
         frames = observations if _is_frame(self.timestep) else drawn
-        return Episode(self._reward, len(self._actions), observations, actions, frames)
+        rewards = np.asarray(self._rewards, np.float32)
+        return Episode(self._reward, len(actions), observations, actions, frames, rewards)
 
     def state(self) -> dict[str, Any]:
         """What was done since: `length` L, `actions` [L, …], and `extras`, nests of [L, …]."""

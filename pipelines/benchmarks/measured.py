@@ -152,6 +152,15 @@ def matmul_gflops(repeats: int, size: int = 3000) -> float:
     return 2e-9 * size**3 / statistics.median(seconds)
 
 
+def convolution_gflops(repeats: int, batch: int = 16, size: int = 24, channels: int = 64) -> float:
+    """The machine's own rate on a 3×3 convolution, float32."""
+    image = tf.random.normal([batch, size, size, channels])
+    kernel = tf.random.normal([3, 3, channels, channels])
+    convolve = tf.function(lambda: tf.nn.conv2d(image, kernel, 1, "SAME"), autograph=False)
+    seconds = timed(lambda: convolve().numpy(), repeats)
+    return 2e-9 * batch * size**2 * 9 * channels**2 / statistics.median(seconds)
+
+
 def spread(name: str, values: Sequence[float]) -> Result:
     """Median, least and greatest."""
     return {name: statistics.median(values), f"{name}_min": min(values), f"{name}_max": max(values)}

@@ -8,6 +8,7 @@ every environment has beyond dm_env, and a new one needs too, tests' shared cont
 from pipelines.environments.atari import atari
 from pipelines.environments.batch import BatchedEnvironment
 from pipelines.environments.board_game import board_game
+from pipelines.environments.catch import catch
 from pipelines.environments.classic_control import classic_control
 from pipelines.environments.control_suite import control_suite
 from pipelines.environments.pets_tasks import pets_task
@@ -19,6 +20,7 @@ __all__ = [
     "BatchedEnvironment",
     "atari",
     "board_game",
+    "catch",
     "classic_control",
     "control_suite",
     "make_environment_spec",

@@ -30,7 +30,7 @@ _NOOP = 0
 class Preprocessing:
     """What lies between the emulator and the agent; see `atari`, which has the defaults."""
 
-    image_size: int
+    image_size: tuple[int, int]
     frame_skip: int
     sticky_actions: float
     max_episode_frames: int
@@ -43,9 +43,9 @@ class Preprocessing:
 class Atari(dm_env.Environment):
     """One game.
 
-    Observations are uint8 [S, S, 3], or [S, S, 1] in grey: the greater of a step's last two frames
+    Observations are uint8 [H, W, 3], or [H, W, 1] in grey: the greater of a step's last two frames
     at each pixel, which undoes the flicker of sprites that are drawn in every other frame, averaged
-    down to S. Actions are int32 scalars. Rewards, the score's change over a step's frames, and
+    down to that size. Actions are int32 scalars. Rewards, the score's change over a step's frames, and
     discounts are float32 scalars; the last step's discount is 0 where the game was over and 1 where
     the limit of frames cut it off.
 
@@ -54,6 +54,7 @@ class Atari(dm_env.Environment):
 
     Attributes:
       name: 'atari/' and the game.
+      action_meanings: what each action does, such as 'UPLEFT'.
     """
 
     def __init__(
@@ -62,6 +63,7 @@ class Atari(dm_env.Environment):
         """Wraps `emulator`, an ale_py.ALEInterface that has just loaded its ROM."""
         self.name = name
         self._emulator, self._actions, self._settings = emulator, actions, settings
+        self.action_meanings = tuple(action.name for action in actions)
         self._generator = np.random.Generator(np.random.PCG64(seed))
         self._power_on = emulator.cloneSystemState()
         channels = () if settings.grayscale else (3,)
@@ -104,8 +106,8 @@ class Atari(dm_env.Environment):
         )
 
     def observation_spec(self) -> specs.BoundedArray:
-        """Pixels, uint8 [S, S, 3], or [S, S, 1] in grey."""
-        shape = (*[self._settings.image_size] * 2, 1 if self._settings.grayscale else 3)
+        """Pixels, uint8 [H, W, 3], or [H, W, 1] in grey."""
+        shape = (*self._settings.image_size, 1 if self._settings.grayscale else 3)
         return specs.BoundedArray(shape, np.uint8, 0, 255, name="pixels")
 
     def action_spec(self) -> specs.DiscreteArray:
@@ -192,8 +194,7 @@ class Atari(dm_env.Environment):
             self._emulator.getScreenRGB(self._screens[1])
 
     def _observe(self) -> np.ndarray:
-        size = self._settings.image_size
-        frame = _resize(np.maximum(*self._screens), size, size)
+        frame = _resize(np.maximum(*self._screens), *self._settings.image_size)
         return frame[..., np.newaxis] if self._settings.grayscale else frame
 
 
@@ -202,7 +203,7 @@ def atari(
     *,
     seed: int,
     game: str = "pong",
-    image_size: int = 96,
+    image_size: int | tuple[int, int] = 96,
     frame_skip: int = 4,
     sticky_actions: float = 0.0,
     full_action_set: bool = True,
@@ -221,7 +222,8 @@ def atari(
     Args:
       seed: of no-ops and sticky actions.
       game: in lower case with underscores, such as 'ms_pacman'.
-      image_size: S, pixels. MuZero: 96; DQN: 84.
+      image_size: pixels, of a square's side or height and width. MuZero: 96; DQN: 84; SimPLe: half
+        of the screen, (105, 80).
       frame_skip: frames that an action is held. Both: 4.
       sticky_actions: probability at each frame that the console gets the action of the frame before
         once more. Both: 0; Machado et al., "Revisiting the Arcade Learning Environment", 2018
@@ -239,7 +241,9 @@ def atari(
       UserError: there is no such game, or a value is out of range.
     """
     check_choice("atari.game", game, games())
-    check_integer("atari.image_size", image_size, MIN_IMAGE_SIZE, MAX_IMAGE_SIZE)
+    sides = image_size if isinstance(image_size, (tuple, list)) and len(image_size) == 2 else ()
+    for side in sides or (image_size,):
+        check_integer("atari.image_size", side, MIN_IMAGE_SIZE, MAX_IMAGE_SIZE)
     check_integer("atari.frame_skip", frame_skip, 1)
     check_integer("atari.max_episode_frames", max_episode_frames, 1)
     check_integer("atari.noop_max", noop_max, 0)
@@ -249,7 +253,7 @@ def atari(
     check_flag("atari.end_on_life_loss", end_on_life_loss)
     _check_probability("atari.sticky_actions", sticky_actions)
     settings = Preprocessing(
-        image_size=image_size,
+        image_size=tuple(sides) or (image_size, image_size),
         frame_skip=frame_skip,
         sticky_actions=sticky_actions,
         max_episode_frames=max_episode_frames,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from agents.actor import Actor
-from agents.builder import FigureMaker, OpenLoopPredictor
+from agents.builder import FigureMaker, Imagined, OpenLoopPredictor
 from pipelines.acting.environment_loop import EnvironmentLoop, undone_when_interrupted
 from pipelines.acting.row import Episode
 from pipelines.evaluation import video
@@ -109,14 +109,33 @@ class Evaluator:
         return {f"evaluation/{name}": figure for name, figure in figures.items()}
 
     def _open_loop(self, filmed: list[Episode], name: str) -> dict[str, np.ndarray]:
-        """Films truth beside imagination; of an episode of one action nothing is to be imagined."""
+        """Films the truth, all futures, and the first one's error.
+
+        Of an episode of one action nothing is to be imagined.
+        """
         if self._predictor is None or not filmed or len(filmed[0].actions) < 2:
             return {}
-        length = min(self._context + self._imagined, len(filmed[0].actions))
-        frames, actions = filmed[0].observations[:length], filmed[0].actions[:length]
+        episode = filmed[0]
+        length = min(self._context + self._imagined, len(episode.actions))
+        frames, actions = episode.observations[:length], episode.actions[:length]
         context = min(self._context, length - 1)
-        imagined = video.as_rgb(self._predictor(frames, actions, context))
-        frames = video.as_rgb(frames)
-        video.open_loop_video(frames, imagined, context, self._directory / name)
-        rows = [frames, imagined, video.error_frames(frames, imagined)]
+        futures = self._predictor(frames, actions, context)
+        truth = Imagined(video.as_rgb(frames), _with_which_frames_came(episode, length))
+        error = video.error_frames(truth.frames, video.as_rgb(futures[0].frames))
+        rows = [_marked(row, truth, futures[0]) for row in (truth, *futures, Imagined(error))]
+        video.open_loop_video(rows, context, self._directory / name)
         return {"evaluation/open_loop": video.image_strip(rows, context)}
+
+
+def _with_which_frames_came(episode: Episode, length: int) -> np.ndarray | None:
+    if episode.rewards is None:
+        return None
+    return np.concatenate([np.zeros([1], np.float32), episode.rewards])[:length]
+
+
+def _marked(row: Imagined, truth: Imagined, future: Imagined) -> np.ndarray:
+    """A row of the film; rewards are marked where both the model and the truth have some."""
+    frames = video.as_rgb(row.frames)
+    if future.rewards is None or truth.rewards is None:
+        return frames
+    return video.with_rewards(frames, row.rewards)

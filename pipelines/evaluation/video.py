@@ -13,6 +13,8 @@ from PIL import Image, ImageDraw
 from pipelines.system import files
 
 _MARK = (220, 40, 40)
+_GAIN = (40, 160, 60)
+_BAR = 2  # Pixels of a reward's mark, before scaling.
 _GAP = 2  # Pixels between panels, before scaling.
 _GRAY = 96
 
@@ -108,9 +110,25 @@ def write_png(path: str | os.PathLike[str], picture: np.ndarray, scale: int = 1)
     _write(path, buffer.getvalue())
 
 
+def with_rewards(frames: np.ndarray, rewards: np.ndarray | None) -> np.ndarray:
+    """Puts a bar above each frame: green where a reward came with it, red where a loss, else white.
+
+    Args:
+      frames: uint8 `[T, H, W, 3]`.
+      rewards: `[T]`; None: the bars are white.
+
+    Returns:
+      uint8 `[T, H + 3, W, 3]`.
+    """
+    bars = np.full((len(frames), _BAR + 1, *frames.shape[2:]), 255, np.uint8)
+    if rewards is not None:
+        bars[rewards > 0, :_BAR] = _GAIN
+        bars[rewards < 0, :_BAR] = _MARK
+    return np.concatenate([bars, _checked(frames)], axis=1)
+
+
 def open_loop_video(
-    truth: np.ndarray,
-    model: np.ndarray,
+    rows: Sequence[np.ndarray],
     context: int,
     path_prefix: str | os.PathLike[str],
     fps: float = 20.0,
@@ -119,9 +137,9 @@ def open_loop_video(
     """Writes `<prefix>.png`, a strip, and `<prefix>.gif`: truth, model and error over time.
 
     Args:
-      truth: what happened, uint8 `[T, H, W, 3]`.
-      model: what the model made of it: reconstructions of the first `context` frames, then frames
-        imagined from the actions alone.
+      rows: uint8 `[T, H, W, 3]` each: what happened; one or more times what the model made of it,
+        reconstructions of the first `context` frames, then frames imagined from the actions alone;
+        where the first of these is off (`error_frames`).
       context: number of frames that the model saw.
       path_prefix: the files' path without suffix.
       fps: of the GIF.
@@ -130,12 +148,12 @@ def open_loop_video(
     Returns:
       The paths of the strip and of the GIF. A red frame in the GIF marks imagination.
     """
-    rows = [_checked(truth), _checked(model), error_frames(truth, model)]
     prefix = pathlib.Path(path_prefix)
     strip, gif = prefix.with_name(f"{prefix.name}.png"), prefix.with_name(f"{prefix.name}.gif")
     write_png(strip, image_strip(rows, context), scale)
-    rows[1] = _framed(rows[1], context)
-    write_gif(gif, side_by_side(rows), fps, scale)
+    truth, *imagined, error = map(_checked, rows)
+    imagined = [_framed(row, context) for row in imagined]
+    write_gif(gif, side_by_side([truth, *imagined, error]), fps, scale)
     return strip, gif
 
 

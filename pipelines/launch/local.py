@@ -73,6 +73,7 @@ class LocalRun(BaseRun):
         role = make_role(self._judging, evaluation=True)
         self._judge = parts.planning_actor(self._acting, self._spec, role)
         self._exporter = parts.exporter(self._acting, self._spec)
+        self._world_exporter = parts.world_exporter(self._acting)
 
     def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
         self._replay = None
@@ -142,10 +143,8 @@ class LocalRun(BaseRun):
         return self._stages[self._state.stage] if self._stages else None
 
     def _schedule(self) -> tuple[Schedule, Counters]:
-        """The stage's, and how far it is; only the first cycle begins with seeds."""
-        schedule = self._stage.schedule if self._stage else Schedule()
-        if self._state.cycle > 0:
-            schedule = schedule._replace(seed_episodes=0, seed_steps=0)
+        """The stage's, and how far it is."""
+        schedule = self._stage.schedule_in(self._state.cycle) if self._stage else Schedule()
         done = self._state.of_stage()
         return schedule, done._replace(rollouts=done.rounds * self._environment.batch_size)
 
@@ -179,6 +178,8 @@ class LocalRun(BaseRun):
             self._tick()
             if self._should_stop():
                 raise Interrupted
+            if self._experiment.checkpoint_minutes > 0:  # A stage of updates may take hours.
+                self._save_if_due()
         self._state.measure(learning.measured)
         self._save_if_due()
 
@@ -279,7 +280,7 @@ class LocalRun(BaseRun):
         if not self._stages or state.updates == state.evaluated_updates:
             return False
         passed = self._position() // interval > state.evaluated_at // interval
-        return passed or self._long_enough() or self._stage_over()
+        return passed or self._long_enough() or (self._stage.evaluated and self._stage_over())
 
     def _evaluate(self) -> None:
         state = self._state
@@ -304,6 +305,8 @@ class LocalRun(BaseRun):
         self._tick(doing=f"evaluating, step {steps}")
 
     def _export(self, name: str) -> None:
+        if self._world_exporter is not None:
+            self._world_exporter.save(self._logdir / "world" / name)
         if self._exporter is not None:
             policy = self._logdir / "policy" / name
             self._exporter.save(policy)

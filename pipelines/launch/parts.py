@@ -31,6 +31,7 @@ from pipelines.replay.adders import EpisodeBuffer, StepAdder
 from pipelines.replay.client import Client
 from pipelines.replay.server import Replay
 from pipelines.serving.export import Exporter
+from pipelines.serving.world import WorldExporter
 from pipelines.system.errors import UserError, first_line
 
 MAX_EVALUATION_ENVIRONMENTS = 10
@@ -170,6 +171,11 @@ class Parts:
             served = self._builder.make_served(networks, spec)
         how = self._experiment.export_native, self._experiment.export_compiled
         return None if served is None else Exporter(served, *how)
+
+    def world_exporter(self, networks: snt.Module) -> WorldExporter | None:
+        """Writes the learned world; None: there is none."""
+        world = self._builder.make_world(networks)
+        return None if world is None else WorldExporter(world)
 
     def evaluator(
         self, networks: snt.Module, loop: EnvironmentLoop, actor: Actor, directory: pathlib.Path

@@ -9,7 +9,7 @@ import re
 import shutil
 
 # The folders of a log directory in which files and folders are written under such names first.
-_FOLDERS = (".", "policy", "videos", "checkpoints")
+_FOLDERS = (".", "policy", "world", "videos", "checkpoints")
 _TEMPORARY = re.compile(r"\.(?P<name>.+)\.(?P<pid>\d+)\.(?P<kind>tmp|old)")
 
 

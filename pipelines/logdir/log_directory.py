@@ -27,7 +27,7 @@ _OWNER = ("agent", "environment", "seed")
 # What a run makes in its directory, and what makes a directory a run's.
 _MADE = re.compile(
     r"config\.gin|summary\.json|metrics\.csv|events\.out\.tfevents\..+"
-    r"|checkpoints|replay|videos|policy|workers"
+    r"|checkpoints|replay|videos|policy|world|workers"
 )
 _OF_A_RUN = {"config.gin", "summary.json"}
 # Others may take the directory away between making and locking it, each of them once.

@@ -226,24 +226,38 @@ class Exporter:
         Raises:
           UserError: the disk does not take it.
         """
-        directory = pathlib.Path(directory)
-        fresh = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
-        old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
-        with files.writing(directory):
-            directory.parent.mkdir(exist_ok=True)  # Not its parents: a removed run stays removed.
-            shutil.rmtree(fresh, ignore_errors=True)
-            with self._ops(), paths.literal(directory.parent) as place:
-                target = f"{place}/{fresh.name}"
-                self._module.add_description(self._description)
-                self._module.add_slices()
-                tf.saved_model.save(self._module, target, signatures=self._signatures)
-            # Where SavedModels have files that TensorFlow does not read.
-            (fresh / "assets.extra").mkdir()
-            (fresh / "assets.extra" / "README.md").write_text(self._description)
-            if directory.exists():
-                directory.rename(old)
-            fresh.rename(directory)
-            shutil.rmtree(old, ignore_errors=True)
+        with self._ops():
+            self._module.add_description(self._description)
+            self._module.add_slices()
+            write(self._module, directory, self._signatures, self._description)
+
+
+def write(
+    module: tf.Module,
+    directory: str | os.PathLike[str],
+    signatures: dict[str, Any],
+    words: str,
+) -> None:
+    """Writes a SavedModel and words that say what it is; an older one there is replaced whole.
+
+    Raises:
+      UserError: the disk does not take it.
+    """
+    directory = pathlib.Path(directory)
+    fresh = directory.with_name(f".{directory.name}.{os.getpid()}.tmp")
+    old = directory.with_name(f".{directory.name}.{os.getpid()}.old")
+    with files.writing(directory):
+        directory.parent.mkdir(exist_ok=True)  # Not its parents: a removed run stays removed.
+        shutil.rmtree(fresh, ignore_errors=True)
+        with paths.literal(directory.parent) as place:
+            tf.saved_model.save(module, f"{place}/{fresh.name}", signatures=signatures)
+        # Where SavedModels have files that TensorFlow does not read.
+        (fresh / "assets.extra").mkdir()
+        (fresh / "assets.extra" / "README.md").write_text(words)
+        if directory.exists():
+            directory.rename(old)
+        fresh.rename(directory)
+        shutil.rmtree(old, ignore_errors=True)
 
 
 class SavedPolicy(Policy):

@@ -49,5 +49,6 @@ def test_a_policy_sees_them_and_the_model_imagines_them(channels: int):
     action, _, _ = policy.step(tf.constant(frames[:2]), state, tf.constant([0, 0]))
     assert action.shape == (2, tiny.ACTION_SIZE)
     actions = np.zeros([5, tiny.ACTION_SIZE], np.float32)
-    imagined = builder.make_open_loop_predictor(networks)(frames, actions, 2)
-    assert imagined.shape == frames.shape and imagined.dtype == np.uint8
+    (imagined,) = builder.make_open_loop_predictor(networks)(frames, actions, 2)
+    assert imagined.frames.shape == frames.shape and imagined.frames.dtype == np.uint8
+    assert imagined.rewards is None

@@ -125,7 +125,8 @@ class TestOpenLoop:
         actions = rng.uniform(-1, 1, [8, tiny.ACTION_SIZE]).astype(np.float32)
         frames[change_frames_from:] = 255 - frames[change_frames_from:]
         actions[change_actions_from:] *= -1
-        return self.predictor(frames, actions, 3)
+        (imagined,) = self.predictor(frames, actions, 3)
+        return imagined.frames
 
     def setup_method(self) -> None:
         builder, self.networks = tiny.builder_and_networks(dequantisation_noise=False)

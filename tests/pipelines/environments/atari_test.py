@@ -222,6 +222,7 @@ def test_an_action_out_of_range_is_refused(action):
         ({"game": "pongg"}, "atari.game is 'pongg', expected one of .* did you mean 'pong'?"),
         ({"game": "combat"}, "atari.game is 'combat', expected one of"),
         ({"image_size": 4}, "atari.image_size is 4, expected an integer from 8 to 1024"),
+        ({"image_size": (105, 4)}, "atari.image_size is 4, expected an integer from 8 to 1024"),
         ({"frame_skip": 0}, "atari.frame_skip is 0, expected"),
         ({"sticky_actions": 1.0}, "atari.sticky_actions is 1.0, expected a number from 0 to below"),
         ({"sticky_actions": True}, "atari.sticky_actions is True, expected a number"),
@@ -235,3 +236,11 @@ def test_bad_input_is_one_line(arguments, line):
         atari(seed=0, **arguments)
 
     assert re.search(line, first_line(error.value))
+
+
+def test_a_frame_may_be_no_square_and_actions_have_names():
+    environment = atari(seed=0, game="pong", image_size=(105, 80), full_action_set=False)
+    assert environment.reset().observation.shape == environment.observation_spec().shape
+    assert environment.observation_spec().shape == (105, 80, 3)
+    assert len(environment.action_meanings) == environment.action_spec().num_values
+    assert {"NOOP", "LEFT", "RIGHT"} <= set(environment.action_meanings)

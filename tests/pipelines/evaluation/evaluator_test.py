@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from agents.builder import Imagined
 from pipelines.acting.row import Episode
 from pipelines.evaluation import video
 from pipelines.evaluation.evaluator import Evaluator
@@ -33,14 +34,14 @@ class Played:
         on_step(sum(self._lengths))
         frames = [np.full([n + 1, 4, 4, 3], n, np.uint8) for n in self._lengths]
         return [
-            Episode(1.0, n, f, np.zeros([n, 1]), f)
+            Episode(1.0, n, f, np.zeros([n, 1]), f, np.arange(n, dtype=np.float32))
             for n, f in zip(self._lengths, frames, strict=True)
         ]
 
 
-def predictor(frames: np.ndarray, actions: np.ndarray, context: int) -> np.ndarray:
+def predictor(frames: np.ndarray, actions: np.ndarray, context: int) -> list[Imagined]:
     assert len(frames) == len(actions) and 0 < context < len(frames)
-    return frames
+    return [Imagined(frames)]
 
 
 def figures(observations: list[np.ndarray], actions: list[np.ndarray]) -> dict[str, np.ndarray]:
@@ -81,6 +82,18 @@ def test_an_episode_too_short_for_the_context_is_no_failure(tmp_path, capfd, len
     imagined = OPEN_LOOP if length > 1 else set()
     assert names(tmp_path) == FILM | FIGURES | imagined
     assert capfd.readouterr().err == ""
+
+
+def test_several_futures_stand_below_each_other_with_their_rewards(tmp_path):
+    def futures(frames, actions, context):
+        return [Imagined(frames, np.full([len(frames)], 1.0))] * 2
+
+    picture = evaluator(tmp_path, 6, predictor=futures).run(1, "a").pictures["evaluation/open_loop"]
+    # Truth, two futures and the error: 4 pixels and a bar of 3, with 2 between the rows.
+    assert picture.shape[0] == 4 * (4 + 3) + 3 * 2
+    # The reward of the first step, 0, came with the second frame.
+    truth, future = picture[0], picture[9]
+    assert np.all(truth[6] == 255) and np.any(truth[-1] != 255) and np.any(future[0] != 255)
 
 
 def broken(*arguments):

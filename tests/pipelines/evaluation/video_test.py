@@ -92,7 +92,8 @@ def test_equal_frames_have_a_grey_error_and_others_show_the_sign():
 
 def test_open_loop_files_stand_beside_each_other_and_frame_the_imagined_steps(tmp_path):
     truth = _frames(9)
-    strip, gif = video.open_loop_video(truth, truth, 4, tmp_path / "videos" / "open_loop_000100")
+    rows = [truth, truth, truth, video.error_frames(truth, truth)]
+    strip, gif = video.open_loop_video(rows, 4, tmp_path / "videos" / "open_loop_000100")
     assert (strip.name, gif.name) == ("open_loop_000100.png", "open_loop_000100.gif")
     assert sorted(p.name for p in strip.parent.iterdir()) == [gif.name, strip.name]
     with Image.open(gif) as images:
@@ -101,6 +102,17 @@ def test_open_loop_files_stand_beside_each_other_and_frame_the_imagined_steps(tm
         ]
     red = [r > 150 and b < 100 for r, _, b in corners]
     assert red == [False] * 4 + [True] * 5
+
+
+def test_rewards_are_marked_above_the_frames_that_came_with_them():
+    truth = _frames(3)
+    marked = video.with_rewards(truth, np.array([0.0, 1.0, -2.0]))
+    height = truth.shape[1]
+    np.testing.assert_array_equal(marked[:, -height:], truth)
+    bars = marked[:, 0, 0].astype(int)
+    assert list(bars[0]) == [255] * 3
+    assert bars[1][1] > bars[1][0] and bars[2][0] > bars[2][1]
+    assert np.all(video.with_rewards(truth, None)[:, :-height] == 255)
 
 
 @pytest.mark.parametrize(

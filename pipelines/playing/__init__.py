@@ -1,0 +1,1 @@
+"""A person plays a game and a model's imagination of it side by side, in a terminal."""
