@@ -251,8 +251,14 @@ class Stage(abc.ABC):
         """Makes the adder (Acme's interface) that writes one environment's steps to the tables."""
         raise NotImplementedError
 
-    def make_dataset(self, seed: int) -> tf.data.Dataset:
-        """Makes the dataset of a stage that reads no table; it begins anew at each resume."""
+    def make_dataset(self, seed: int, first_update: int) -> tf.data.Dataset:
+        """Makes the dataset of a stage that reads no table.
+
+        Args:
+          seed: of its randomness.
+          first_update: number of the update that the first element is for: after a resume it is not
+            0, and the dataset goes on as if it had not ended.
+        """
         raise NotImplementedError
 
     @abc.abstractmethod

@@ -10,6 +10,7 @@ from agents.alphazero import reuse
 from agents.alphazero.config import AlphaZeroConfig
 from agents.alphazero.networks import AlphaZeroNetwork
 from agents.boards.observations import split
+from agents.boards.symmetries import Symmetries, judged_at_random
 from agents.searching.policy import TreePolicy
 from agents.searching.search import search
 from ops import mcts
@@ -22,16 +23,23 @@ def root_of(network: AlphaZeroNetwork, states: tf.Tensor) -> mcts.RootFnOutput:
     return mcts.RootFnOutput(prediction.prior_logits, prediction.value, states)
 
 
-def recurrent_fn(network: AlphaZeroNetwork) -> RecurrentFn:
-    """The rules, and what the network says of where they lead, as the search asks for it."""
+def recurrent_fn(network: AlphaZeroNetwork, turned: Symmetries = "none") -> RecurrentFn:
+    """The rules, and what the network says of where they lead, as the search asks for it.
 
-    def step(action: tf.Tensor, states: tf.Tensor) -> tuple[mcts.RecurrentFnOutput, tf.Tensor]:
+    With `turned` it sees each position turned at random (AlphaGo Zero).
+    """
+
+    def step(
+        action: tf.Tensor, states: tf.Tensor, seed: tf.Tensor | None
+    ) -> tuple[mcts.RecurrentFnOutput, tf.Tensor]:
         states, reward, discount, legal = network.rules.step(states, action)
-        prediction = network(network.planes(states))
-        logits = masked(prediction.prior_logits, legal)
-        return mcts.RecurrentFnOutput(reward, discount, logits, prediction.value), states
+        kind = "none" if seed is None else turned
+        logits, value = judged_at_random(kind, network, network.planes(states), seed)
+        return mcts.RecurrentFnOutput(reward, discount, masked(logits, legal), value), states
 
-    return step
+    if turned == "none":
+        return lambda action, states: step(action, states, None)
+    return lambda action, states, seed=None: step(action, states, seed)
 
 
 def masked(logits: tf.Tensor, legal: tf.Tensor) -> tf.Tensor:

@@ -88,20 +88,20 @@ class AlphaZeroBuilder(SearchingBuilder):
                 "AlphaZero needs a board game, with its planes [height, width, planes] or its "
                 f"packed states, and its legal actions; got {spec.observations}"
             )
-        resigns = self.config.resign_threshold is not None
+        config, resigns = type(self.config).__name__, self.config.resign_threshold is not None
         if resigns != (spec.actions.num_values == num_actions(spec) + 1):
             raise ValueError(
-                f"AlphaZeroConfig.resign_threshold = {self.config.resign_threshold} and the "
+                f"{config}.resign_threshold = {self.config.resign_threshold} and the "
                 "environment's `resignation` do not fit; expected both or neither"
             )
         if rules_of(spec.observations) is None and self.config.reuse_subtree:
             raise ValueError(
-                "AlphaZeroConfig.reuse_subtree needs rules that are ops, those of rules_game; a "
+                f"{config}.reuse_subtree needs rules that are ops, those of rules_game; a "
                 "search on the host begins anew at each move"
             )
         kind, count = self.config.symmetries, num_actions(spec)
         if why := symmetries.misfit(kind, planes_shape(spec), count):
-            raise ValueError(f"AlphaZeroConfig.symmetries = {kind!r} does not fit: {why}")
+            raise ValueError(f"{config}.symmetries = {kind!r} does not fit: {why}")
 
 
 def planes_shape(spec: specs.EnvironmentSpec) -> tuple[int, ...]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal
 
 import tensorflow as tf
 
 from agents import replicas
+from ops.games import layout
+from ops.games.options import Options
 
 Symmetries = Literal["none", "mirror", "dihedral"]
 
@@ -42,16 +44,75 @@ def turned_at_random(
     if kind == "none":
         return planes, list(of_actions)
     _, height, width, _ = planes.shape
+    bits = _drawn(kind, tf.shape(planes)[0], seed)
+    turned = [_of_actions(values, height, width, bits) for values in of_actions]
+    return _board(planes, bits), turned
+
+
+def turned_states(
+    kind: Symmetries, states: tf.Tensor, of_actions: tf.Tensor, options: Options, seed: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """As `turned_at_random`, of packed states [B, S] of Go and something of their actions [B, A].
+
+    The hashes of earlier boards stay as they are: what ko forbids is forgotten.
+    """
+    if kind == "none":
+        return states, of_actions
+    size, end = options.height, layout.BOARDS + 2 * options.cells
+    bits = _drawn(kind, tf.shape(states)[0], seed)
+    stones = tf.reshape(states[:, layout.BOARDS : end], [-1, 2, size, size])
+    turned = _board(tf.transpose(stones, [0, 2, 3, 1]), bits)
+    cells = tf.reshape(tf.transpose(turned, [0, 3, 1, 2]), [-1, 2 * options.cells])
+    states = tf.concat([states[:, : layout.BOARDS], cells, states[:, end:]], axis=1)
+    return states, _of_actions(of_actions, size, size, bits)
+
+
+def judged_at_random(
+    kind: Symmetries,
+    judge: Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor]],
+    planes: tf.Tensor,
+    seed: tf.Tensor,
+) -> tuple[tf.Tensor, tf.Tensor]:
+    """Asks about each row turned by one of the symmetries, all as likely.
+
+    Args:
+      kind: see `turned_at_random`.
+      judge: planes [B, H, W, P] → something of each action [B, A], and values [B].
+      planes: [B, H, W, P].
+      seed: int32 [2].
+
+    Returns:
+      What was said, of the actions as they were before the turn.
+    """
+    if kind == "none":
+        return judge(planes)
+    _, height, width, _ = planes.shape
+    bits = _drawn(kind, tf.shape(planes)[0], seed)
+    of_actions, values = judge(_board(planes, bits))
+    return _of_actions(of_actions, height, width, _undoing(bits)), values
+
+
+def _drawn(kind, batch_size, seed):
+    """Which turns each row takes: bool [3, B], see `_board`."""
     bits = replicas.drawn(
         lambda shape: tf.random.stateless_uniform(shape, seed, 0, 2, tf.int32),
-        [3, tf.shape(planes)[0]],
+        [3, batch_size],
         axis=1,
     )
     bits = bits > 0
-    if kind == "mirror":
-        bits = tf.logical_and(bits, [[True], [False], [False]])
-    turned = [_of_actions(values, height, width, bits) for values in of_actions]
-    return _board(planes, bits), turned
+    return tf.logical_and(bits, [[True], [False], [False]]) if kind == "mirror" else bits
+
+
+def _undoing(bits: tf.Tensor) -> tf.Tensor:
+    """The turns that take those back: across the diagonal, rows and columns change places."""
+    left_right, up_down, diagonal = tf.unstack(bits)
+    return tf.stack(
+        [
+            tf.where(diagonal, up_down, left_right),
+            tf.where(diagonal, left_right, up_down),
+            diagonal,
+        ]
+    )
 
 
 def _board(planes: tf.Tensor, bits: tf.Tensor) -> tf.Tensor:

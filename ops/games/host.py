@@ -11,7 +11,7 @@ from ctypes import c_char_p, c_float, c_int32, c_int64, c_uint64, c_void_p
 import numpy as np
 
 from ops import loader
-from ops.games import layout
+from ops.games import go, layout
 from ops.games.options import GAMES, Options
 from ops.games.rules import Rules
 
@@ -42,10 +42,19 @@ def _library() -> ctypes.CDLL:
         function = getattr(library, f"lookahead_games_{name}")
         function.argtypes = [c_void_p, c_int64] + [c_void_p] * pointers
         function.restype = c_int64
-    library.lookahead_games_rollout.argtypes = [c_void_p, c_int64, c_void_p, c_uint64, c_void_p]
-    library.lookahead_games_rollout.restype = c_int64
-    library.lookahead_games_fault_of_rules.argtypes = [c_void_p]
-    library.lookahead_games_fault_of_rules.restype = c_char_p
+    others = {
+        "rollout": [c_void_p, c_uint64, c_void_p],
+        "go_planes": [c_void_p, c_int64, c_void_p],
+        "go_features": [c_void_p, c_int64, c_void_p],
+        "go_rollout": [c_void_p, c_void_p, c_int64, c_uint64, c_void_p],
+    }
+    for name, types in others.items():
+        function = getattr(library, f"lookahead_games_{name}")
+        function.argtypes = [c_void_p, c_int64, *types]
+        function.restype = c_int64
+    for name, types in (("rules", [c_void_p]), ("odds", [c_void_p, c_int64])):
+        function = getattr(library, f"lookahead_games_fault_of_{name}")
+        function.argtypes, function.restype = types, c_char_p
     return library
 
 
@@ -110,8 +119,14 @@ class HostRules:
         self._call("observe", len(state), state, planes)
         return planes
 
-    def rollout(self, state: np.ndarray, seed: int) -> np.ndarray:
-        """Plays each state to its end with uniformly random moves.
+    def rollout(
+        self,
+        state: np.ndarray,
+        seed: int,
+        weights: np.ndarray | None = None,
+        nakade: bool = False,
+    ) -> np.ndarray:
+        """Plays each state to its end with random moves.
 
         In Go no own eye is filled, a player passes where nothing else is left, and only the last
         board but one may not come back.
@@ -119,14 +134,37 @@ class HostRules:
         Args:
           state: uint8 [B, S]; each row has random numbers of its own.
           seed: any integer; the same one gives the same games.
+          weights, nakade: of Go's rollout policy, see `ops.games.go`; None: moves are uniform.
 
         Returns:
           How each ended for the player to move in `state`: float32 [B], 1, 0 or -1.
         """
         state = self._checked(state)
         outcome = np.empty(len(state), np.float32)
-        self._call("rollout", len(state), state, seed % 2**64, outcome)
+        if weights is None:
+            self._call("rollout", len(state), state, seed % 2**64, outcome)
+            return outcome
+        odds = np.exp(np.asarray(weights, np.float32))
+        fault = self._library.lookahead_games_fault_of_odds(odds.ctypes.data, odds.size)
+        if fault is not None:
+            raise ValueError(fault.decode())
+        numbers = (int(nakade), seed % 2**64)
+        self._call("go_rollout", len(state), state, odds, *numbers, outcome)
         return outcome
+
+    def go_planes(self, state: np.ndarray, ladder_moves: int = 100) -> np.ndarray:
+        """As `ops.games.go.planes`: float32 [B, N, N, 48]."""
+        state = self._checked(state)
+        planes = np.empty((len(state), *self.observation_shape[:2], go.NUM_PLANES), np.float32)
+        self._call("go_planes", len(state), state, ladder_moves, planes)
+        return planes
+
+    def go_features(self, state: np.ndarray, nakade: bool = False) -> np.ndarray:
+        """As `ops.games.go.features`: int32 [B, A, 6]."""
+        state = self._checked(state)
+        features = np.empty((len(state), self.num_actions, 6), np.int32)
+        self._call("go_features", len(state), state, int(nakade), features)
+        return features
 
     def _checked(self, state: np.ndarray) -> np.ndarray:
         if state.dtype != np.uint8 or state.ndim != 2 or state.shape[1] != self.state_size:

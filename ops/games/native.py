@@ -23,6 +23,27 @@ def observe(state: tf.Tensor, options: Options) -> tf.Tensor:
     return _ops().lookahead_games_observe(state=state, **_attributes(options))
 
 
+def go_planes(state: tf.Tensor, options: Options, ladder_moves: int) -> tf.Tensor:
+    """See go.planes."""
+    attributes = _attributes(options)
+    return _ops().lookahead_games_go_planes(state=state, ladder_moves=ladder_moves, **attributes)
+
+
+def go_features(state: tf.Tensor, options: Options, nakade: bool) -> tf.Tensor:
+    """See go.features."""
+    return _ops().lookahead_games_go_features(state=state, nakade=nakade, **_attributes(options))
+
+
+def go_rollout(
+    state: tf.Tensor, odds: tf.Tensor, seed: tf.Tensor, options: Options, nakade: bool
+) -> tf.Tensor:
+    """See go.rollout; without odds, [0], moves are uniformly random."""
+    attributes = _attributes(options)
+    return _ops().lookahead_games_go_rollout(
+        state=state, odds=odds, seed=seed, nakade=nakade, **attributes
+    )
+
+
 def _ops():
     return loader.load("games")
 

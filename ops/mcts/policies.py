@@ -54,7 +54,9 @@ def muzero_policy(
     Args:
       root: the root's prior_logits [B, A], value [B], embedding; None with `search_tree`.
       recurrent_fn: (action [B], embedding) -> (RecurrentFnOutput, embedding); if it has an argument
-        `seed`, it is given one for each simulation, int32 [2].
+        `seed`, it is given one for each simulation, int32 [2]; if it has an argument `visited`,
+        what the tree knows of where the action leads (`types.Visited`): a walk may come to a node
+        without a legal action again, and what is said of it then takes the place of what was.
       num_simulations: simulations to add; with `simulations` the most of them, a tree's room. With
         0 action_weights are uniform over the legal actions.
       invalid_actions: [B, A], not 0 where an action is not allowed at the root.

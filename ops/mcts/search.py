@@ -17,9 +17,9 @@ from ops.mcts.errors import require
 from ops.mcts.plain_search import PlainSearch
 from ops.mcts.rules import SelectionRule
 from ops.mcts.tree import SearchTree
-from ops.mcts.types import RecurrentFnOutput, RootFnOutput
+from ops.mcts.types import RecurrentFnOutput, RootFnOutput, Visited
 
-# (action [B], embedding), and `seed` int32 [2] if it has an argument of that name.
+# (action [B], embedding), and `seed` int32 [2] and `visited` if it has arguments of these names.
 RecurrentFn = Callable[..., tuple[RecurrentFnOutput, Any]]
 
 
@@ -87,7 +87,7 @@ def _search_native(tree, recurrent_fn, rule, num_simulations, seed):
     embedding = native.gather_nodes(tree.embeddings, parent)
 
     def body(seeds, tree, parent, action, embedding):
-        step, embedding = _ask(recurrent_fn, tree, action, embedding, seeds)
+        step, embedding = _ask(recurrent_fn, tree, parent, action, embedding, seeds)
         return native.step(tree, parent, action, step, embedding, rule)
 
     state = (tree, parent, action, embedding)
@@ -118,7 +118,7 @@ def _search_reference(tree, recurrent_fn, rule, num_simulations, seed):
     def body(seeds, tree):
         parent, action = mcts_reference.simulate(tree, rule)
         embedding = native.gather_nodes(tree.embeddings, parent)
-        step, embedding = _ask(recurrent_fn, tree, action, embedding, seeds)
+        step, embedding = _ask(recurrent_fn, tree, parent, action, embedding, seeds)
         tree, leaf = mcts_reference.expand(
             tree, parent, action, checks.finite_step(step), embedding, in_place
         )
@@ -127,23 +127,36 @@ def _search_reference(tree, recurrent_fn, rule, num_simulations, seed):
     return _loop(body, (tree,), num_simulations, _seed_of(recurrent_fn, seed))[0]
 
 
-def _ask(recurrent_fn, tree, action, embedding, seeds):
+def _ask(recurrent_fn, tree, parent, action, embedding, seeds):
     """The model's answer, checked; `seeds` holds the simulation's seed if the model takes one."""
-    answer = recurrent_fn(action, embedding, **seeds)
+    told = {"visited": _visited(tree, parent, action)} if _takes(recurrent_fn, "visited") else {}
+    answer = recurrent_fn(action, embedding, **seeds, **told)
     good = isinstance(answer, tuple) and len(answer) == 2
     require(good, "recurrent_fn must give (RecurrentFnOutput, embedding)")
     step, embedding = answer
     return checks.step_of_model(step, tree), checks.embedding_of_model(embedding, tree)
 
 
+def _visited(tree, parent, action):
+    """What the tree knows of the nodes behind (parent, action), [B] each."""
+    child = tf.gather(tree.at(parent).children_index, action, axis=1, batch_dims=1)
+    record = tf.gather(tree.nodes, tf.maximum(child, 0), axis=1, batch_dims=1)
+    fields = (tf.where(child >= 0, record[:, field], 0.0) for field in (t.VISITS, t.VALUE))
+    return Visited(*fields)
+
+
 def _seed_of(recurrent_fn, seed):
-    """`seed`, or None where the model has no argument for it, or has given it a value."""
+    """`seed`, or None where the model does not take one."""
+    return seed if _takes(recurrent_fn, "seed") else None
+
+
+def _takes(recurrent_fn, name):
+    """Whether the model has an argument of that name, and has given it no value."""
     try:
-        parameter = inspect.signature(recurrent_fn).parameters.get("seed")
+        parameter = inspect.signature(recurrent_fn).parameters.get(name)
     except (TypeError, ValueError):  # what is not written in Python may have no signature
-        return None
-    wanted = parameter is not None and parameter.default in (inspect.Parameter.empty, None)
-    return seed if wanted else None
+        return False
+    return parameter is not None and parameter.default in (inspect.Parameter.empty, None)
 
 
 def _loop(body, state, num_simulations, seed):

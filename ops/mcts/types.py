@@ -32,6 +32,15 @@ class RecurrentFnOutput(NamedTuple):
     value: tf.Tensor
 
 
+class Visited(NamedTuple):
+    """What a tree knows of where a walk has come to: count [B], earlier visits, 0 where the node is
+    new; value [B], the node's mean value, else 0.
+    """
+
+    count: tf.Tensor
+    value: tf.Tensor
+
+
 class DecisionRecurrentFnOutput(NamedTuple):
     """What a stochastic model says of an action's afterstate: chance_logits [B, C],
     afterstate_value [B].

@@ -2,7 +2,8 @@
 
 `microseconds` is what a search asks of a position: a step, what is legal after it, and the planes.
 It is CPU time of one core, without TensorFlow (`ops.games.host`); `graph_microseconds` is the time
-that passes for the same as ops of a graph, on the device's threads.
+that passes for the same as ops of a graph, on the device's threads. Rollouts are from the same
+positions; those of a linear policy (`go_rollouts_per_second`) too.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 import tensorflow as tf
 
 from ops import games
+from ops.games import go
 from ops.games.host import HostRules
 from pipelines.benchmarks import measured
 from pipelines.benchmarks.measured import Result, Settings
@@ -81,6 +83,13 @@ def measure(name: str, options: dict, backend: str, repeats: int) -> Result:
         "planes": lambda: host.observe(state),
         "rollout": lambda: host.rollout(state, 0),
     }
+    if name == "go":
+        weights = np.zeros(go.NUM_FEATURES, np.float32)
+        calls |= {
+            "go_planes": lambda: host.go_planes(state, 0),
+            "go_planes_with_ladders": lambda: host.go_planes(state),
+            "go_rollout": lambda: host.rollout(state, 0, weights),
+        }
     host_times = {k: microseconds(call, time.thread_time, repeats) for k, call in calls.items()}
     whole = [sum(parts) for parts in zip(host_times["step"], host_times["planes"], strict=True)]
     in_graph = microseconds(lambda: ask(*tensors)[1].numpy(), time.perf_counter, repeats)
@@ -91,6 +100,17 @@ def measure(name: str, options: dict, backend: str, repeats: int) -> Result:
         **measured.spread("graph_microseconds", in_graph),
         "rollouts_per_second": 1e6 / statistics.median(host_times["rollout"]),
         "state_bytes": rules.state_size,
+        **({} if name != "go" else _of_go(host_times)),
+    }
+
+
+def _of_go(times: dict[str, list]) -> Result:
+    """What AlphaGo asks of Go: planes, and rollouts by a linear policy whose weights are 0."""
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    return {
+        "go_planes_microseconds": medians["go_planes"],
+        "go_planes_with_ladders_microseconds": medians["go_planes_with_ladders"],
+        "go_rollouts_per_second": 1e6 / medians["go_rollout"],
     }
 
 

@@ -135,3 +135,25 @@ class Child:
             f"program '{self.command}' has ended ({how}) at '{said}'"
             + (f": {last}" if last else "")
         )
+
+
+def gtp_answer(child: Child, line: str) -> str:
+    """Says a line of the Go Text Protocol, and returns what is answered.
+
+    Raises:
+      UserError: it is refused.
+    """
+    child.say(line)
+    return hear_gtp(child, line)
+
+
+def hear_gtp(child: Child, line: str) -> str:
+    """The answer to `line`, which ends with an empty one."""
+    deadline, lines = child.deadline(), []
+    while (text := child.hear(line, deadline)) or not lines:
+        if text:
+            lines.append(text)
+    answer = "\n".join(lines)
+    if not answer.startswith("="):
+        raise child.wrong(line, answer)
+    return answer[1:].strip()

@@ -12,7 +12,7 @@ import numpy as np
 
 from pipelines.engines import chess_notation
 from pipelines.engines.arena import Contestant, Game
-from pipelines.engines.child import Child
+from pipelines.engines.child import Child, gtp_answer, hear_gtp
 from pipelines.engines.go_notation import point_of, vertex_of
 from pipelines.engines.player import Player, Position
 from pipelines.environments.opponents import Opponent
@@ -148,18 +148,18 @@ class GtpContestant(ProgramContestant):
 
     def _ready(self, child: Child, game: Game) -> None:
         for line in (f"boardsize {game.go.size}", "clear_board", f"komi {game.komi:g}"):
-            self._told(child, line)
+            gtp_answer(child, line)
         self._known[game.slot] = 0
 
     def _ask(self, child: Child, game: Game) -> None:
         for index in range(self._known[game.slot], len(game.actions)):
             vertex = vertex_of(game.actions[index], game.go.size)
-            self._told(child, f"play {'bw'[index % 2]} {vertex}")
+            gtp_answer(child, f"play {'bw'[index % 2]} {vertex}")
         child.say(f"genmove {'bw'[game.turn]}")
 
     def _play(self, child: Child, game: Game) -> None:
         line = f"genmove {'bw'[game.turn]}"
-        vertex = self._heard(child, line).strip()
+        vertex = hear_gtp(child, line)
         if vertex.lower() == "resign":
             game.play(None)
             return
@@ -169,21 +169,6 @@ class GtpContestant(ProgramContestant):
             raise child.wrong(line, vertex) from None
         game.play(point, vertex)
         self._known[game.slot] = len(game.actions)
-
-    def _told(self, child: Child, line: str) -> None:
-        child.say(line)
-        self._heard(child, line)
-
-    def _heard(self, child: Child, line: str) -> str:
-        """The answer to `line`, which ends with an empty one."""
-        deadline, lines = child.deadline(), []
-        while (text := child.hear(line, deadline)) or not lines:
-            if text:
-                lines.append(text)
-        answer = "\n".join(lines)
-        if not answer.startswith("="):
-            raise child.wrong(line, answer)
-        return answer[1:].strip()
 
 
 class UciContestant(ProgramContestant):

@@ -20,7 +20,7 @@ from pipelines.replay.datasets import (
     make_waiting_dataset,
 )
 from pipelines.replay.server import Replay
-from pipelines.system.errors import UserError
+from pipelines.system.errors import UserError, naming_misfits
 
 
 class Learning:
@@ -105,7 +105,8 @@ class Learning:
             return self._lasting
         options, lasts = self._stage.dataset_options, True
         if options is None:
-            dataset = self._stage.make_dataset(self._seed)
+            with naming_misfits():
+                dataset = self._stage.make_dataset(self._seed, done)
             dataset = apply_transform(dataset, self._apply, done)
         elif options.queue or options.batch_size is None:
             schedule = self._stage.schedule

@@ -199,7 +199,9 @@ class LocalRun(BaseRun):
         state = self._state
         if self._champion.due(state.updates, state.gated_updates):
             self._tick(doing="playing for the gate")
-            state.measure(self._champion.meet(state.updates))
+            met = self._champion.meet(state.updates)
+            state.generation += int(met["gate/adopted"])
+            state.measure({**met, "gate/generation": state.generation})
             state.gated_updates = state.updates
 
     def _collect(self) -> None:

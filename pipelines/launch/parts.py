@@ -6,9 +6,8 @@ their addresses: a launcher wires them in one process (`local.py`) or in many.
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import reverb
@@ -32,7 +31,7 @@ from pipelines.replay.client import Client
 from pipelines.replay.server import Replay
 from pipelines.serving.export import Exporter
 from pipelines.serving.world import WorldExporter
-from pipelines.system.errors import UserError, first_line
+from pipelines.system.errors import UserError, naming_misfits
 
 MAX_EVALUATION_ENVIRONMENTS = 10
 
@@ -237,12 +236,3 @@ def spec_of(
                 f"expected that of Experiment.environment ({environment.name}), {expected}"
             )
     return make_environment_spec(environment)
-
-
-@contextlib.contextmanager
-def naming_misfits() -> Iterator[None]:
-    """Around what builders make: what does not fit is for the user to read."""
-    try:
-        yield
-    except ValueError as error:
-        raise UserError(first_line(error)) from error

@@ -33,6 +33,7 @@ class RunState:
         the last row and the last evaluation.
       joined: how often a process has begun to collect, by its number, where these are others.
       evaluated_updates, gated_updates: `updates` at the last evaluation and the last gate.
+      generation: how often a gate has let the learner's networks through.
     """
 
     step: int = 0
@@ -54,6 +55,7 @@ class RunState:
     evaluated_updates: int = 0
     joined: dict[str, int] = dataclasses.field(default_factory=dict)
     gated_updates: int = 0
+    generation: int = 0
 
     def counters(self) -> dict[str, float]:
         """What every report begins with."""

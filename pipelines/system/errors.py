@@ -37,6 +37,15 @@ def harmless(loss: str) -> Iterator[None]:
             print(f"{before}{line}", file=sys.stderr, flush=True)
 
 
+@contextlib.contextmanager
+def naming_misfits() -> Iterator[None]:
+    """Around what builders and their stages make: what does not fit is for the user to read."""
+    try:
+        yield
+    except ValueError as error:
+        raise UserError(first_line(error)) from error
+
+
 def nearest(name: str, valid: Iterable[str]) -> str:
     """Returns `; did you mean 'x'?` for the valid name nearest to `name`, or an empty string."""
     matches = difflib.get_close_matches(name, list(valid), n=1, cutoff=0.4)

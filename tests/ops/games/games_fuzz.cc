@@ -14,6 +14,8 @@
 #include <vector>
 
 #include "ops/games/cc/kernels/games_cpu.h"
+#include "ops/games/cc/kernels/go_patterns.h"
+#include "ops/games/cc/kernels/go_planes.h"
 
 using namespace lookahead::games;  // NOLINT: a program of one file
 
@@ -71,6 +73,46 @@ int RandomLegal(Random* random, const Rules& rules, const bool* legal) {
   return actions.empty() ? -1 : actions[Below(random, static_cast<int>(actions.size()))];
 }
 
+// AlphaGo's view of a state of Go, or of garbage; false where a fault is told and none is
+// expected.
+bool AsksAlphaGo(Random* random, const Rules& rules, const uint8_t* state) {
+  static const std::vector<float> odds = [] {
+    std::vector<float> numbers(kNumGoFeatures);
+    std::mt19937 own;
+    for (float& number : numbers) number = static_cast<float>(own() % 1000) / 100;
+    return numbers;
+  }();
+  if (rules.game != kGo) return true;
+  std::unique_ptr<float[]> planes(new float[rules.Cells() * kNumGoPlanes]);
+  std::unique_ptr<int32_t[]> features(new int32_t[rules.NumActions() * kFeaturesAMove]);
+  const bool nakade = Below(random, 2);
+  float outcome;
+  return GoPlanes(rules, state, Below(random, 60), planes.get()) == kNoFault &&
+         GoFeatures(rules, state, nakade, features.get()) == kNoFault &&
+         GoRollout(rules, state, odds.data(), nakade, (*random)(), 0, &outcome) == kNoFault;
+}
+
+// Stones on legal points, now of one, now of the other player: what patterns keep is what
+// they would be if they were made anew.
+bool KeepsPatterns(Random* random) {
+  Rules rules = RandomRules(random);
+  rules.game = kGo;
+  rules.size = kMinGoSize + Below(random, 5);
+  rules.max_moves = 300;
+  const Answer start = Start(rules);
+  const Go position(rules, start.state.get());
+  GoPatterns patterns(position, start.state.get() + 4, start.state.get() + 4);
+  for (int move = 0; move < 150; ++move) {
+    const int point = patterns.board().PointOf(Below(random, rules.Cells()));
+    const auto colour = move % 2 == 0 ? GoBoard::kFirst : GoBoard::kSecond;
+    if (patterns.board().ColourAt(point) != GoBoard::kEmpty) continue;
+    if (!patterns.board().TryAt(point, colour).stands) continue;
+    patterns.Play(point, colour);
+    if (!patterns.IsConsistent()) return false;
+  }
+  return true;
+}
+
 // A whole game, one step of it in place, the next not: every legal action is taken, no other
 // is, and it ends in time.
 bool PlaysByItsRules(Random* random) {
@@ -98,6 +140,7 @@ bool PlaysByItsRules(Random* random) {
         Rollout(rules, next.state.get(), (*random)(), 0, &outcome) != kNoFault) {
       return false;
     }
+    if (Below(random, 8) == 0 && !AsksAlphaGo(random, rules, next.state.get())) return false;
     std::swap(now, next);
     if (now.discount == 0) return RandomLegal(random, rules, now.legal.get()) < 0;
   }
@@ -124,6 +167,7 @@ void Garbage(Random* random) {
   Observe(rules, answer.state.get(), answer.planes.get());
   float outcome;
   Rollout(rules, answer.state.get(), (*random)(), 0, &outcome);
+  AsksAlphaGo(random, rules, answer.state.get());
 }
 
 }  // namespace
@@ -133,7 +177,7 @@ int main(int argc, char** argv) {
   const int64_t rounds = argc > 2 ? std::strtoll(argv[2], nullptr, 10) : 100;
   Random random(seed);
   for (int64_t i = 0; i < rounds; ++i) {
-    if (!PlaysByItsRules(&random)) {
+    if (!PlaysByItsRules(&random) || (i % 8 == 0 && !KeepsPatterns(&random))) {
       std::printf("seed %u, round %ld: a game did not go by its rules\n", seed, long{i});
       return 1;
     }

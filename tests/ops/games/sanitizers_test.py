@@ -8,7 +8,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 SOURCES = (
     "tests/ops/games/games_fuzz.cc",
-    *(f"ops/games/cc/kernels/{name}.cc" for name in ("games_cpu", "go", "rules")),
+    *(
+        f"ops/games/cc/kernels/{name}.cc"
+        for name in ("games_cpu", "go", "go_planes", "go_rollout", "rules")
+    ),
 )
 FLAGS = (
     "-std=c++17",

@@ -125,7 +125,7 @@ class FromFiles(Stage):
     def __init__(self, schedule: Schedule) -> None:
         self.schedule = schedule
 
-    def make_dataset(self, seed):
+    def make_dataset(self, seed, first_update):
         return tf.data.Dataset.from_tensors(tf.fill([3], float(seed % 7))).repeat()
 
     def make_learner(self, networks, seed):

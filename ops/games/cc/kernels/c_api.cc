@@ -3,6 +3,8 @@
 // fault for the first row that has one; what it writes is whole only with 0.
 
 #include "ops/games/cc/kernels/games_cpu.h"
+#include "ops/games/cc/kernels/go_patterns.h"
+#include "ops/games/cc/kernels/go_planes.h"
 
 namespace lookahead {
 namespace games {
@@ -63,6 +65,39 @@ int64_t lookahead_games_rollout(const Rules* rules, int64_t batch, const uint8_t
   return ForEachRow(batch, [=](int64_t row) {
     return Rollout(*rules, state + row * size, seed, row, outcome + row);
   });
+}
+
+// AlphaGo's planes of Go: [batch, H, W, 48].
+int64_t lookahead_games_go_planes(const Rules* rules, int64_t batch, const uint8_t* state,
+                                  int64_t ladder_moves, float* planes) {
+  const int64_t size = rules->StateSize(), numbers = rules->Cells() * kNumGoPlanes;
+  return ForEachRow(batch, [=](int64_t row) {
+    return GoPlanes(*rules, state + row * size, static_cast<int>(ladder_moves),
+                    planes + row * numbers);
+  });
+}
+
+// The rollout policy's features: [batch, A, 6].
+int64_t lookahead_games_go_features(const Rules* rules, int64_t batch, const uint8_t* state,
+                                    int64_t nakade, int32_t* features) {
+  const int64_t size = rules->StateSize(), numbers = rules->NumActions() * kFeaturesAMove;
+  return ForEachRow(batch, [=](int64_t row) {
+    return GoFeatures(*rules, state + row * size, nakade != 0, features + row * numbers);
+  });
+}
+
+// odds: one a feature, which FaultOfOdds has been asked about; outcome: [batch].
+int64_t lookahead_games_go_rollout(const Rules* rules, int64_t batch, const uint8_t* state,
+                                   const float* odds, int64_t nakade, uint64_t seed,
+                                   float* outcome) {
+  const int64_t size = rules->StateSize();
+  return ForEachRow(batch, [=](int64_t row) {
+    return GoRollout(*rules, state + row * size, odds, nakade != 0, seed, row, outcome + row);
+  });
+}
+
+const char* lookahead_games_fault_of_odds(const float* odds, int64_t size) {
+  return FaultOfOdds(odds, size);
 }
 
 }  // extern "C"

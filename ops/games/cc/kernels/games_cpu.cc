@@ -5,6 +5,9 @@
 #include <cstring>
 
 #include "ops/games/cc/kernels/go.h"
+#include "ops/games/cc/kernels/go_patterns.h"
+#include "ops/games/cc/kernels/go_planes.h"
+#include "ops/games/cc/kernels/go_rollout.h"
 #include "ops/games/cc/kernels/in_a_row.h"
 #include "ops/games/cc/kernels/othello.h"
 #include "ops/games/cc/kernels/random.h"
@@ -132,6 +135,39 @@ Fault Rollout(const Rules& rules, const uint8_t* state, uint64_t seed, uint64_t 
     *outcome = position.header().Outcome(player);
     return kNoFault;
   });
+}
+
+Fault GoPlanes(const Rules& rules, const uint8_t* state, int ladder_moves, float* planes) {
+  if (!IsValid(rules, state)) return kBadState;
+  WriteGoPlanes(rules, state, ladder_moves, planes);
+  return kNoFault;
+}
+
+Fault GoFeatures(const Rules& rules, const uint8_t* state, bool nakade, int32_t* features) {
+  if (!IsValid(rules, state)) return kBadState;
+  WriteGoFeatures(rules, state, nakade, features);
+  return kNoFault;
+}
+
+Fault GoRollout(const Rules& rules, const uint8_t* state, const float* odds, bool nakade,
+                uint64_t seed, uint64_t row, float* outcome) {
+  if (!IsValid(rules, state)) return kBadState;
+  Random random(seed, row);
+  *outcome = RolloutByOdds(rules, state, odds, nakade, &random);
+  return kNoFault;
+}
+
+static_assert(kNumGoFeatures == 172042, "as the message below says");
+const char* FaultOfOdds(const float* odds, int64_t size) {
+  if (size != kNumGoFeatures) return "odds are not one a feature, 172042";
+  bool good = true;
+  for (int64_t i = 0; i < size; ++i) good &= odds[i] >= 0.0f && odds[i] <= 1e6f;
+  return good ? nullptr : "odds are not 0 to 1e6, whose sixth power float32 holds";
+}
+
+const char* FaultOfLadderMoves(int64_t ladder_moves) {
+  const bool good = ladder_moves >= 0 && ladder_moves <= kMaxLadderMoves;
+  return good ? nullptr : "ladder_moves is not 0 to 200";
 }
 
 }  // namespace games

@@ -29,6 +29,22 @@ Fault Observe(const Rules& rules, const uint8_t* state, float* planes);
 Fault Rollout(const Rules& rules, const uint8_t* state, uint64_t seed, uint64_t row,
               float* outcome);
 
+// AlphaGo's view of Go, for rules of Go alone.
+
+// What go_planes.h writes: Cells() times kNumGoPlanes.
+Fault GoPlanes(const Rules& rules, const uint8_t* state, int ladder_moves, float* planes);
+
+// What go_rollout.h writes: NumActions() times kFeaturesAMove.
+Fault GoFeatures(const Rules& rules, const uint8_t* state, bool nakade, int32_t* features);
+
+// As Rollout, by the odds [kNumGoFeatures] of features.
+Fault GoRollout(const Rules& rules, const uint8_t* state, const float* odds, bool nakade,
+                uint64_t seed, uint64_t row, float* outcome);
+
+// What is wrong with such odds or numbers, or null: one line.
+const char* FaultOfOdds(const float* odds, int64_t size);
+const char* FaultOfLadderMoves(int64_t ladder_moves);
+
 }  // namespace games
 }  // namespace lookahead
 

@@ -63,7 +63,7 @@ bool Go::IsLegal(int action) const {
   const int point = board_.PointOf(action);
   if (board_.ColourAt(point) != GoBoard::kEmpty) return false;
   const GoBoard::Try found = board_.TryAt(point, mover());
-  return Stays(found) && !Past::Find(hashes_, NumPast(rules_, header_.moves), found.hash);
+  return Stays(rules_, found) && !Past::Find(hashes_, NumPast(rules_, header_.moves), found.hash);
 }
 
 void Go::Legal(bool* legal) const {
@@ -80,7 +80,7 @@ void Go::Legal(bool* legal) const {
     uint64_t hash = board_.HashWith(point, colour);
     if (sides[point] & GoBoard::kIsTaken || (rules_.suicide && !stays)) {
       const GoBoard::Try found = board_.TryAt(point, colour);
-      stays = Stays(found);
+      stays = Stays(rules_, found);
       hash = found.hash;
     }
     at[point] = stays && !past.Has(hash);
@@ -95,14 +95,21 @@ void Go::Play(int action) {
   last_hash_ = board_.hash();
   const bool passes = action == rules_.Cells();
   if (!passes) board_.Play(board_.PointOf(action), mover());
-  Advance(passes);
+  Advance(rules_, board_, passes, &header_);
 }
 
-void Go::Advance(bool passed) {
-  ++header_.moves;
-  header_.passes = passed ? header_.passes + 1 : 0;
-  if (header_.passes < 2 && header_.moves < rules_.max_moves) return;
-  header_.End(board_.AreaAhead() - static_cast<double>(rules_.komi));
+void Go::Advance(const Rules& rules, const GoBoard& board, bool passed, Header* header) {
+  ++header->moves;
+  header->passes = passed ? header->passes + 1 : 0;
+  if (header->passes < 2 && header->moves < rules.max_moves) return;
+  header->End(board.AreaAhead() - static_cast<double>(rules.komi));
+}
+
+uint64_t Go::KoHash() const {
+  uint64_t hash = 0;
+  const int past = NumPast(rules_, header_.moves);
+  if (past > 0) std::memcpy(&hash, hashes_ + 8 * (past - 1), 8);
+  return hash;
 }
 
 void Go::Store(const Rules& rules, uint8_t* state) {
@@ -116,8 +123,7 @@ void Go::Store(const Rules& rules, uint8_t* state) {
 void Go::PlayOut(Random* random) {
   uint16_t empty[GoBoard::kMaxPoints];
   int num_empty = board_.ListEmpty(empty);
-  const int past = NumPast(rules_, header_.moves);
-  if (past > 0) std::memcpy(&last_hash_, hashes_ + 8 * (past - 1), 8);
+  last_hash_ = KoHash();
   while (!header_.over()) {
     const GoBoard::Colour colour = mover();
     const uint64_t before = board_.hash();
@@ -127,7 +133,7 @@ void Go::PlayOut(Random* random) {
       std::swap(empty[i], empty[left - 1]);
       if (board_.IsEye(point, colour)) continue;
       const GoBoard::Try found = board_.TryAt(point, colour);
-      if (!Stays(found) || found.hash == last_hash_) continue;
+      if (!Stays(rules_, found) || found.hash == last_hash_) continue;
       board_.Play(point, colour);
       empty[left - 1] = empty[--num_empty];
       for (int taken = 0; taken < board_.num_taken(); ++taken) {
@@ -136,7 +142,7 @@ void Go::PlayOut(Random* random) {
       break;
     }
     last_hash_ = before;
-    Advance(left == 0);
+    Advance(rules_, board_, left == 0, &header_);
   }
 }
 

@@ -24,10 +24,18 @@ class Go {
         board_(rules.size, StonesOf(rules, state, 0), StonesOf(rules, state, 1)),
         hashes_(state + rules.HashesAt()) {}
 
+  const Rules& rules() const { return rules_; }
   const Header& header() const { return header_; }
+  const GoBoard& board() const { return board_; }
+  GoBoard::Colour mover() const {
+    return header_.to_play() == 0 ? GoBoard::kFirst : GoBoard::kSecond;
+  }
 
   bool IsLegal(int action) const;
   void Legal(bool* legal) const;
+
+  // The hash of the last board but one, which simple ko forbids.
+  uint64_t KoHash() const;
 
   // After this and before Store, nothing may be asked of the position but its header.
   void Play(int action);
@@ -41,15 +49,14 @@ class Go {
   // read. Nothing but the header may be asked for afterwards.
   void PlayOut(Random* random);
 
- private:
-  GoBoard::Colour mover() const {
-    return header_.to_play() == 0 ? GoBoard::kFirst : GoBoard::kSecond;
-  }
-  bool Stays(const GoBoard::Try& found) const {
-    return found.stands || (rules_.suicide && found.connected);
-  }
-  void Advance(bool passed);
+  // Counts a move that has led to a board, and ends the game where it is over.
+  static void Advance(const Rules& rules, const GoBoard& board, bool passed, Header* header);
 
+  static bool Stays(const Rules& rules, const GoBoard::Try& found) {
+    return found.stands || (rules.suicide && found.connected);
+  }
+
+ private:
   const Rules& rules_;
   Header header_;
   GoBoard board_;

@@ -4,6 +4,7 @@
 #ifndef LOOKAHEAD_OPS_GAMES_CC_KERNELS_GO_BOARD_H_
 #define LOOKAHEAD_OPS_GAMES_CC_KERNELS_GO_BOARD_H_
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <cstring>
@@ -30,11 +31,39 @@ class GoBoard {
   // Bit 0 of each cell's byte is a stone.
   GoBoard(int size, const uint8_t* first, const uint8_t* second);
 
+  // Copies as much as a board of its size has; what was taken last is forgotten.
+  GoBoard(const GoBoard& other);
+  GoBoard& operator=(const GoBoard&) = delete;
+
   // A hash of where which stones stand; 0 for the empty board.
   uint64_t hash() const { return hash_; }
 
   int PointOf(int cell) const { return (cell / size_ + 1) * stride_ + cell % size_ + 1; }
+  int CellOf(int point) const { return (point / stride_ - 1) * size_ + point % stride_ - 1; }
   Colour ColourAt(int point) const { return static_cast<Colour>(colour_[point]); }
+  bool IsStone(int point) const { return colour_[point] == kFirst || colour_[point] == kSecond; }
+  static Colour Other(Colour colour) { return colour == kFirst ? kSecond : kFirst; }
+
+  // Points are below this; the one below a point is a stride further.
+  int NumPoints() const { return (size_ + 2) * stride_ + 1; }
+  int stride() const { return stride_; }
+  const int* ways() const { return ways_; }  // to the four neighbours
+
+  // A stone's chain, else 0. Its stones are a ring that `NextStone` goes round.
+  int ChainAt(int point) const { return chain_[point]; }
+  int NextStone(int stone) const { return next_[stone]; }
+  int SizeOf(int chain) const { return static_cast<int>(chains_[chain].stones); }
+
+  // Whether a chain has one liberty; which, or 0 where it has none, as in garbage.
+  bool InAtari(int chain) const { return AreOne(chains_[chain].liberties); }
+  int OnlyLiberty(int chain) const;
+
+  // Counts a chain's liberties, no further than `most`, and writes them.
+  int FindLiberties(int chain, int most, int* liberties) const;
+
+  // The liberties that the chain of a stone put on an empty point would have, counted
+  // no further than `most`, which is 8 at most; 0 where it would be taken.
+  int LibertiesAfter(int point, Colour colour, int most) const;
 
   // Writes the empty points, at most kMaxPoints; gives how many.
   int ListEmpty(uint16_t* points) const;
@@ -96,9 +125,6 @@ class GoBoard {
   };
 
   static uint64_t KeyOf(int point, int colour);
-  static Colour Other(Colour colour) { return colour == kFirst ? kSecond : kFirst; }
-  int NumPoints() const { return (size_ + 2) * stride_ + 1; }
-  bool IsStone(int point) const { return colour_[point] == kFirst || colour_[point] == kSecond; }
   void MakeChains();
   void AddStone(int point);
   Liberties LibertiesOf(int point) const;
@@ -147,6 +173,18 @@ inline GoBoard::GoBoard(int size, const uint8_t* first, const uint8_t* second)
     }
   }
   MakeChains();
+}
+
+inline GoBoard::GoBoard(const GoBoard& other)
+    : size_(other.size_),
+      stride_(other.stride_),
+      ways_{-stride_, -1, 1, stride_},
+      hash_(other.hash_) {
+  const int points = NumPoints();
+  std::memcpy(colour_, other.colour_, points * sizeof(colour_[0]));
+  std::memcpy(chain_, other.chain_, points * sizeof(chain_[0]));
+  std::memcpy(next_, other.next_, points * sizeof(next_[0]));
+  std::memcpy(chains_, other.chains_, points * sizeof(chains_[0]));
 }
 
 // A list of the stones first: a branch on what stands where is mispredicted too often.
@@ -269,6 +307,55 @@ inline GoBoard::Try GoBoard::TryAt(int point, Colour colour) const {
   }
   if (!found.stands) found.hash = hash_ ^ own;
   return found;
+}
+
+inline int GoBoard::OnlyLiberty(int chain) const {
+  const uint64_t liberties = chains_[chain].liberties, count = liberties >> 48;
+  return count == 0 ? 0 : static_cast<int>((liberties >> 28 & 0xfffff) / count);
+}
+
+inline int GoBoard::FindLiberties(int chain, int most, int* liberties) const {
+  if (InAtari(chain)) {
+    liberties[0] = OnlyLiberty(chain);
+    return liberties[0] != 0;
+  }
+  int count = 0, stone = chain;
+  do {
+    for (int way : ways_) {
+      const int next = stone + way;
+      if (colour_[next] != kEmpty ||
+          std::find(liberties, liberties + count, next) != liberties + count)
+        continue;
+      liberties[count++] = next;
+      if (count == most) return count;
+    }
+    stone = next_[stone];
+  } while (stone != chain);
+  return count;
+}
+
+inline int GoBoard::LibertiesAfter(int point, Colour colour, int most) const {
+  constexpr int kMost = 8;
+  int found[2 * kMost + 1], count = 0;
+  const auto add = [&](int liberty) {
+    if (liberty == point || std::find(found, found + count, liberty) != found + count) return;
+    found[count++] = liberty;
+  };
+  for (int way : ways_) {
+    const int next = point + way, chain = chain_[next];
+    if (colour_[next] == kEmpty) add(next);
+    if (count >= most) return most;
+    if (colour_[next] == Other(colour) && InAtari(chain)) {  // What is taken makes room.
+      GoBoard after(*this);
+      after.Play(point, colour);
+      return after.ChainAt(point) == 0 ? 0 : after.FindLiberties(after.ChainAt(point), most, found);
+    }
+    if (colour_[next] != colour) continue;
+    int own[kMost + 1];
+    const int liberties = FindLiberties(chain, most + 1, own);
+    for (int i = 0; i < liberties && count < most; ++i) add(own[i]);
+  }
+  return std::min(count, most);
 }
 
 inline void GoBoard::SidesOf(Colour colour, uint8_t* sides) const {

@@ -26,6 +26,12 @@ class Random {
     return static_cast<int>((Mixed(state_) >> 32) * static_cast<uint64_t>(limit) >> 32);
   }
 
+  // Uniform over [0, 1).
+  double Unit() {
+    state_ += kStep;
+    return static_cast<double>(Mixed(state_) >> 11) * 0x1p-53;
+  }
+
  private:
   static constexpr uint64_t kStep = 0x9e3779b97f4a7c15u;
 

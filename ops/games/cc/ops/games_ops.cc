@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "ops/games/cc/kernels/go_patterns.h"
+#include "ops/games/cc/kernels/go_planes.h"
 #include "ops/games/cc/kernels/read_rules.h"
 #include "tensorflow/core/framework/common_shape_fns.h"
 #include "tensorflow/core/framework/op.h"
@@ -60,6 +62,34 @@ Status ObserveShapes(InferenceContext* c) {
   return OkStatus();
 }
 
+Status GoPlanesShapes(InferenceContext* c) {
+  Rules rules;
+  DimensionHandle batch;
+  TF_RETURN_IF_ERROR(ReadShapes(c, &rules, &batch));
+  c->set_output(0, c->MakeShape({batch, c->MakeDim(rules.size), c->MakeDim(rules.size),
+                                 c->MakeDim(kNumGoPlanes)}));
+  return OkStatus();
+}
+
+Status GoFeaturesShapes(InferenceContext* c) {
+  Rules rules;
+  DimensionHandle batch;
+  TF_RETURN_IF_ERROR(ReadShapes(c, &rules, &batch));
+  c->set_output(0,
+                c->MakeShape({batch, c->MakeDim(rules.NumActions()), c->MakeDim(kFeaturesAMove)}));
+  return OkStatus();
+}
+
+Status GoRolloutShapes(InferenceContext* c) {
+  Rules rules;
+  DimensionHandle batch;
+  ShapeHandle odds;
+  TF_RETURN_IF_ERROR(ReadShapes(c, &rules, &batch));
+  TF_RETURN_IF_ERROR(c->WithRank(c->input(1), 1, &odds));
+  c->set_output(0, c->Vector(batch));
+  return OkStatus();
+}
+
 }  // namespace
 
 #define LOOKAHEAD_RULES_ATTRS                                    \
@@ -89,6 +119,27 @@ REGISTER_OP("LookaheadGamesObserve")
     .Input("state: uint8")
     .LOOKAHEAD_RULES_ATTRS.Output("planes: float")
     .SetShapeFn(ObserveShapes);
+
+REGISTER_OP("LookaheadGamesGoPlanes")
+    .Input("state: uint8")
+    .LOOKAHEAD_RULES_ATTRS.Attr("ladder_moves: int = 0")
+    .Output("planes: float")
+    .SetShapeFn(GoPlanesShapes);
+
+REGISTER_OP("LookaheadGamesGoFeatures")
+    .Input("state: uint8")
+    .LOOKAHEAD_RULES_ATTRS.Attr("nakade: bool = false")
+    .Output("features: int32")
+    .SetShapeFn(GoFeaturesShapes);
+
+// odds: [F], or [0] for uniform rollouts; seed: [2], or one a row, [B, 2].
+REGISTER_OP("LookaheadGamesGoRollout")
+    .Input("state: uint8")
+    .Input("odds: float")
+    .Input("seed: int32")
+    .LOOKAHEAD_RULES_ATTRS.Attr("nakade: bool = false")
+    .Output("outcome: float")
+    .SetShapeFn(GoRolloutShapes);
 
 }  // namespace games
 }  // namespace lookahead
