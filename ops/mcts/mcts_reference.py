@@ -40,7 +40,7 @@ def simulate(tree: SearchTree, rule: SelectionRule) -> tuple[tf.Tensor, tf.Tenso
     def choose(node, scores):
         rows, record = _at_node(tree, node)
         qscore = functools.partial(qscores, rule.qtransform, tree, node)
-        action, score = best(scores(t.at_nodes(rows, record), qscore, rule))
+        action, score = _best(scores(t.at_nodes(rows, record), qscore, rule))
         return action, score, _child(rows, action)
 
     node = tf.zeros(tf.shape(tree.nodes)[:1], tf.int32)
@@ -212,8 +212,7 @@ def _chance_scores(at):
     return tf.where(tied, 0.0, -float("inf"))
 
 
-def best(scores: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-    """The first action of the greatest score, and that score: [B, A] to [B]."""
+def _best(scores):
     return tf.argmax(scores, axis=-1, output_type=tf.int32), tf.reduce_max(scores, axis=-1)
 
 

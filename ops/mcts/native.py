@@ -69,20 +69,6 @@ def step(
     return tree, parent, action, _packed(tree, gathered)
 
 
-def without_unmade(tree: SearchTree) -> SearchTree:
-    """The tree with zeros as embeddings of the nodes that no simulation was left to make.
-
-    A graph in which nobody reads them does not work this out.
-    """
-    made = tree.node_visits > 0
-
-    def cleared(whole):
-        mask = tf.reshape(made, tf.concat([tf.shape(made), [1] * (whole.shape.rank - 2)], axis=0))
-        return tf.where(mask, whole, tf.zeros([], whole.dtype))
-
-    return tree._replace(embeddings=tf.nest.map_structure(cleared, tree.embeddings))
-
-
 def gather_nodes(embeddings: Any, node: tf.Tensor) -> Any:
     """The embeddings of one node a tree: nest of [B, M, ...] to nest of [B, ...]."""
     return tf.nest.map_structure(lambda e: tf.gather(e, node, axis=1, batch_dims=1), embeddings)

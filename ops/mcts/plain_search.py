@@ -15,8 +15,8 @@ ops. So a simulation works on all nodes of all its walks at once:
 Where the range of Q in the tree plays a part in choices, a tree whose range has grown plans anew as
 a whole.
 
-Nodes are rows of tables, tree by tree: node n of tree b is row b · M + n. R = B · M is the number of
-rows, E that of the nodes on the walks of one simulation, their new leaves among them. Tables are
+Nodes are rows of tables, tree by tree: node n of tree b is row b · M + n. R = B · M is the number
+of rows, E that of the nodes on the walks of one simulation, their leaves among them. Tables are
 buffers of the search's own that `InplaceUpdate` writes to; each write follows, by what it is
 computed from, all reads of what was there before.
 """
@@ -81,6 +81,7 @@ class PlainSearch:
     """
 
     def __init__(self, tree: SearchTree, rule: SelectionRule):
+        """Of the trees' embeddings [B, M', ...] only those of nodes that are made need be there."""
         self._rule, self._tree = rule, tree
         self._num_nodes, self._num_actions = tree.num_nodes, tree.num_actions
         self._num_trees = tf.shape(tree.stats)[0]
@@ -107,8 +108,9 @@ class PlainSearch:
             made=self._table(rows, tf.concat([nodes[:, t.PARENT, None], slot, said, *made], 1)),
             above=self._table(rows, above),
             stats=tree.stats,
+            # The largest table by far, of which only rows are read that were written.
             embeddings=tf.nest.map_structure(
-                lambda whole: self._table(rows, _flat(whole[:, :used])), tree.embeddings
+                lambda whole: self._table(rows, _flat(whole[:, :used]), init=False), tree.embeddings
             ),
         )
         return self._plan_anew(tables, tf.range(self._num_trees))
@@ -158,21 +160,25 @@ class PlainSearch:
         probs, logits = self._halves(made)
         action = tf.zeros_like(probs) + tf.range(self._num_actions, dtype=tf.float32)
         edges = tf.stack([qvalues, visits, probs, action, child, logits], axis=1)
-        return SearchTree(
-            nodes=self._whole(tf.stack(nodes, axis=1), self._tree.nodes),
-            edges=self._whole(edges, self._tree.edges),
+        tree = SearchTree(
+            nodes=self._whole(tf.stack(nodes, axis=1)),
+            edges=self._whole(edges),
             stats=tables.stats,
-            embeddings=tf.nest.map_structure(self._whole, tables.embeddings, self._tree.embeddings),
+            embeddings=tf.nest.map_structure(self._whole, tables.embeddings),
         )
+        return t.without_unmade(tree)
 
-    def _table(self, rows, values):
-        """A buffer of its own [R, ...] with values [n, ...] in some rows and zeros in the others."""
+    def _table(self, rows, values, init=True):
+        """A new buffer [R, ...] with values [n, ...] in some rows; with `init` zeros elsewhere."""
         size = tf.concat([[self._num_trees * self._num_nodes], tf.shape(values)[1:]], axis=0)
-        empty = tf.raw_ops.Empty(shape=size, dtype=values.dtype, init=True)
+        empty = tf.raw_ops.Empty(shape=size, dtype=values.dtype, init=init)
         return _written(tf.ensure_shape(empty, [None, *values.shape[1:]]), rows, values)
 
-    def _whole(self, table, like):
-        return tf.ensure_shape(tf.reshape(table, tf.shape(like)), like.shape)
+    def _whole(self, table):
+        """[R, ...] to [B, M, ...]."""
+        trees = self._tree.nodes.shape[:2]
+        size = tf.concat([[self._num_trees, self._num_nodes], tf.shape(table)[1:]], axis=0)
+        return tf.ensure_shape(tf.reshape(table, size), trees.concatenate(table.shape[1:]))
 
     def _ancestors(self, used):
         """Rows of the ancestors of each tree's first nodes: int32 [B, used, 16]."""
@@ -223,7 +229,7 @@ class PlainSearch:
             live=_written(tables.live, leaf, tf.concat([counts, edges], axis=1)),
             made=_written(tables.made, leaf, tf.concat([said, probs, step.prior_logits], axis=1)),
             above=_written(tables.above, leaf, tf.concat([walk.parent[:, None], nearest], axis=1)),
-            stats=tables.stats + [1.0, 0.0, 0.0],
+            stats=tf.add(tables.stats, [1.0, 0.0, 0.0]),
             embeddings=tf.nest.map_structure(
                 lambda whole, rows: _written(whole, leaf, rows), tables.embeddings, embedding
             ),
@@ -292,7 +298,8 @@ class PlainSearch:
                 _of_trees(self._rule, trees),
             )
             scores = tf.tensor_scatter_nd_update(scores, roots[:, None], of_roots)
-        return mcts_reference.best(scores)
+        score, action = tf.math.top_k(scores, 1)  # the first of the greatest; one op for both
+        return action[:, 0], score[:, 0]
 
     def _qscore(self, stats, owner):
         qtransform = _of_trees(self._rule, owner).qtransform

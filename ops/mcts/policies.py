@@ -104,7 +104,7 @@ def muzero_policy(
     noise = (dirichlet_fraction, dirichlet_alpha, dirichlet_noise)
     seeds = split_seed(seed)
     noisy = _noisy_prior(logits, invalid_actions, *noise, seeds[0])
-    tree = _tree(root, search_tree, noisy, num_simulations, backend, begun)
+    tree = _tree(root, search_tree, noisy, rule, num_simulations, backend, begun)
     run = run if added is None else checks.simulations_to_run(added, num_simulations)
     tree = search(tree, recurrent_fn, rule, run, backend, seeds[0])
     weights = tree.summary().visit_probs
@@ -186,7 +186,7 @@ def gumbel_muzero_policy(
     noise = (gumbel, gumbel_scale, seed)
     rule = gumbel_rule(logits, qtransform, max_depth, most, num_simulations, run, *noise)
     backend = backends.resolve(backend, rule.qtransform)
-    tree = _tree(root, None, logits, num_simulations, backend, begun)
+    tree = _tree(root, None, logits, rule, num_simulations, backend, begun)
     run = run if added is None else checks.simulations_to_run(added, num_simulations)
     tree = search(tree, recurrent_fn, rule, run, backend, seed)
     return gumbel_decision(tree, logits, rule)
@@ -291,13 +291,14 @@ def _checked(root, search_tree):
     return checks.root_of_model(root), None
 
 
-def _tree(root, search_tree, logits, num_simulations, backend, begun):
+def _tree(root, search_tree, logits, rule, num_simulations, backend, begun):
     """A fresh tree, the given one with the root's prior replaced, or the one that was begun."""
     if begun is not None:
         return checks.search_tree(begun)
     if search_tree is None:
         embedding = tf.nest.map_structure(tf.convert_to_tensor, root.embedding)
-        return start(RootFnOutput(logits, root.value, embedding), num_simulations, backend)
+        root = RootFnOutput(logits, root.value, embedding)
+        return start(root, rule, num_simulations, backend)
     tree = reuse.continued(search_tree, logits, backend)
     return checks.room(tree, num_simulations)
 

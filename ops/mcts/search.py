@@ -23,10 +23,17 @@ from ops.mcts.types import RecurrentFnOutput, RootFnOutput, Visited
 RecurrentFn = Callable[..., tuple[RecurrentFnOutput, Any]]
 
 
-def start(root: RootFnOutput, num_simulations: int, backend: str) -> SearchTree:
+def start(
+    root: RootFnOutput, rule: SelectionRule, num_simulations: int, backend: str
+) -> SearchTree:
     """A tree that holds only its root, with room for the simulations."""
     if backends.resolve(backend) == "native":
         return native.tree_from_root(root, num_simulations + 1)
+    if num_simulations and _is_plain(rule):
+        # The search makes the room for embeddings, often the most of a tree.
+        tree = t.tree_from_root(root._replace(embedding=()), num_simulations + 1)
+        embeddings = tf.nest.map_structure(lambda e: e[:, None], root.embedding)
+        return tree._replace(embeddings=embeddings)
     return t.tree_from_root(root, num_simulations + 1)
 
 
@@ -46,7 +53,7 @@ def search(
         return tree
     if backends.resolve(backend) == "native":
         return _search_native(tree, recurrent_fn, rule, num_simulations, seed)
-    if not loader.compiling() and not loader.has_gpu() and PlainSearch.serves(rule):
+    if _is_plain(rule):
         return _search_plain(tree, recurrent_fn, rule, num_simulations, seed)
     return _search_reference(tree, recurrent_fn, rule, num_simulations, seed)
 
@@ -93,8 +100,13 @@ def _search_native(tree, recurrent_fn, rule, num_simulations, seed):
     state = (tree, parent, action, embedding)
     tree = _loop(body, state, num_simulations, _seed_of(recurrent_fn, seed))[0]
     if tf.is_tensor(num_simulations):
-        tree = native.without_unmade(tree)
+        tree = t.without_unmade(tree)
     return checks.without_fault(tree) if loader.has_gpu() else tree
+
+
+def _is_plain(rule):
+    """Whether a search on the twin is TensorFlow's executor's, and of a form that it runs well."""
+    return not loader.compiling() and not loader.has_gpu() and PlainSearch.serves(rule)
 
 
 def _search_plain(tree, recurrent_fn, rule, num_simulations, seed):

@@ -101,7 +101,7 @@ def stochastic_muzero_policy(
     )
     model = _Model(decision_recurrent_fn, chance_recurrent_fn, root, backend == "tensorflow")
     rule = rule._replace(first_outcome=model.num_actions)
-    tree = start(model.root(), num_simulations, backend)
+    tree = start(model.root(), rule, num_simulations, backend)
     tree = search(tree, model.step, rule, run, backend, policies.split_seed(seed)[0])
     invalid = tf.cast(logits <= t.LOWEST_LOGIT, tf.float32)
     tree = StochasticSearchTree(tree, invalid)

@@ -289,6 +289,20 @@ def with_prior(rows: tf.Tensor, prior_logits: tf.Tensor) -> tf.Tensor:
     return tf.concat([rows[:, :EDGE_PROB], probs[:, None], kept, logits], axis=1)
 
 
+def without_unmade(tree: SearchTree) -> SearchTree:
+    """The tree with zeros as embeddings of the nodes that no simulation was left to make.
+
+    A graph in which nobody reads them does not work this out.
+    """
+    made = tree.node_visits > 0
+
+    def cleared(whole):
+        mask = tf.reshape(made, tf.concat([tf.shape(made), [1] * (whole.shape.rank - 2)], axis=0))
+        return tf.where(mask, whole, tf.zeros([], whole.dtype))
+
+    return tree._replace(embeddings=tf.nest.map_structure(cleared, tree.embeddings))
+
+
 def root_record(value: tf.Tensor, num_actions: int) -> tf.Tensor:
     """The record of a root visited once: [B] to [B, 8]."""
     zero, one = tf.zeros_like(value), tf.ones_like(value)
