@@ -31,8 +31,6 @@ class D4PGConfig:
       policy_learning_rate, critic_learning_rate: Adam's.
       gradient_clip: largest global norm of either gradient; None: any.
       dqda_clip: largest norm of the critic's gradient to an action; None: any.
-      action_penalty: c of c · mean(μ(s)²) in the policy's loss: while the critic does not care,
-        actions stay near 0 (Andrychowicz et al. 2017, appendix A); 0: none.
 
       batch_size: B.
       replay_capacity: transitions.
@@ -66,7 +64,6 @@ class D4PGConfig:
     critic_learning_rate: Scale = 1e-4
     gradient_clip: Positive | None = None
     dqda_clip: Positive | None = None
-    action_penalty: Scale = 0.0
 
     batch_size: Count = 256
     replay_capacity: Count = 1_000_000

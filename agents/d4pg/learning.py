@@ -68,12 +68,10 @@ class D4PGLearner(Learner):
         return said.loss, networks.mean(logits)
 
     def policy_losses(self, batch: Transitions) -> tuple[tf.Tensor, tf.Tensor]:
-        """Whose gradient is −∇_a Q(s, a) at a = μ(s), and the penalty's, [B]; and μ(s) [B, A]."""
+        """Whose gradient is −∇_a Q(s, a) at a = μ(s), [B]; and μ(s) [B, A]."""
         online = self.networks.online
         features = online.features(batch.observations[:, : self._config.frame_stack])
         features = tf.stop_gradient(features)
         action = online.policy(features)
         value = self.networks.mean(online.critic(features, action))
-        losses = trfl.dpg(value, action, self._config.dqda_clip, clip_norm=True).loss
-        penalty = tf.reduce_mean(tf.square(action), axis=1)
-        return losses + self._config.action_penalty * penalty, action
+        return trfl.dpg(value, action, self._config.dqda_clip, clip_norm=True).loss, action

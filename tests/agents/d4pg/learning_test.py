@@ -68,21 +68,6 @@ def test_the_policys_gradient_goes_up_the_critic(rng):
         np.testing.assert_allclose(mine, -theirs, rtol=1e-3, atol=1e-5)
 
 
-def test_the_penalty_is_the_mean_square_of_the_policys_own_actions(rng):
-    builder, networks = tiny.builder_and_networks(action_penalty=0.7)
-    plain, _ = tiny.builder_and_networks()
-    data, online = tiny.batch(rng, builder.config), networks.online
-    online.policy_variables[-1].assign_add(rng.normal(size=online.policy_variables[-1].shape))
-    found, without = (
-        tf.function(made.make_learner(networks, seed=0).policy_losses)(data)
-        for made in (builder, plain)
-    )
-    action = online.policy(online.features(data.observations[:, :2])).numpy()
-    np.testing.assert_allclose(found[1], action, rtol=1e-5, atol=1e-6)
-    expected = without[0].numpy() + 0.7 * np.mean(action**2, axis=1)
-    np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-6)
-
-
 def test_an_items_weight_makes_up_for_its_chance_and_its_loss_is_its_priority(rng):
     settings = {"replay_sampler": "prioritized", "importance_exponent": 0.5}
     builder, networks = tiny.builder_and_networks(**settings)
