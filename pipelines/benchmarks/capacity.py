@@ -1,7 +1,7 @@
 """`bench.py capacity`: a collector, a learner, their bytes, and how many go together.
 
 What is measured may be smaller than the file, by bindings; what is said is of the file as it is,
-in proportion: a learner's time to the bytes of its batch, a search's to its simulations.
+in proportion: a learner's time to the items of its batch, a search's to its simulations.
 
 Without a GPU seconds are the processor's, of all threads, so that rates are those of one core,
 however many others share it.
@@ -12,7 +12,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -35,15 +34,16 @@ def run(settings: Settings) -> Iterator[Result]:
     whole = measured.subject(settings.agent, ())
     networks = whole.parts.networks(whole.spec)
     acting = whole.stage.make_policy(networks, whole.spec, make_role(whole.environment))
-    size = _bytes_of(measured.random_batch(whole.stage, whole.spec, whole.num_environments))
     timed = measured.subject(settings.agent, settings.bindings, settings.batch)
     step = _seconds_of_a_step(timed, settings.batch, _work(acting, 1), settings.repeats)
+    update, size = _update(timed, settings.repeats)
+    share = _items(timed) / _items(whole)
     system = System(
         actor_steps=1 / step,
-        updates=1 / _seconds_of_an_update(timed, size, settings.repeats),
+        updates=share / update,
         updates_per_step=_updates_per_step(whole),
         written_bytes=_step_bytes(whole),
-        read_bytes=size,
+        read_bytes=size / share,
         variable_bytes=sum(v.dtype.size * math.prod(v.shape) for v in acting.variables),
     )
     machines = Machines()
@@ -85,12 +85,19 @@ def _seconds_of_a_step(who: Subject, batch: int, work: float, repeats: int) -> f
     return min(found)
 
 
-def _seconds_of_an_update(who: Subject, size: float, repeats: int) -> float:
+def _items(who: Subject) -> int:
+    """Of an update's batch; whole tables and queues count as one."""
+    return who.stage.dataset_options.batch_size or 1
+
+
+def _update(who: Subject, repeats: int) -> tuple[float, float]:
+    """Seconds of an update, and the bytes of its batch."""
     learner = who.stage.make_learner(who.parts.networks(who.spec), seed=0)
     batch = measured.random_batch(who.stage, who.spec, who.num_environments)
     step = lambda: tree.map_structure(lambda x: x.numpy(), learner.step(batch).metrics)  # noqa: E731
     step()
-    return min(_seconds(step) for _ in range(repeats)) * size / _bytes_of(batch)
+    size = sum(leaf.dtype.size * math.prod(leaf.shape) for leaf in tree.flatten(batch))
+    return min(_seconds(step) for _ in range(repeats)), float(size)
 
 
 def _seconds(call: Callable[[], object]) -> float:
@@ -98,10 +105,6 @@ def _seconds(call: Callable[[], object]) -> float:
     start = clock()
     call()
     return clock() - start
-
-
-def _bytes_of(batch: Any) -> float:
-    return float(sum(leaf.dtype.size * math.prod(leaf.shape) for leaf in tree.flatten(batch)))
 
 
 def _step_bytes(who: Subject) -> float:

@@ -58,7 +58,9 @@ def connected(
 
 
 def _init(ray: Any, options: dict[str, Any]) -> None:
-    environment = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+    if options["address"] != "local":  # Who is started here inherits it, from Ray's own processes.
+        environment = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
+        options = {**options, "runtime_env": {"env_vars": environment}}
     for left in reversed(range(_STARTS)):
         try:
             ray.init(
@@ -66,7 +68,6 @@ def _init(ray: Any, options: dict[str, Any]) -> None:
                 namespace=f"lookahead-{uuid.uuid4().hex[:8]}",
                 log_to_driver=False,
                 logging_level="ERROR",
-                runtime_env={"env_vars": environment},
             )
             return
         except Exception as error:  # Ray has no common error of its own for this.

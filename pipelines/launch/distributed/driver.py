@@ -180,6 +180,8 @@ class DistributedRun:
             log = self._logdir / "workers" / f"{name}.log"
             if lines := log.read_text(errors="replace").strip().splitlines():
                 return f"it died; its last line is: {lines[-1]}"
+        if isinstance(how, ray.exceptions.OutOfMemoryError):
+            return "Ray ended it, since the machine's memory is nearly full"
         return "it died"
 
     # Processes.

@@ -33,7 +33,7 @@ _RAY = flags.DEFINE_bool("ray", False, "Kills Ray's process of this machine now 
 _GIN_FILE = flags.DEFINE_string("gin_file", "gin/dqn_cartpole_small.gin", "What runs.")
 _BINDINGS = flags.DEFINE_multi_string(
     "gin_bindings",
-    ["Experiment.num_steps = 100000000", "Experiment.checkpoint_minutes = 0.25"],
+    ["Experiment.num_steps = 1000000", "Experiment.checkpoint_minutes = 0.25"],
     "Over the file's.",
 )
 

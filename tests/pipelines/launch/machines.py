@@ -2,7 +2,7 @@
 
     python -m tests.pipelines.launch.machines
 
-Ray's nodes of one machine stand for machines: one with the learner, one with those that act, and the
+Ray's nodes stand for machines: one with the learner, one with those that act, and the
 head, which has none of the run. They share the log directory as machines share a disk.
 """
 
@@ -24,7 +24,7 @@ from tests.pipelines.launch import processes as watched
 _MARK = f"MACHINES_{uuid.uuid4().hex[:8]}"
 _PATIENCE = 900.0
 _BINDINGS = (
-    "Experiment.num_steps = 100000000",
+    "Experiment.num_steps = 1000000",
     "Experiment.evaluation_interval = 1000000",
     "Experiment.checkpoint_minutes = 0.1",
     "DQNConfig.updates_per_step = 0.05",
