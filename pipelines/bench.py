@@ -1,6 +1,6 @@
 """Measures the parts that must be fast; one result a line.
 
-python pipelines/bench.py learn|act|cem|replay|mcts|games|serve [--agent=planet] [--batch=N]
+python pipelines/bench.py learn|act|cem|replay|mcts|games|serve|lower [--agent=planet] [--batch=N]
     [--repeats=N] [--json] [--gin_bindings='PlaNetConfig.batch_size = 16' ...]
     [--shapes='B,A,N;...'] [--backend=auto|native|tensorflow|plain] [--clients=32]
 
@@ -11,6 +11,7 @@ replay  batches of real frames through table and dataset
 mcts    tree searches of --shapes over a tabular model
 games   rules of board games: a step, what is legal then and the planes
 serve   a server of the agent's policy, asked by --clients over gRPC and REST
+lower   the programs of the agent in HLO, as a TPU's compiler is given them
 
 Each figure is the median of several repeats after a warm-up, with the least and the greatest beside
 it. `matmul_gflops` is the machine's own rate on a large float32 matrix product, measured right
@@ -65,7 +66,7 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
 )
 
 # Modules of pipelines/benchmarks: `run(settings)` yields results.
-BENCHMARKS = ("learn", "act", "cem", "replay", "mcts", "games", "serve")
+BENCHMARKS = ("learn", "act", "cem", "replay", "mcts", "games", "serve", "lower")
 
 
 def main(argv: list[str]) -> int:
