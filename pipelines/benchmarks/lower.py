@@ -120,12 +120,17 @@ def lower(program: Program) -> Lowered:
     Raises:
       tf.errors.OpError, ValueError: XLA does not know an op, or a shape.
     """
+    specs = tf.nest.flatten(program.arguments)  # Nests of them are not taken.
+
+    @tf.function(autograph=False, jit_compile=True)
+    def function(*flat: tf.Tensor) -> Any:
+        return program.function(*tf.nest.pack_sequence_as(program.arguments, flat))
+
     with loader.compilable():
-        function = tf.function(program.function, autograph=False, jit_compile=True)
         start = time.perf_counter()
-        function.get_concrete_function(*program.arguments)
+        function.get_concrete_function(*specs)
         traced = time.perf_counter()
-        hlo = function.experimental_get_compiler_ir(*program.arguments)(stage="hlo_serialized")
+        hlo = function.experimental_get_compiler_ir(*specs)(stage="hlo_serialized")
     return Lowered(traced - start, time.perf_counter() - traced, hlo)
 
 

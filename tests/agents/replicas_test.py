@@ -24,7 +24,7 @@ from tests.agents.updates import CASES, Case
 
 ROOT = Path(__file__).resolve().parents[2]
 UPDATES = 2
-ON_FOUR = ("muzero_batch_normalised", "ppo")
+ON_FOUR = ("muzero", "ppo")
 
 
 def learned(case: Case) -> tuple[Learner, list[dict[str, np.ndarray]], list[Any]]:

@@ -139,7 +139,7 @@ CASES: dict[str, Callable[[], Case]] = {
     "planet": lambda: planet_case(dequantisation_noise=True, overshooting_distance=3),
     "muzero": lambda: muzero_case(muzero.VECTORS, prioritized=True),
     "muzero_batch_normalised": lambda: muzero_case(
-        muzero.ATARI, normalisation="batch", optimizer="sgd", unroll_steps=2
+        muzero.ATARI, normalisation="batch", optimizer="sgd", unroll_steps=1
     ),
     "muzero_averaged": lambda: muzero_case(muzero.BOARD, average_decay=0.9, unroll_steps=2),
     "alphazero": alphazero_case,
