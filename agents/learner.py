@@ -92,9 +92,14 @@ class Learner(tf.Module, abc.ABC):
         return [tf.nest.pack_sequence_as(batch, part) for part in zip(*divided, strict=True)]
 
     def _make_functions(self, compiled: bool) -> None:
-        options = {"autograph": False, "reduce_retracing": True, "jit_compile": compiled or None}
-        everywhere = lambda f: tf.function(lambda x: self._everywhere(f, x), **options)  # noqa: E731
-        self._one, self._several = everywhere(self._update_and_count), everywhere(self._loop)
+        everywhere = lambda f, **options: tf.function(  # noqa: E731
+            lambda batch: self._everywhere(f, batch),
+            autograph=False,
+            jit_compile=compiled or None,
+            **options,
+        )
+        self._one = everywhere(self._update_and_count, reduce_retracing=True)
+        self._several = everywhere(self._loop)
 
     def _placed(self, batches: Sequence[Any], together: Callable[[Sequence[Any]], Any]) -> Any:
         """Batches as one argument where they are learned from: a part on each replica's device."""
@@ -190,9 +195,7 @@ class Learner(tf.Module, abc.ABC):
 
 def products_of(function: Any) -> int:
     """Floating-point operations of a concrete function's products, as TensorFlow counts them."""
-    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
-    options["output"] = "none"
-    return tf.compat.v1.profiler.profile(function.graph, options=options).total_float_ops
+    return _flop(function.graph)
 
 
 def measured_if(
@@ -204,6 +207,17 @@ def measured_if(
         lambda: {name: value[None] for name, value in measure().items()},
         lambda: {name: tf.zeros([0]) for name in names},
     )
+
+
+def _flop(graph: Any) -> int:
+    """Of a graph and of all functions that it calls, each as often as it is called."""
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation()
+    options["output"] = "none"
+    total = tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+    for op in graph.get_operations():
+        if op.type in ("PartitionedCall", "StatefulPartitionedCall"):
+            total += _flop(graph._get_function(op.get_attr("f").name).graph)
+    return total
 
 
 def _stacked(batches: Sequence[Any]) -> Any:

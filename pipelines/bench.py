@@ -1,7 +1,8 @@
 """Measures the parts that must be fast; one result a line.
 
-python pipelines/bench.py learn|imagine|act|cem|replay|mcts|games|serve|capacity [--agent=planet]
-    [--batch=N] [--repeats=N] [--json] [--gin_bindings='PlaNetConfig.batch_size = 16' ...]
+python pipelines/bench.py learn|imagine|act|cem|replay|mcts|games|serve|capacity|lower
+    [--agent=planet] [--batch=N] [--repeats=N] [--json]
+    [--gin_bindings='PlaNetConfig.batch_size = 16' ...]
     [--shapes='B,A,N;...'] [--backend=auto|native|tensorflow|plain] [--clients=32]
 
 learn   an update of the agent's learner, of each stage's, on a batch of its own shapes
@@ -14,6 +15,7 @@ games   rules of board games: a step, what is legal then and the planes
 serve   a server of the agent's policy, asked by --clients over gRPC and REST
 capacity  how many collectors, --batch environments each, a learner feeds on; bindings make what is
         timed smaller, not what is said
+lower   the programs of the agent in HLO, as a TPU's compiler is given them
 
 Each figure is the median of several repeats after a warm-up, with the least and the greatest beside
 it. `matmul_gflops` is the machine's own rate on a large float32 matrix product, measured right
@@ -68,7 +70,18 @@ _GIN_BINDINGS = flags.DEFINE_multi_string(
 )
 
 # Modules of pipelines/benchmarks: `run(settings)` yields results.
-BENCHMARKS = ("learn", "imagine", "act", "cem", "replay", "mcts", "games", "serve", "capacity")
+BENCHMARKS = (
+    "learn",
+    "imagine",
+    "act",
+    "cem",
+    "replay",
+    "mcts",
+    "games",
+    "serve",
+    "capacity",
+    "lower",
+)
 
 
 def main(argv: list[str]) -> int:

@@ -30,6 +30,8 @@ class MuZeroLearner(Learner):
         self.network, self.acting_network = networks.online, networks.acting
         self._variables = self.network.trainable_variables
         self._descent = Descent(config, networks)
+        # Traced once, with its gradient, not K times: there may be dozens of blocks in it.
+        self._follow = tf.function(self._inference_behind, autograph=False)
 
     def update(self, batch: Sample | Trajectory, seed: tf.Tensor) -> Update:
         """See `Learner.update`; priorities are |predicted − target value|."""
@@ -126,9 +128,10 @@ class MuZeroLearner(Learner):
         )
         predictions = [prediction]
         for k in range(self._config.unroll_steps):
-            latent = losses.scale_gradient(prediction.latent, self._config.latent_gradient)
-            prediction = self.network.recurrent_inference(
-                latent, data.actions[:, k], is_training=True
-            )
+            prediction = self._follow(prediction.latent, data.actions[:, k])
             predictions.append(prediction)
         return predictions
+
+    def _inference_behind(self, latent: tf.Tensor, action: tf.Tensor) -> Prediction:
+        latent = losses.scale_gradient(latent, self._config.latent_gradient)
+        return self.network.recurrent_inference(latent, action, is_training=True)

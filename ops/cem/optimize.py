@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
+from ops import loader
 from ops.cem import backends, native
 from ops.cem.bounds import as_float32, initial_fit, make_bounds
 
@@ -183,7 +184,9 @@ def search(
         min_stddev=min_stddev,
         ties=ties,
     )
-    sample, fit = (native.sample, native.refit) if backend == "native" else (_sample, _fit)
+    # The native ones have no kernels for GPUs: plain ops stay where everything else is.
+    on_host = backend == "native" and not loader.has_gpu()
+    sample, fit = (native.sample, native.refit) if on_host else (_sample, _fit)
 
     def iterate(i, mean, stddev, _):
         seeds = (None, None) if seed is None else iteration_seeds(seed, i)

@@ -94,10 +94,12 @@ def _search_native(tree, recurrent_fn, rule, num_simulations, seed):
     embedding = native.gather_nodes(tree.embeddings, parent)
 
     def body(seeds, tree, parent, action, embedding):
+        parent, action = _integers(parent), _integers(action)
         step, embedding = _ask(recurrent_fn, tree, parent, action, embedding, seeds)
-        return native.step(tree, parent, action, step, embedding, rule)
+        tree, parent, action, embedding = native.step(tree, parent, action, step, embedding, rule)
+        return tree, _carried(parent), _carried(action), embedding
 
-    state = (tree, parent, action, embedding)
+    state = (tree, _carried(parent), _carried(action), embedding)
     tree = _loop(body, state, num_simulations, _seed_of(recurrent_fn, seed))[0]
     if tf.is_tensor(num_simulations):
         tree = t.without_unmade(tree)
@@ -169,6 +171,15 @@ def _takes(recurrent_fn, name):
     except (TypeError, ValueError):  # what is not written in Python may have no signature
         return False
     return parameter is not None and parameter.default in (inspect.Parameter.empty, None)
+
+
+def _carried(integers: tf.Tensor) -> tf.Tensor:
+    """Their bits: beside a GPU a loop keeps int32, but not float32, on the host."""
+    return tf.bitcast(integers, tf.float32)
+
+
+def _integers(carried: tf.Tensor) -> tf.Tensor:
+    return tf.bitcast(carried, tf.int32)
 
 
 def _loop(body, state, num_simulations, seed):

@@ -59,6 +59,10 @@ class Experiment:
         its CPU where it has none; `tpu`: on every core of a TPU.
       replicas: of `mirrored`; None: the GPUs there are, or 1.
       tpu_address: of `tpu`: `local` for this machine's own, a TPU's name, or grpc://host:port.
+      compile_updates: XLA compiles the updates, for the device that they run on; on a TPU it does
+        anyway.
+      updates_per_call: so many updates are done in one call, which spares an accelerator the way to
+        the host and back; priorities are written behind all of them.
       deterministic: equal seeds give equal weights, bit for bit, as far as the replay's selector
         does; updates are slower.
     """
@@ -87,6 +91,8 @@ class Experiment:
     strategy: Literal["none", "mirrored", "tpu"] = "none"
     replicas: Count | None = None
     tpu_address: str = "local"
+    compile_updates: bool = False
+    updates_per_call: Count = 1
     deterministic: bool = False
 
     def __post_init__(self) -> None:

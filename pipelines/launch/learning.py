@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -32,6 +32,9 @@ class Learning:
     further, so that it is renewed while nothing of it runs. Where updates are spread over steps
     that would cost too much: one iterator goes on, a few batches ahead.
 
+    As many updates as `per_call` says are done in one call of the learner; what is left over of
+    those that are due is done one by one, so that no more programs than two are traced.
+
     Attributes:
       learner, transform: of the stage; both are saved with a run.
       measured: of the last round: share of the time spent waiting for data, updates a second.
@@ -45,6 +48,7 @@ class Learning:
         replay: Replay | None,
         seed: int,
         should_stop: Callable[[], bool],
+        per_call: int = 1,
     ) -> None:
         self.learner, self.transform = learner, transform
         # Traced once, however many rounds have a dataset of their own.
@@ -53,6 +57,7 @@ class Learning:
         self._stage, self._replay, self._seed = stage, replay, seed
         self._client = replay.client if replay is not None else None
         self._should_stop = should_stop
+        self._per_call = 1 if learner.varying else per_call
         self._lasting: TimedIterator | None = None
 
     @property
@@ -61,8 +66,8 @@ class Learning:
         parts = {"learner": self.learner, "transform": self.transform}
         return {f"{self._stage.name}_{k}": v for k, v in parts.items() if v is not None}
 
-    def updates(self, due: int) -> Iterator[Update]:
-        """Does updates, each before it is yielded.
+    def updates(self, due: int) -> Iterator[tuple[Update, int]]:
+        """Does updates, each before it is yielded: those of one call, and how many they are.
 
         Raises:
           UserError: a metric is not finite, or the replay is gone.
@@ -72,23 +77,30 @@ class Learning:
         done, end = self._done(), self._done() + due
         while done < end:
             count = min(end - done, self._until_refresh(done))
-            batches = self._batches(count, done)
-            for _ in range(count):
-                batch = next(batches)
-                with _naming_misfits():
-                    update = self.learner.step(batch)
-                done += 1
+            batches, begun = self._batches(count, done), done
+            while (left := begun + count - done) > 0:
+                size = self._per_call if left >= self._per_call else 1
+                update = self._learn_from([next(batches) for _ in range(size)])
+                done += size
                 _check_finite(update, done)
-                self._write_priorities(batch, update)
                 if self._until_refresh(done - 1) == 1:
                     self.transform.refresh()
-                yield update
+                yield update, size
             waited += batches.report().waited_seconds
         seconds = time.monotonic() - start
         self.measured = {
             "learner/wait_share": waited / seconds,
             "learner/updates_per_second": due / seconds,
         }
+
+    def _learn_from(self, batches: Sequence[Any]) -> Update:
+        try:
+            one = len(batches) == 1
+            update = self.learner.step(batches[0]) if one else self.learner.steps(batches)
+        except replicas.Misfit as misfit:
+            raise UserError(str(misfit)) from misfit
+        self._write_priorities(batches, update)
+        return update
 
     def _done(self) -> int:
         return int(self.learner.updates.numpy())
@@ -134,24 +146,12 @@ class Learning:
             self._lasting = batches
         return batches
 
-    def _write_priorities(self, batch: object, update: Update) -> None:
-        if update.priorities is None or not isinstance(batch, Sample):
+    def _write_priorities(self, batches: Sequence[Any], update: Update) -> None:
+        if update.priorities is None or not isinstance(batches[0], Sample):
             return
         table = self._stage.dataset_options.table
-        self._client.update_priorities(table, batch.key, update.priorities)
-
-
-@contextlib.contextmanager
-def _naming_misfits() -> Iterator[None]:
-    """Around a learner's step: a batch that does not divide among replicas is the user's to read.
-
-    Raises:
-      UserError: that.
-    """
-    try:
-        yield
-    except replicas.Misfit as misfit:
-        raise UserError(str(misfit)) from misfit
+        keys = tf.concat([batch.key for batch in batches], axis=0)
+        self._client.update_priorities(table, keys, update.priorities)
 
 
 def _check_finite(update: Update, number: int) -> None:

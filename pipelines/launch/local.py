@@ -172,9 +172,9 @@ class LocalRun(BaseRun):
             return
         self._check_replay()
         learning = self._learning[self._state.stage]
-        for update in learning.updates(due):
+        for update, count in learning.updates(due):
             self._state.measure(update.metrics)
-            self._state.updates += 1
+            self._state.updates += count
             self._tick()
             if self._should_stop():
                 raise Interrupted

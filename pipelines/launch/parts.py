@@ -105,8 +105,16 @@ class Parts:
             learner = stage.make_learner(networks, self.seeds.of("learner", place))
             self._check_replicas(stage, learner)
             transform = stage.make_transform(networks, self.seeds.of("transform", place))
+            if self._experiment.compile_updates:
+                self._compile(learner)
         return Learning(
-            stage, learner, transform, replay, self.seeds.of("dataset", place), should_stop
+            stage,
+            learner,
+            transform,
+            replay,
+            self.seeds.of("dataset", place),
+            should_stop,
+            self._experiment.updates_per_call,
         )
 
     def _scope(self) -> contextlib.AbstractContextManager[None]:
@@ -129,6 +137,21 @@ class Parts:
         if (options := stage.dataset_options) is not None and not learner.varying:
             size = options.batch_size or self._experiment.num_environments
             replicas.check_divides(size, self._strategy.num_replicas_in_sync)
+
+    def _compile(self, learner: Learner) -> None:
+        strategy = self._experiment.strategy
+        if strategy == "mirrored":
+            raise ValueError(
+                "Experiment.compile_updates is True, but Experiment.strategy is 'mirrored', whose "
+                "replicas meet in mid-update; expected False"
+            )
+        if learner.varying:
+            raise ValueError(
+                f"Experiment.compile_updates is True, but batches of {self._builder.name} differ "
+                "in size, and a program would be compiled for each; expected False"
+            )
+        if strategy == "none":
+            learner.compile()
 
     def actors(
         self,

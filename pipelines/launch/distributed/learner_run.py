@@ -228,10 +228,10 @@ class LearnerRun(BaseRun):
 
     def _learn(self, count: int, idle: float) -> None:
         start = time.monotonic()
-        for update in self._learning.updates(count):
+        for update, done in self._learning.updates(count):
             with self._lock:
                 self._state.measure(update.metrics)
-                self._state.updates += 1
+                self._state.updates += done
             self._look_after()
             if self._stopping.is_set():
                 raise Interrupted

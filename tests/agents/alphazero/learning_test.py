@@ -14,27 +14,7 @@ from agents.types import Trajectory
 from pipelines.environments import rules_game
 from pipelines.replay.server import Replay
 from tests.agents.alphazero import tiny
-from tests.agents.alphazero.tiny import positions
-
-
-def batch_of(size: int, seed: int = 0) -> Trajectory:
-    """A batch [B, 1, …] as replay yields it."""
-    rng = np.random.RandomState(seed)
-    observation = positions(size, seed)
-    legal = observation["legal_actions"].numpy()
-    policies = legal * rng.uniform(0.1, 1, legal.shape)
-    policies /= policies.sum(axis=1, keepdims=True)
-    zeros, ones = np.zeros(size, np.float32), np.ones(size, np.float32)
-    extras = {
-        "search_policy": policies.astype(np.float32),
-        "search_value": zeros,
-        "searched_at": np.zeros(size, np.int32),
-        "value_target": rng.choice([-1, 0, 1], size).astype(np.float32),
-        "policy_weight": ones,
-        "value_weight": ones,
-    }
-    batch = Trajectory(observation, zeros, zeros, ones, zeros > 0, extras)
-    return tf.nest.map_structure(lambda values: tf.constant(values)[:, None], batch)
+from tests.agents.alphazero.tiny import batch_of
 
 
 def make(**changes) -> learning.AlphaZeroLearner:

@@ -11,6 +11,7 @@ from acme import specs
 from agents.alphazero import AlphaZeroBuilder, AlphaZeroConfig
 from agents.builder import Role
 from agents.policy import Policy
+from agents.types import Trajectory
 from pipelines.environments import make_environment_spec, rules_game
 
 CONFIG = AlphaZeroConfig(
@@ -62,3 +63,23 @@ def positions(size: int, seed: int, game: str = "tic_tac_toe") -> dict[str, tf.T
         if not timestep.last():
             rows.append(timestep.observation)
     return {name: tf.constant(np.stack([row[name] for row in rows])) for name in rows[0]}
+
+
+def batch_of(size: int, seed: int = 0) -> Trajectory:
+    """A batch [B, 1, …] as replay yields it."""
+    rng = np.random.RandomState(seed)
+    observation = positions(size, seed)
+    legal = observation["legal_actions"].numpy()
+    policies = legal * rng.uniform(0.1, 1, legal.shape)
+    policies /= policies.sum(axis=1, keepdims=True)
+    zeros, ones = np.zeros(size, np.float32), np.ones(size, np.float32)
+    extras = {
+        "search_policy": policies.astype(np.float32),
+        "search_value": zeros,
+        "searched_at": np.zeros(size, np.int32),
+        "value_target": rng.choice([-1, 0, 1], size).astype(np.float32),
+        "policy_weight": ones,
+        "value_weight": ones,
+    }
+    batch = Trajectory(observation, zeros, zeros, ones, zeros > 0, extras)
+    return tf.nest.map_structure(lambda values: tf.constant(values)[:, None], batch)
