@@ -191,7 +191,11 @@ class Latents(snt.Module):
         hidden = with_places(self._embed(as_numbers(both)))
         for i, down in enumerate(self._downs):
             hidden = down(hidden, _fold(seed, 300 + i))
-        return self._numbers(snt.flatten(self._action(hidden, action)))
+        numbers = self._numbers(snt.flatten(self._action(hidden, action)))
+        if not self._config.bits_standardised:
+            return numbers
+        mean, variance = tf.nn.moments(numbers, axes=[0])
+        return (numbers - mean) * tf.math.rsqrt(variance + 1e-6)
 
     def inject(self, hidden: tf.Tensor, bits: tf.Tensor, used: tf.Tensor | None) -> tf.Tensor:
         """The map [N, h, w, F] with the bits in it, of the rows that are shown them."""

@@ -45,9 +45,9 @@ class Atari(dm_env.Environment):
 
     Observations are uint8 [H, W, 3], or [H, W, 1] in grey: the greater of a step's last two frames
     at each pixel, which undoes the flicker of sprites that are drawn in every other frame, averaged
-    down to that size. Actions are int32 scalars. Rewards, the score's change over a step's frames, and
-    discounts are float32 scalars; the last step's discount is 0 where the game was over and 1 where
-    the limit of frames cut it off.
+    down to that size. Actions are int32 scalars. Rewards, the score's change over a step's frames,
+    and discounts are float32 scalars; the last step's discount is 0 where the game was over and 1
+    where the limit of frames cut it off.
 
     The emulator goes back to one and the same state before each game: all chance is in the number
     of no-ops and in sticky actions, both drawn here.

@@ -1,4 +1,4 @@
-"""Protects imagination: which frame, action, reward and end stand in which row, in a known world."""
+"""Protects imagination: which frame, action, reward and end stand in which row."""
 
 from __future__ import annotations
 
@@ -97,9 +97,7 @@ def test_a_game_begins_with_one_frame_and_sees_the_last_ones(rng):
     np.testing.assert_array_equal(state["frames"][:, 1], first)
     np.testing.assert_array_equal(world.seen(state, second)["frames"], np.stack([first, second], 1))
     step = world.step(state, tf.constant([0, 1, 2]), tf.constant([0, 0]))
-    np.testing.assert_array_equal(
-        step.state["frames"], np.stack([first, step.observation], axis=1)
-    )
+    np.testing.assert_array_equal(step.state["frames"], np.stack([first, step.observation], axis=1))
     assert np.all(step.discount == 1)
 
 
