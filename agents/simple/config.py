@@ -54,6 +54,12 @@ class SimPLeConfig:
 
       bits: N_z of the latent; 0 only where the model is deterministic.
       bits_at_once: that the recurrent predictor chooses together, as one of 2^n classes.
+      inference: what the bits are inferred from: `frames`, those seen and the one that came, as in
+        the paper; or `surprise`, by how much the frame that came is other than the model expects
+        without bits, so that they hold this and nothing else.
+      bits_standardised: each number that becomes a bit has mean 0 and deviation 1 over the batch,
+        so that every bit says something from the start. The released code has no such thing, nor
+        the batches for it.
       bits_stddev: of the noise on the numbers that become bits.
       bit_flips: share of the bits that are turned while the decoder learns.
       bits_used: share of the sequences' frames whose decoder is shown them, behind the warm-up: the
@@ -106,6 +112,8 @@ class SimPLeConfig:
 
     bits: Natural = 128
     bits_at_once: Annotated[int, AtLeast(1), AtMost(12)] = 8
+    inference: Literal["frames", "surprise"] = "frames"
+    bits_standardised: bool = False
     bits_stddev: Scale = 0.2
     bit_flips: ShareBelowOne = 0.1
     bits_used: Share = 0.8

@@ -103,7 +103,8 @@ class ModelLearner(Learner):
         seen = model.see(images, action, seeds[0])
         if model.latents is None:
             return model.predict(seen, action, None, seed=seeds[1]), tf.zeros([stack.shape[0]])
-        numbers = model.latents.infer(images, action, truth.frame, seeds[2])
+        evidence = model.evidence(images, seen, action, truth.frame)
+        numbers = model.latents.infer(evidence, action, seeds[2])
         clean = tf.stop_gradient(losses.signs(numbers))
         latent = -model.latents.log_likelihood(seen.map, clean)
         bits, used = self._noisy(numbers, seen.map, seeds[3])

@@ -95,7 +95,7 @@ class WorldModel(snt.Module):
         stack, action = tf.repeat(frame, self._config.frame_stack, axis=-1), tf.zeros([1], tf.int32)
         seen, bits = self.see(stack, action), None
         if self.latents is not None:
-            bits = self.latents.infer(stack, action, frame)
+            bits = self.latents.infer(self.evidence(stack, seen, action, frame), action)
             self.latents.log_likelihood(seen.map, bits)
         self.predict(seen, action, bits)
 
@@ -121,7 +121,7 @@ class WorldModel(snt.Module):
         Args:
           seen: what `see` gave.
           action: [N].
-          bits: [N, bits]; None: of the deterministic model.
+          bits: [N, bits]; None: none, as of the deterministic model.
           used: bool [N], rows that are shown their bits; None: all.
           seed: draws the dropout.
         """
@@ -135,6 +135,25 @@ class WorldModel(snt.Module):
             hidden = up(hidden, skip, action, _fold(seed, 200 + i))
         features = tf.concat([middle, tf.reduce_mean(hidden, axis=[1, 2])], axis=-1)
         return self._decided_by(self._pixels(hidden), self._head(features))
+
+    def evidence(
+        self, stack: tf.Tensor, seen: Seen, action: tf.Tensor, frame: tf.Tensor
+    ) -> tf.Tensor:
+        """What the bits of a frame that came [N, H, W, C] are inferred from, as images of numbers.
+
+        `stack` is what `seen` was made of.
+        """
+        if self._config.inference == "frames":
+            return as_numbers(tf.concat([stack, frame], axis=-1))
+        expected = self._expected(self.predict(seen, action, None))
+        return as_numbers(frame) - tf.stop_gradient(expected)
+
+    def _expected(self, prediction: Prediction) -> tf.Tensor:
+        """The mean frame, in [0, 1]."""
+        if self._config.pixels == "regression":
+            return prediction.pixels / 255.0
+        levels = tf.linspace(0.0, 1.0, self._config.levels)
+        return tf.linalg.matvec(tf.nn.softmax(prediction.pixels), levels)
 
     def _decided_by(self, pixels: tf.Tensor, head: tf.Tensor) -> Prediction:
         config, shape = self._config, self.image.shape
@@ -184,14 +203,17 @@ class Latents(snt.Module):
         self._logits = snt.Linear(2**config.bits_at_once, name="logits")
 
     def infer(
-        self, stack: tf.Tensor, action: tf.Tensor, frame: tf.Tensor, seed: tf.Tensor | None = None
+        self, evidence: tf.Tensor, action: tf.Tensor, seed: tf.Tensor | None = None
     ) -> tf.Tensor:
-        """The numbers [N, bits] whose signs the bits are, of the frame that came [N, H, W, C]."""
-        both = tf.concat([stack, frame], axis=-1)
-        hidden = with_places(self._embed(as_numbers(both)))
+        """The numbers [N, bits] whose signs the bits are, given `WorldModel.evidence`."""
+        hidden = with_places(self._embed(evidence))
         for i, down in enumerate(self._downs):
             hidden = down(hidden, _fold(seed, 300 + i))
-        return self._numbers(snt.flatten(self._action(hidden, action)))
+        numbers = self._numbers(snt.flatten(self._action(hidden, action)))
+        if not self._config.bits_standardised:
+            return numbers
+        mean, variance = tf.nn.moments(numbers, axes=[0])
+        return (numbers - mean) * tf.math.rsqrt(variance + 1e-6)
 
     def inject(self, hidden: tf.Tensor, bits: tf.Tensor, used: tf.Tensor | None) -> tf.Tensor:
         """The map [N, h, w, F] with the bits in it, of the rows that are shown them."""

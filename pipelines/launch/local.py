@@ -293,6 +293,8 @@ class LocalRun(BaseRun):
         result = summary.evaluation_result(returns)
         is_best = state.record_evaluation(result, self._position())
         self._measure_evaluation(result)
+        steps = sum(episode.length for episode in evaluation.episodes)
+        state.measure({"evaluation/reward": sum(returns) / steps})
         self._report()
         with harmless("no pictures in TensorBoard"):
             for name, picture in evaluation.pictures.items():

@@ -43,6 +43,20 @@ def written(num_actions: int, length: int, burn_in: int, period: int) -> list[Ro
     return [Rollouts(**sample.data._asdict()) for sample in samples]
 
 
+def test_several_tables_get_the_same_items():
+    tables = [make_table(n, signature(SPEC, 2, {}), 100, sampler="fifo") for n in ("s", "t")]
+    replay = Replay(tables)
+    adder = SequenceAdder(replay.client, ["s", "t"], length=2, burn_in=0, period=1)
+    adder.add_first(dm_env.restart(np.float32([10])))
+    for t in range(3):
+        adder.add(np.int32(t), dm_env.transition(np.float32(t), np.float32([11 + t])))
+    adder.flush()
+    assert (replay.size("s"), replay.size("t")) == (2, 2)
+    one, other = (replay.client.sample_items(name)[0].data for name in ("s", "t"))
+    np.testing.assert_array_equal(one.observation, other.observation)
+    replay.close()
+
+
 def test_the_rows_are_those_of_the_picture():
     one, two = written(num_actions=4, length=4, burn_in=1, period=2)
     assert one.observation[:, 0].tolist() == [0, 10, 11, 12, 13]

@@ -1,4 +1,4 @@
-"""Protects imagination: which frame, action, reward and end stand in which row, in a known world."""
+"""Protects imagination: which frame, action, reward and end stand in which row."""
 
 from __future__ import annotations
 

@@ -125,11 +125,41 @@ def test_at_play_bits_are_exactly_plus_or_minus_one_and_carry_the_sample(rng, mo
     assert any(np.any(injected[0] != other) for other in injected[2:])
 
 
-def test_the_inference_network_sees_the_frame_that_came(rng):
-    latents = tiny.networks_of(tiny.builder()).model.latents
+@pytest.mark.parametrize("inference", ["frames", "surprise"])
+def test_the_inference_network_sees_the_frame_that_came(rng, inference):
+    model = tiny.networks_of(tiny.builder(inference=inference)).model
     stack, action = inputs(rng)
-    frame = tf.constant(tiny.frames(rng, 5))
-    images = into_channels(stack)
-    numbers, others = (latents.infer(images, action, each) for each in (frame, 255 - frame))
+    frame, images = tf.constant(tiny.frames(rng, 5)), into_channels(stack)
+    seen = model.see(images, action)
+    numbers, others = (
+        model.latents.infer(model.evidence(images, seen, action, each), action)
+        for each in (frame, 255 - frame)
+    )
     assert numbers.shape == [5, 4] and np.all(np.any(numbers != others, axis=1))
     assert set(np.unique(signs(numbers))) <= {-1.0, 1.0}
+
+
+@pytest.mark.parametrize("pixels", ["softmax", "regression"])
+def test_a_surprise_is_what_the_mean_frame_without_bits_lacks(rng, pixels):
+    model = tiny.networks_of(tiny.builder(inference="surprise", pixels=pixels)).model
+    stack, action = inputs(rng)
+    frame, images = tiny.frames(rng, 5), into_channels(stack)
+    seen = model.see(images, action)
+    said = model.predict(seen, action, None).pixels.numpy()
+    mean = said / 255
+    if pixels == "softmax":
+        chances = np.exp(said - said.max(axis=-1, keepdims=True))
+        chances /= chances.sum(axis=-1, keepdims=True)
+        mean = chances @ np.linspace(0, 1, 4)
+    found = model.evidence(images, seen, action, tf.constant(frame))
+    np.testing.assert_allclose(found, frame / 255 - mean, atol=1e-4)
+
+
+def test_standardised_numbers_are_spread_over_the_batch(rng):
+    model = tiny.networks_of(tiny.builder(bits_standardised=True)).model
+    stack, action = inputs(rng, 6)
+    images = into_channels(stack)
+    seen, frame = model.see(images, action), tf.constant(tiny.frames(rng, 6))
+    numbers = model.latents.infer(model.evidence(images, seen, action, frame), action).numpy()
+    np.testing.assert_allclose(numbers.mean(axis=0), 0, atol=1e-4)
+    np.testing.assert_allclose(numbers.std(axis=0), 1, atol=1e-3)

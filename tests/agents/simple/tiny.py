@@ -1,4 +1,4 @@
-"""SimPLe small enough for tests: frames of 11×9 pixels of four levels, two colours, three actions."""
+"""SimPLe small enough for tests: frames of 11×9 pixels, four levels, two colours, three actions."""
 
 from __future__ import annotations
 
