@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.alphago import AlphaGoBuilder, AlphaGoConfig, experts
+from agents.alphago import AlphaGoBuilder, AlphaGoConfig, experts, figures
 from agents.alphago.acting import NetworkPolicy, PoolPolicy, SearchPolicy, ValueGamesPolicy
 from agents.alphago.learning import Played, ReinforceLearner, ValueLearner
 from agents.alphago.networks import playable
@@ -183,6 +183,29 @@ def test_the_values_loss_is_of_games_that_are_not_held_out():
     assert metrics["value/held_out_loss"].numpy() == pytest.approx([errors[apart].mean()], rel=1e-5)
 
 
+def test_errors_are_of_the_outcome_as_each_mover_sees_it():
+    sure = lambda states: tf.ones([len(states)])  # noqa: E731
+    even = lambda states: tf.zeros([len(states)])  # noqa: E731
+    turns, drawn = np.array([0, 1, 0]), states(3)[0].numpy()
+    errors = figures.squared_errors(drawn, 1.0, [sure, even], turns)
+    np.testing.assert_array_equal(errors, [[0, 4, 0], [1, 1, 1]])
+    middles, means = figures.binned(np.array([0, 4, 11]), errors)
+    np.testing.assert_array_equal(middles, [2.5, 12.5])
+    np.testing.assert_array_equal(means, [[2, 0], [1, 1]])
+
+
+def test_finished_games_are_drawn():
+    host, state = HostRules(RULES), states(1)[0].numpy()
+    seen = [state[0]]
+    for _ in range(2):
+        state = host.step(state, [25])[0]
+        seen.append(state[0])
+    draw = figures.value_errors(tiny.CONFIG, tiny.networks())
+    assert draw([{"state": np.stack(seen)[:2]}], []) == {}
+    pictures = draw([{"state": np.stack(seen)}], [])
+    assert pictures["value_error"].shape[2] == 3 and pictures["value_error"].std() > 0
+
+
 # Acting.
 
 
@@ -269,6 +292,16 @@ def test_a_search_plays_legal_moves_and_repeats_itself_with_equal_seeds():
         values = [info["search_value"].numpy() for _, _, info in results]
         np.testing.assert_array_equal(values[0], values[1])
         assert np.any(values[0] != values[2])
+
+
+def test_a_game_that_is_over_waits_for_others_of_its_batch():
+    host, seen = HostRules(RULES), observed(3)
+    state = host.step(host.step(seen["state"].numpy()[:1], [25])[0], [25])[0]
+    over = {"state": tf.constant(state), "legal_actions": tf.zeros([1, 26], tf.bool)}
+    both = tf.nest.map_structure(lambda a, b: tf.concat([a, b], 0), seen, over)
+    for made in (searching()[0], policy(PoolPolicy)[0]):
+        action, _, _ = made.step(both, made.initial_state(4), [0, 0])
+        assert np.all(both["legal_actions"].numpy()[np.arange(3), action[:3]])
 
 
 def test_a_position_is_searched_behind_only_after_so_many_visits():
