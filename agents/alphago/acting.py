@@ -37,8 +37,12 @@ class _PlayingPolicy(Policy):
         """Planes, and what may be played: bool [B, A]; where a game is over, anything."""
         states, legal = split(observation)
         planes = self._networks.planes(states)
-        over = ~tf.reduce_any(legal, axis=1, keepdims=True)
-        return planes, playable(planes, legal | over)
+        return planes, playable(planes, _or_anything(legal))
+
+
+def _or_anything(legal: tf.Tensor) -> tf.Tensor:
+    """Legal moves [B, A]; all, where a game is over and waits for the others of its batch."""
+    return legal | ~tf.reduce_any(legal, axis=1, keepdims=True)
 
 
 def _masked(logits: tf.Tensor, choices: tf.Tensor) -> tf.Tensor:
@@ -160,8 +164,8 @@ class SearchPolicy(TreePolicy):
         states, legal = split(observation)
         planes = self._networks.planes(states)
         value = self._networks.value(self._networks.with_colour(planes, states))
-        root = mcts.RootFnOutput(self._prior(planes, legal), value, states)
-        return root, self._recurrent_fn()
+        prior = self._prior(planes, _or_anything(legal))
+        return mcts.RootFnOutput(prior, value, states), self._recurrent_fn()
 
     def _prior(self, planes: tf.Tensor, legal: tf.Tensor) -> tf.Tensor:
         """Logits [B, A], −∞ where a move is illegal or fills an own eye."""

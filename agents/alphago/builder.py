@@ -12,6 +12,7 @@ from agents.adders import WholeEpisodeAdder
 from agents.alphago import experts
 from agents.alphago.acting import NetworkPolicy, PoolPolicy, SearchPolicy, ValueGamesPolicy
 from agents.alphago.config import AlphaGoConfig
+from agents.alphago.figures import value_errors
 from agents.alphago.learning import (
     Played,
     ReinforceLearner,
@@ -21,7 +22,15 @@ from agents.alphago.learning import (
 )
 from agents.alphago.networks import AlphaGoNetworks
 from agents.boards.observations import LEGAL, STATE, rules_of
-from agents.builder import Builder, DatasetOptions, Role, Schedule, Stage, tensor_spec
+from agents.builder import (
+    Builder,
+    DatasetOptions,
+    FigureMaker,
+    Role,
+    Schedule,
+    Stage,
+    tensor_spec,
+)
 from agents.learner import Learner
 from agents.policy import Policy
 from agents.tables import make_table
@@ -66,6 +75,10 @@ class AlphaGoBuilder(Builder):
             return SearchPolicy(self.config, networks, observations, actions, role.evaluation)
         network = getattr(networks, self.config.play)
         return NetworkPolicy(network, networks, observations, actions)
+
+    def make_figure_maker(self, networks: AlphaGoNetworks) -> FigureMaker:
+        """See `value_errors`; of the episodes that are filmed (`Experiment.evaluation_videos`)."""
+        return value_errors(self.config, networks)
 
 
 class _Reading:

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 import gin
 
 from agents.boards.symmetries import Symmetries
-from agents.config import AtLeast, AtMost, Count, Natural, Positive, Scale, Share
+from agents.config import AtLeast, AtMost, Count, Natural, Positive, Scale, Share, ShareBelowOne
 from agents.searching.config import SearchingConfig
 
 
@@ -69,7 +69,7 @@ class AlphaGoConfig(SearchingConfig):
     supervised_updates: Natural = 340_000_000
     batch_size: Count = 16
     learning_rate: Scale = 0.003
-    momentum: Annotated[float, AtLeast(0), AtMost(1)] = 0.0
+    momentum: ShareBelowOne = 0.0
     weight_decay: Scale = 0.0
     decay_rate: Positive = 0.5
     decay_steps: Count = 80_000_000

@@ -88,7 +88,7 @@ class AlphaGoNetworks(snt.Module):
       opponent: who p_ρ plays against.
       value, rollout: v_θ and p_π.
       pool: of p_ρ's opponents, each variable of theirs [K, …].
-      pooled: how many have joined the pool, 0 before p_ρ begins to learn.
+      pooled: how many have joined the pool.
     """
 
     def __init__(self, config: AlphaGoConfig, rules: Rules) -> None:
@@ -104,6 +104,7 @@ class AlphaGoNetworks(snt.Module):
             for variable in self.supervised.trainable_variables
         ]
         self.pooled = tf.Variable(0, trainable=False, name="pooled")
+        self.begin_reinforcement()
 
     @property
     def rules(self) -> Rules:

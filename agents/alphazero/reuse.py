@@ -39,6 +39,8 @@ def taken_up(
     old = mcts.SearchTree(**carried)
     same = tf.reduce_all(old.embeddings[:, 0] == root.embedding, axis=1)
     same &= old.node_visits[:, 0] > 0
+    # A row whose game is over waits for the others: nothing may be searched there.
+    same &= tf.reduce_any(old.root_invalid_actions == 0, axis=1)
 
     def choose(ours: tf.Tensor, theirs: tf.Tensor) -> tf.Tensor:
         return tf.where(tf.reshape(same, [-1] + [1] * (ours.shape.rank - 1)), ours, theirs)

@@ -90,19 +90,31 @@ def test_there_are_gin_files():
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_a_gin_file_parses_learns_and_acts(path: str):
-    builder = experiment.parse([path], []).builder  # As it is, for its own values' checks.
+def test_a_gin_file_parses_learns_and_acts(path: str, tmp_path: Path):
+    parsed = experiment.parse([path], [])  # As it is, for its own values' checks.
+    bindings = tiny(parsed.builder) + with_games(parsed, tmp_path)
     gin.clear_config()
-    parsed = experiment.parse([path], tiny(builder))
+    parsed = experiment.parse([path], bindings)
     environment, builder = parsed.environment(seed=0), parsed.builder
     role = make_role(BatchedEnvironment([environment]))
     spec = make_environment_spec(environment)
     networks = builder.make_networks(spec, seed=0)
     for stage in builder.make_stages():
         learns(stage, networks, spec, environment)
-        acts(stage.make_policy(networks, spec, role), environment)
+        if stage.schedule.collects:
+            acts(stage.make_policy(networks, spec, role), environment)
     acts(builder.make_policy(networks, spec, role._replace(evaluation=True)), environment)
     environment.close()
+
+
+def with_games(parsed: Any, folder: Path) -> list[str]:
+    """Bindings by which an agent that learns from games of Go has some."""
+    if not hasattr(parsed.builder.config, "sgf_folder"):
+        return []
+    size = parsed.environment(seed=0).rules.options.height
+    (folder / "game.sgf").write_text(f"(;SZ[{size}];B[cc];W[dd];B[dc];W[cd])")
+    return [f"AlphaGoConfig.sgf_folder = '{folder}'", "AlphaGoConfig.layers = 2",
+            "AlphaGoConfig.pool_size = 2"]  # fmt: skip
 
 
 def with_positions(batch: Any, environment: dm_env.Environment) -> Any:
@@ -110,6 +122,12 @@ def with_positions(batch: Any, environment: dm_env.Environment) -> Any:
     seen = environment.reset().observation
     if not isinstance(seen, dict) or "state" not in seen:
         return batch
+    if not hasattr(batch, "observation"):
+        states, legal = (
+            tf.broadcast_to(seen[name], getattr(batch, field).shape)
+            for name, field in (("state", "state"), ("legal_actions", "legal"))
+        )
+        return batch._replace(state=states, legal=legal)
     states = tf.broadcast_to(seen["state"], batch.observation["state"].shape)
     return batch._replace(observation={**batch.observation, "state": states})
 
@@ -120,15 +138,16 @@ def learns(
     spec: specs.EnvironmentSpec,
     environment: dm_env.Environment,
 ) -> None:
-    options = stage.dataset_options
-    (table, *_) = stage.make_tables(spec)
-    assert table.name == options.table
-
     learner = stage.make_learner(networks, seed=0)
     before = [variable.numpy() for variable in networks.trainable_variables]
-    batch = random_batch(options.sample_type, table.info.signature)
-    batch = with_positions(batch, environment)
-    batch = with_keys(batch) if options.prioritized else batch
+    if (options := stage.dataset_options) is None:
+        batch = next(iter(stage.make_dataset(0, 0)))
+    else:
+        (table, *_) = stage.make_tables(spec)
+        assert table.name == options.table
+        batch = random_batch(options.sample_type, table.info.signature)
+        batch = with_positions(batch, environment)
+        batch = with_keys(batch) if options.prioritized else batch
     if (transform := stage.make_transform(networks, seed=0)) is not None:
         batch = transform(batch, tf.constant(0, tf.int64))
     metrics = learner.step(batch).metrics

@@ -31,6 +31,14 @@ SMALL = dict(
 )
 
 
+@pytest.fixture(autouse=True)
+def fresh_gin():
+    """What one test has bound is no default of another one's."""
+    gin.clear_config()
+    yield
+    gin.clear_config()
+
+
 class TestAlphaGoZeroConfig(ConfigContract):
     config = AlphaGoZeroConfig
 

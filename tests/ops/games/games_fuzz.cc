@@ -21,11 +21,11 @@ using namespace lookahead::games;  // NOLINT: a program of one file
 
 namespace {
 
-typedef std::mt19937 Random;
+typedef std::mt19937 Generator;
 
-int Below(Random* random, int limit) { return static_cast<int>((*random)() % limit); }
+int Below(Generator* random, int limit) { return static_cast<int>((*random)() % limit); }
 
-Rules RandomRules(Random* random) {
+Rules RandomRules(Generator* random) {
   Rules rules = {};
   rules.game = Below(random, kNumGames);
   const int sizes[kNumGames] = {3, 6, 6 + 2 * Below(random, 2),
@@ -65,7 +65,7 @@ Answer Start(const Rules& rules) {
   return answer;
 }
 
-int RandomLegal(Random* random, const Rules& rules, const bool* legal) {
+int RandomLegal(Generator* random, const Rules& rules, const bool* legal) {
   std::vector<int> actions;
   for (int action = 0; action < rules.NumActions(); ++action) {
     if (legal[action]) actions.push_back(action);
@@ -75,7 +75,7 @@ int RandomLegal(Random* random, const Rules& rules, const bool* legal) {
 
 // AlphaGo's view of a state of Go, or of garbage; false where a fault is told and none is
 // expected.
-bool AsksAlphaGo(Random* random, const Rules& rules, const uint8_t* state) {
+bool AsksAlphaGo(Generator* random, const Rules& rules, const uint8_t* state) {
   static const std::vector<float> odds = [] {
     std::vector<float> numbers(kNumGoFeatures);
     std::mt19937 own;
@@ -94,7 +94,7 @@ bool AsksAlphaGo(Random* random, const Rules& rules, const uint8_t* state) {
 
 // Stones on legal points, now of one, now of the other player: what patterns keep is what
 // they would be if they were made anew.
-bool KeepsPatterns(Random* random) {
+bool KeepsPatterns(Generator* random) {
   Rules rules = RandomRules(random);
   rules.game = kGo;
   rules.size = kMinGoSize + Below(random, 5);
@@ -115,7 +115,7 @@ bool KeepsPatterns(Random* random) {
 
 // A whole game, one step of it in place, the next not: every legal action is taken, no other
 // is, and it ends in time.
-bool PlaysByItsRules(Random* random) {
+bool PlaysByItsRules(Generator* random) {
   const Rules rules = RandomRules(random);
   if (FaultOfRules(rules) != nullptr) return false;
   Answer now = Start(rules), next(rules);
@@ -148,7 +148,7 @@ bool PlaysByItsRules(Random* random) {
 }
 
 // Any bytes; or stones anywhere under any header; or in a game that goes on.
-void Garbage(Random* random) {
+void Garbage(Generator* random) {
   const Rules rules = RandomRules(random);
   Answer answer(rules), next(rules);
   const int kind = Below(random, 3);
@@ -175,7 +175,7 @@ void Garbage(Random* random) {
 int main(int argc, char** argv) {
   const unsigned seed = argc > 1 ? std::strtoul(argv[1], nullptr, 10) : 0;
   const int64_t rounds = argc > 2 ? std::strtoll(argv[2], nullptr, 10) : 100;
-  Random random(seed);
+  Generator random(seed);
   for (int64_t i = 0; i < rounds; ++i) {
     if (!PlaysByItsRules(&random) || (i % 8 == 0 && !KeepsPatterns(&random))) {
       std::printf("seed %u, round %ld: a game did not go by its rules\n", seed, long{i});
