@@ -13,15 +13,51 @@ from pipelines.system.errors import UserError, first_line
 
 _PAGE = pathlib.Path(__file__).parent / "web_page"
 _FILES = {
-    "/": ("index.html", "text/html"),
-    "/page.css": ("page.css", "text/css"),
-    "/page.js": ("page.js", "text/javascript"),
+    "": ("index.html", "text/html"),
+    "page.css": ("page.css", "text/css"),
+    "page.js": ("page.js", "text/javascript"),
 }
 _LONGEST_BODY = 10_000
-# Nothing is loaded from elsewhere, and no other page may show this one.
-_POLICY = "default-src 'self'; img-src data:; frame-ancestors 'none'"
+HEADERS = {
+    # Nothing is loaded from elsewhere, and no other page may show this one.
+    "Content-Security-Policy": "default-src 'self'; img-src data:; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
 
 ADDRESS = "127.0.0.1"
+
+
+def file(name: str) -> tuple[bytes, str] | None:
+    """A file of the page, '' being the page itself, and its type; None: there is none."""
+    if name not in _FILES:
+        return None
+    path, kind = _FILES[name]
+    return (_PAGE / path).read_bytes(), kind
+
+
+def shown(game: WebGame, name: str) -> dict[str, Any] | None:
+    """What the page reads: of the game's `look` or `state`; None: there is no such thing."""
+    read = {"look": game.look, "state": game.state}.get(name)
+    return None if read is None else read()
+
+
+def action(game: WebGame, name: str) -> Callable[[dict[str, Any]], None] | None:
+    """What the page may ask for, by name; None: there is no such thing.
+
+    What is returned takes the request's body, a JSON object. It raises Refused where that cannot be
+    done now, and ValueError where the body is wrong.
+    """
+    return {
+        "play": lambda body: game.play(_integer(body, "action", 0)),
+        "move": lambda body: game.move(
+            None if body.get("simulations") is None else _integer(body, "simulations", 1)
+        ),
+        "stop": lambda body: game.stop(),
+        "undo": lambda body: game.undo(),
+        "restart": lambda body: game.restart(),
+        "analyse": lambda body: game.analyse(body.get("on") is True),
+    }.get(name)
 
 
 class WebServer(http.server.ThreadingHTTPServer):
@@ -59,20 +95,6 @@ class WebServer(http.server.ThreadingHTTPServer):
         """Where the page is."""
         return f"http://{ADDRESS}:{self.server_port}/"
 
-    def actions(self) -> dict[str, Callable[[dict[str, Any]], None]]:
-        """What the page may ask for, by path."""
-        game = self.game
-        return {
-            "/play": lambda body: game.play(_integer(body, "action", 0)),
-            "/move": lambda body: game.move(
-                None if body.get("simulations") is None else _integer(body, "simulations", 1)
-            ),
-            "/stop": lambda body: game.stop(),
-            "/undo": lambda body: game.undo(),
-            "/restart": lambda body: game.restart(),
-            "/analyse": lambda body: game.analyse(body.get("on") is True),
-        }
-
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     server: WebServer
@@ -80,28 +102,27 @@ class _Handler(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answers with the page or with what it shows."""
-        game = self.server.game
         if not self._is_for_us():
             return
-        if self.path in _FILES:
-            name, kind = _FILES[self.path]
-            self._send(200, kind, (_PAGE / name).read_bytes())
-        elif self.path in ("/look", "/state"):
-            self._send_json(200, game.look() if self.path == "/look" else game.state())
+        name = self.path.removeprefix("/")
+        if (found := file(name)) is not None:
+            self._send(200, *found)
+        elif (answer := shown(self.server.game, name)) is not None:
+            self._send_json(200, answer)
         else:
             self._send_json(404, {"error": f"there is no {self.path}"})
 
     def do_POST(self) -> None:
         """Does what the page asks for."""
-        action = self.server.actions().get(self.path)
+        act = action(self.server.game, self.path.removeprefix("/"))
         body = self._body()
         if not self._is_for_us():
             return
-        if action is None:
+        if act is None:
             self._send_json(404, {"error": f"there is no {self.path}"})
             return
         try:
-            action(_object(body))
+            act(_object(body))
         except Refused as error:
             self._send_json(409, {"error": first_line(error)})
         except ValueError as error:
@@ -132,15 +153,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         return self.rfile.read(size)
 
     def _send_json(self, status: int, answer: Any) -> None:
-        self._send(status, "application/json", json.dumps(answer).encode())
+        self._send(status, json.dumps(answer).encode(), "application/json")
 
-    def _send(self, status: int, kind: str, content: bytes) -> None:
+    def _send(self, status: int, content: bytes, kind: str) -> None:
         self.send_response(status)
         self.send_header("Content-Type", f"{kind}; charset=utf-8")
         self.send_header("Content-Length", str(len(content)))
-        self.send_header("Content-Security-Policy", _POLICY)
-        self.send_header("X-Content-Type-Options", "nosniff")
-        self.send_header("Cache-Control", "no-store")
+        for header, value in HEADERS.items():
+            self.send_header(header, value)
         self.end_headers()
         self.wfile.write(content)
 

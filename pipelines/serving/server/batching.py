@@ -3,8 +3,9 @@
 A thread of its own calls the policy; TensorFlow leaves Python's lock meanwhile, so that the next
 requests are read while it computes. What arrives then is the next batch. How long the thread waits
 for more is found out by itself: clients that were there when the last batch ended are thought to
-come back, and are waited for no longer than a quarter of what a call takes, or two milliseconds. So
-one client alone never waits.
+come back. They are waited for as long as they keep coming, and no longer than a call takes: two
+calls for two halves would take longer than to wait for the second half and call once. So one client
+alone never waits, and clients that do not come back cost one pause.
 """
 
 from __future__ import annotations
@@ -22,8 +23,8 @@ from pipelines.serving.server.arrays import Limits
 from pipelines.serving.server.loaded import ROWS, Arrays, LoadedPolicy
 from pipelines.serving.server.refusals import Refusal, Why
 
-# The share of a call's time for which others are waited for, and the least such time in seconds.
-_PATIENCE, _LEAST_PATIENCE = 0.25, 0.002
+# A pause in which nobody comes ends the wait: a share of a call's time, and the least in seconds.
+_PAUSE, _LEAST_PAUSE = 0.1, 0.002
 # Of what a call takes, the weight of the newest one.
 _NEWEST = 0.2
 
@@ -152,10 +153,17 @@ class Batcher:
             if not self._waiting:
                 return []
             if self._policy.rows_together and not self._closed:
-                self._wanted = min(self._expected, self._sizes[-1])
-                patience = max(_PATIENCE * self._seconds, _LEAST_PATIENCE)
-                self._changed.wait_for(lambda: self._rows >= self._wanted or self._closed, patience)
+                self._await_others()
             return self._taken()
+
+    def _await_others(self) -> None:
+        """Waits for the rows that are expected, while some come in each pause."""
+        self._wanted = min(self._expected, self._sizes[-1])
+        pause, end = max(_PAUSE * self._seconds, _LEAST_PAUSE), time.monotonic() + self._seconds
+        rows = 0
+        while rows < self._rows < self._wanted and not self._closed and time.monotonic() < end:
+            rows = self._rows
+            self._changed.wait_for(lambda: self._rows >= self._wanted or self._closed, pause)
 
     def _taken(self) -> list[_Job]:
         """The first in line, and behind it whatever joins it and fits."""

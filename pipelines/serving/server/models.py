@@ -109,6 +109,11 @@ class Model:
         self.versions: list[Version] = []
 
     @property
+    def logdir(self) -> pathlib.Path:
+        """Of the run that saved it."""
+        return self._directory.parent.parent
+
+    @property
     def newest(self) -> Version:
         """The one that is served where none is named."""
         return self.versions[-1]

@@ -9,6 +9,7 @@ import numpy as np
 
 from pipelines.serving.server import requests
 from pipelines.serving.server.arrays import Limits, Spec
+from pipelines.serving.server.boards import has_board
 from pipelines.serving.server.loaded import ROWS, SIMULATIONS, START, LoadedPolicy
 from pipelines.serving.server.models import Model
 from pipelines.serving.server.service import Service
@@ -82,6 +83,11 @@ def _of_model(model: Model, limits: Limits) -> dict[str, Any]:
     begin = _operation("Begins an episode", begun, 400, 429, body=seed, needs_body=False)
     begin["responses"]["201"] = begin["responses"].pop("200")
     paths[f"{root}/episodes"] = {"post": begin}
+    if has_board(model):
+        board = {"board": {"type": "string"}, "path": {"type": "string"}}
+        play = _operation("Begins a game: its page's path", board, 400, 429, needs_body=False)
+        play["responses"]["201"] = play["responses"].pop("200")
+        paths[f"{root}/boards"] = {"post": play}
     episode = {"name": "episode", "in": "path", "required": True, "schema": {"type": "string"}}
     inputs = requests.inputs_of(newest.policy, ROWS)
     hidden = ("seed", *newest.policy.start)

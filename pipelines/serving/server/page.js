@@ -93,6 +93,12 @@ async function show(model) {
     const row = Object.fromEntries(names.map((name) => [name, inputs[name]]));
     return ask(`${path}/episodes/${episode}:step`, row);
   });
+  form.play.hidden = !ours.board;
+  form.play.onclick = () => tried(async () => {
+    const begun = await ask(`${path}/boards`, {});
+    location.href = begun.path;
+    return begun;
+  });
   fill();
   return root;
 }

@@ -99,6 +99,7 @@ class Server:
         pair = listening.tls_certificate, listening.tls_key
         self._tls, self._credentials = security.tls_context(*pair), security.grpc_credentials(*pair)
         self._runner: web.AppRunner | None = None
+        self._rest = Rest(service, self._tokens)
         self._grpc: grpc.aio.Server | None = None
         self._watching: list[asyncio.Task] = []
         self.port = self.grpc_port = 0
@@ -116,6 +117,7 @@ class Server:
         watchers = [
             *(m.watch(self._listening.reload_seconds) for m in self._service.models.values()),
             *(episodes.watch() for episodes in self._service.episodes.values()),
+            self._rest.boards.watch(),
         ]
         self._watching = [asyncio.create_task(watcher) for watcher in watchers]
 
@@ -129,13 +131,14 @@ class Server:
         if self._runner is not None:
             closing.append(self._runner.cleanup())
         await asyncio.gather(*closing)
+        self._rest.boards.close()
         for task in self._watching:
             task.cancel()
         for model in self._service.models.values():
             model.close()
 
     async def _start_rest(self) -> None:
-        app = Rest(self._service, self._tokens).application()
+        app = self._rest.application()
         self._runner = web.AppRunner(
             app, access_log=None, shutdown_timeout=self._listening.drain_seconds
         )

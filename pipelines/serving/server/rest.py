@@ -23,6 +23,7 @@ from pipelines.serving.server import (
     requests,
 )
 from pipelines.serving.server.arrays import Spec
+from pipelines.serving.server.boards import Boards, has_board
 from pipelines.serving.server.refusals import Refusal, Why, invalid
 from pipelines.serving.server.security import Tokens
 from pipelines.serving.server.service import Answer, Service
@@ -37,6 +38,8 @@ _MODEL = "/v1/models/{model:[^/:]+}"
 _VERSION = _MODEL + r"/versions/{version:\d{1,18}}"
 _EPISODES = _MODEL + "/episodes"
 _EPISODE = _EPISODES + "/{episode:[^/:]+}"
+_BOARDS = _MODEL + "/boards"
+_BOARD = "/boards/{board:[^/:]+}/{what:[a-z.]*}"
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 
@@ -47,10 +50,13 @@ class Rest:
     Args:
       service: that answers.
       tokens: that are let in.
+
+    Attributes:
+      boards: games that people play.
     """
 
     def __init__(self, service: Service, tokens: Tokens) -> None:
-        self._service, self._tokens = service, tokens
+        self._service, self._tokens, self.boards = service, tokens, Boards(service)
         self._seldom = logs.Seldom()
 
     def application(self) -> web.Application:
@@ -65,10 +71,14 @@ class Rest:
             ("POST", _EPISODES, "begin_episode", self._begin),
             ("POST", f"{_EPISODE}:step", "step_episode", self._step),
             ("DELETE", _EPISODE, "end_episode", self._end),
+            ("POST", _BOARDS, "begin_board", self._begin_board),
             ("GET", "/metrics", "metrics", self._metrics),
             ("GET", "/openapi.json", "openapi", self._openapi),
         ):
             app.router.add_route(verb, path, self._answered(name, handler))
+        # Who knows a game's id is let in: pages cannot send a token for what they load.
+        for verb, handler in (("GET", self._look_at_board), ("POST", self._act_on_board)):
+            app.router.add_route(verb, _BOARD, self._answered("board", handler, for_all=True))
         app.router.add_get("/health", self._health)
         for path, file in page.FILES.items():
             app.router.add_get(path, page.handler(file))
@@ -117,6 +127,7 @@ class Rest:
             "options": {n: [v, policy.most.get(n)] for n, v in policy.options.items()},
             "rows_together": policy.rows_together,
             "batch_sizes": version.sizes,
+            "board": has_board(model),
             "description": policy.description(),
         }
         shown = {"signature_def": definitions, "lookahead": ours}
@@ -158,6 +169,39 @@ class Rest:
         self._service.episodes[model.name].end(request.match_info["episode"])
         return _json_response({})
 
+    async def _begin_board(self, request: web.Request) -> web.Response:
+        json_values.check_keys(await self._json(request, empty=True), ())
+        board = await self.boards.begin(self._service.model(request.match_info["model"]))
+        return _json_response({"board": board, "path": f"/boards/{board}/"}, status=201)
+
+    async def _look_at_board(self, request: web.Request) -> web.Response:
+        from pipelines.engines import web as board_page
+
+        game, what = self.boards.get(request.match_info["board"]), request.match_info["what"]
+        if (found := board_page.file(what)) is not None:
+            body, kind = found
+            headers = board_page.HEADERS
+            return web.Response(body=body, content_type=kind, charset="utf-8", headers=headers)
+        if (shown := board_page.shown(game, what)) is None:
+            raise Refusal(Why.NOT_FOUND, f"a game has no '{what[:80]}'")
+        return _json_response(shown)
+
+    async def _act_on_board(self, request: web.Request) -> web.Response:
+        from pipelines.engines import web as board_page
+        from pipelines.engines.web_game import Refused
+
+        game, what = self.boards.get(request.match_info["board"]), request.match_info["what"]
+        body, act = await self._json(request, empty=True), board_page.action(game, what)
+        if act is None:
+            raise Refusal(Why.NOT_FOUND, f"a game has no '{what[:80]}'")
+        try:
+            await self.boards.run(act, body)
+        except Refused as error:
+            raise Refusal(Why.CONFLICT, str(error)) from error
+        except ValueError as error:
+            raise invalid(str(error)) from error
+        return _json_response(game.state())
+
     async def _metrics(self, request: web.Request) -> web.Response:
         metrics = self._service.metrics
         return web.Response(body=metrics.text(), headers={"Content-Type": metrics.content_type})
@@ -194,13 +238,16 @@ class Rest:
             response.headers["Allow"] = allowed
         return response
 
-    def _answered(self, method: str, handler: Handler) -> Handler:
-        """The handler with whatever becomes of it as an answer, counted."""
+    def _answered(self, method: str, handler: Handler, for_all: bool = False) -> Handler:
+        """The handler with whatever becomes of it as an answer, counted; `for_all`: without a
+        token.
+        """
 
         async def answered(request: web.Request) -> web.Response:
             began, failure = time.perf_counter(), None
             try:
-                self._tokens.check(request.headers.get("Authorization", ""))
+                if not for_all:
+                    self._tokens.check(request.headers.get("Authorization", ""))
                 response = await handler(request)
             except Refusal as refusal:
                 failure, response = refusal, _refused(refusal.why, str(refusal))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import numpy as np
 import pytest
@@ -84,6 +85,38 @@ def test_only_so_many_may_wait_and_only_so_long(policy):
         answered(policy, calls, Limits(rows=8, waiting_rows=8))
     found, _ = answered(policy, calls[:1], Limits(rows=8, seconds=0.0))
     assert found[0].why is Why.LATE
+
+
+class Slow:
+    """Takes half a second, however many rows it is asked for; they are answered by themselves."""
+
+    rows_together = True
+
+    def call(self, signature, inputs):
+        time.sleep(0.5)
+        return {"action": inputs["seed"][:, 0]}
+
+
+def test_clients_that_come_back_one_after_the_other_are_one_batch():
+    batches, clients, rounds = [], 8, 4
+
+    async def client(batcher, number):
+        for _ in range(rounds):
+            # As many clients read their answers and write their requests in turns.
+            await asyncio.sleep(0.02 * number)
+            seed = np.array([[number, 0]], np.int32)
+            answer = await batcher.submit(Call(ROWS, {"seed": seed}, {}, 1))
+            np.testing.assert_array_equal(answer["action"], [number])
+
+    async def all_of_them():
+        batcher = Batcher(Slow(), LIMITS, (1, 2, 4, 8), lambda rows, *_: batches.append(rows))
+        await asyncio.gather(*(client(batcher, number) for number in range(clients)))
+        batcher.close()
+        batcher.join()
+
+    asyncio.run(all_of_them())
+    # The first comes alone, and the others while it is answered; after that they are together.
+    assert sum(batches) == clients * rounds and len(batches) <= rounds + 2, batches
 
 
 def test_a_size_is_used_where_it_changes_no_bit(policy):
