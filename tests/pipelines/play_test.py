@@ -26,6 +26,7 @@ def logdir(tmp_path_factory) -> pathlib.Path:
     logdir = tmp_path_factory.mktemp("play") / "log"
     run = make(logdir)
     run._export("best")
+    run._claimed.keep()
     run.close()
     return logdir
 
