@@ -96,18 +96,35 @@ class _Reading:
 
 
 class _ExpertStage(Stage):
-    """Learns from files, and does not act."""
+    """Learns from files, and does not act.
+
+    Attributes:
+      learner_type: of the stage.
+    """
 
     learner_type: type[SupervisedLearner] | type[RolloutPolicyLearner]
 
-    def __init__(self, config: AlphaGoConfig, reading: _Reading) -> None:
-        self._config, self._reading = config, reading
+    def __init__(
+        self, config: AlphaGoConfig, reading: _Reading, updates: int, batch_size: int
+    ) -> None:
+        self._config, self._reading, self._batch_size = config, reading, batch_size
+        a_round = max(1, min(updates, config.held_out_interval))
+        self.schedule = Schedule(collects=False, updates_per_round=a_round, max_updates=updates)
 
     def make_learner(self, networks: AlphaGoNetworks, seed: int) -> Learner:
         """Reads the games; ValueError where there are none."""
         self._experts = self._reading.games(networks)
         self._learner = self.learner_type(self._config, networks, self._experts, seed)
         return self._learner
+
+    def make_dataset(self, seed: int, first_update: int) -> tf.data.Dataset:
+        """See `experts.dataset`; ValueError where the files are not those that it began with."""
+        if np.any(self._learner.fingerprint.numpy() != self._experts.fingerprint):
+            raise ValueError(
+                f"the SGF files in AlphaGoConfig.sgf_folder = {self._config.sgf_folder!r} are not "
+                "those that this run began with; expected the same, or another --logdir"
+            )
+        return experts.dataset(self._experts.learned, self._batch_size, seed, first_update)
 
     def make_policy(
         self, networks: AlphaGoNetworks, spec: specs.EnvironmentSpec, role: Role
@@ -123,19 +140,7 @@ class SupervisedStage(_ExpertStage):
     learner_type = SupervisedLearner
 
     def __init__(self, config: AlphaGoConfig, reading: _Reading) -> None:
-        super().__init__(config, reading)
-        updates = config.supervised_updates
-        self.schedule = _updates_alone(updates, config.held_out_interval)
-
-    def make_dataset(self, seed: int, first_update: int) -> tf.data.Dataset:
-        """See `experts.dataset`; ValueError where the files are not those that it began with."""
-        if np.any(self._learner.fingerprint.numpy() != self._experts.fingerprint):
-            raise ValueError(
-                f"the SGF files in AlphaGoConfig.sgf_folder = {self._config.sgf_folder!r} are not "
-                "those that this run began with; expected the same, or another --logdir"
-            )
-        sizes = self._config.batch_size, seed, first_update
-        return experts.dataset(self._experts.learned, *sizes)
+        super().__init__(config, reading, config.supervised_updates, config.batch_size)
 
 
 class RolloutPolicyStage(_ExpertStage):
@@ -145,13 +150,7 @@ class RolloutPolicyStage(_ExpertStage):
     learner_type = RolloutPolicyLearner
 
     def __init__(self, config: AlphaGoConfig, reading: _Reading) -> None:
-        super().__init__(config, reading)
-        self.schedule = _updates_alone(config.rollout_updates, config.held_out_interval)
-
-    def make_dataset(self, seed: int, first_update: int) -> tf.data.Dataset:
-        """See `experts.dataset`."""
-        sizes = self._config.rollout_batch_size, seed, first_update
-        return experts.dataset(self._experts.learned, *sizes)
+        super().__init__(config, reading, config.rollout_updates, config.rollout_batch_size)
 
 
 class _PlayingStage(Stage):
@@ -278,11 +277,4 @@ def signature(spec: specs.EnvironmentSpec) -> Played:
         tf.TensorSpec([1], tf.int32, "action"),
         tf.TensorSpec([1], tf.float32, "outcome"),
         tf.TensorSpec([1], tf.bool, "held_out"),
-    )
-
-
-def _updates_alone(updates: int, a_round: int) -> Schedule:
-    """Rounds of so many updates, without a move."""
-    return Schedule(
-        collects=False, updates_per_round=max(1, min(updates, a_round)), max_updates=updates
     )

@@ -85,6 +85,11 @@ def read(folder: str, rules: Rules, held_out: float) -> Experts:
     apart, learned = ([], [])
     for name, part in parts.items():
         (apart if _share(name) < held_out else learned).append(part)
+    if not learned:
+        raise ValueError(
+            f"AlphaGoConfig.held_out = {held_out} keeps all {len(apart)} games of "
+            f"sgf_folder = {folder!r} apart; expected some to learn from"
+        )
     return Experts(
         simple,
         _joined(learned, simple),

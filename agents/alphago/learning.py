@@ -38,19 +38,33 @@ class Played(NamedTuple):
     held_out: tf.Tensor
 
 
-class SupervisedLearner(Learner):
-    """p_σ: Σ log p_σ(a | s) over experts' moves rises. The last update sets p_ρ to p_σ.
+class ExpertLearner(Learner):
+    """Learns from experts' moves.
 
     Attributes:
       fingerprint: of the files that it learns from, as it began.
     """
 
     def __init__(
-        self, config: AlphaGoConfig, networks: AlphaGoNetworks, experts: Experts, seed: int
+        self,
+        config: AlphaGoConfig,
+        networks: AlphaGoNetworks,
+        experts: Experts,
+        seed: int,
+        updates: tf.Variable | None = None,
     ) -> None:
-        super().__init__(networks, seed, updates=networks.supervised.training_step)
+        super().__init__(networks, seed, updates)
         self._config, self._experts = config, experts
         self.fingerprint = tf.Variable(experts.fingerprint, trainable=False, name="fingerprint")
+
+
+class SupervisedLearner(ExpertLearner):
+    """p_σ: Σ log p_σ(a | s) over experts' moves rises. The last update sets p_ρ to p_σ."""
+
+    def __init__(
+        self, config: AlphaGoConfig, networks: AlphaGoNetworks, experts: Experts, seed: int
+    ) -> None:
+        super().__init__(config, networks, experts, seed, networks.supervised.training_step)
         self._descent = Descent(config, OnlineAndActing(networks.supervised, None))
         self._variables = networks.supervised.trainable_variables
 
@@ -81,14 +95,13 @@ class SupervisedLearner(Learner):
         return go.planes(self._experts.rules, states, self._config.ladder_moves)
 
 
-class RolloutPolicyLearner(Learner):
+class RolloutPolicyLearner(ExpertLearner):
     """p_π, on the same moves; those that no rollout makes, as to pass, are left out."""
 
     def __init__(
         self, config: AlphaGoConfig, networks: AlphaGoNetworks, experts: Experts, seed: int
     ) -> None:
-        super().__init__(networks, seed)
-        self._config, self._experts = config, experts
+        super().__init__(config, networks, experts, seed)
         self._optimizer = Adam([networks.rollout.weights], config.rollout_learning_rate)
 
     def update(self, batch: Examples, seed: tf.Tensor) -> Update:
