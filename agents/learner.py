@@ -44,11 +44,12 @@ class Learner(tf.Module, abc.ABC):
 
     Attributes:
       updates: done so far.
-      indivisible: why batches cannot be divided among replicas; None: they can.
+      indivisible: why batches cannot be divided among replicas; None: they can, which whoever says
+        so has shown (`tests/agents/updates.py`).
       varying: batches differ in size, so that no compiler sees one twice.
     """
 
-    indivisible: str | None = None
+    indivisible: str | None = "its update on several replicas was never compared with one's"
     varying = False
 
     def __init__(self, networks: snt.Module, seed: int, updates: tf.Variable | None = None) -> None:

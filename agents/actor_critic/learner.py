@@ -18,6 +18,8 @@ from agents.rollouts import Rollouts, final_rows
 class RolloutLearner(Learner):
     """One call of `step` is one update, on a batch of rollouts [B, T] that is seen once."""
 
+    indivisible = None
+
     def __init__(self, config: RolloutConfig, networks: snt.Module, seed: int) -> None:
         super().__init__(networks, seed)
         self._config = config

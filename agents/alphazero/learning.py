@@ -40,6 +40,8 @@ class AlphaZeroLearner(Learner):
       network: that learns.
     """
 
+    indivisible = None
+
     def __init__(self, config: AlphaZeroConfig, networks: OnlineAndActing, seed: int) -> None:
         super().__init__(networks, seed, updates=networks.online.training_step)
         self._config = config

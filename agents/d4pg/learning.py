@@ -17,6 +17,8 @@ from agents.types import Sample
 class D4PGLearner(Learner):
     """One call of `step` is one update, on a batch of transitions (paper, algorithm 1)."""
 
+    indivisible = None
+
     def __init__(self, config: D4PGConfig, networks: D4PGNetworks, seed: int) -> None:
         super().__init__(networks, seed)
         self._config, online = config, networks.online

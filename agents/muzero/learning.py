@@ -24,6 +24,8 @@ class MuZeroLearner(Learner):
       acting_network: follows it, as its average; the same one without `average_decay`.
     """
 
+    indivisible = None
+
     def __init__(self, config: MuZeroConfig, networks: OnlineAndActing, seed: int) -> None:
         super().__init__(networks, seed, updates=networks.online.training_step)
         self._config = config

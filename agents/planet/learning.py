@@ -48,6 +48,8 @@ def align(batch: adders.Trajectory) -> Sequences:
 class PlaNetLearner(Learner):
     """One call of `step` is one update."""
 
+    indivisible = None
+
     def __init__(self, config: PlaNetConfig, model: WorldModel, seed: int) -> None:
         super().__init__(model, seed)
         self._config = config

@@ -33,6 +33,8 @@ class Errors(NamedTuple):
 class QLearner(Learner):
     """One call of `step` is one update: a step down the loss, then perhaps a new target network."""
 
+    indivisible = None
+
     _LEAST_PRIORITY = 1e-6
 
     def __init__(self, config: QConfig, networks: TargetedNetworks, seed: int) -> None:

@@ -21,6 +21,7 @@ from agents.types import Trajectory
 class ReinforceLearner(Learner):
     """One call of `step` is one update, on rows [R, …] of whole episodes, one behind the other."""
 
+    indivisible = None
     varying = True
 
     def __init__(self, config: ReinforceConfig, networks: ReinforceNetworks, seed: int) -> None:

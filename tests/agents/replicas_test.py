@@ -43,6 +43,7 @@ def compare(name: str, devices: list[str]) -> str:
     with strategy.scope():
         case = CASES[name]()
         shared, shared_metrics, shared_priorities = learned(case)
+    assert shared.indivisible is None
     try:
         for mine, theirs in zip(shared.variables, alone.variables, strict=True):
             for value in strategy.experimental_local_results(mine):
