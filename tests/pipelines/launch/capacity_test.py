@@ -1,4 +1,4 @@
-"""Protects the arithmetic of a run's size: what gives out first, and how many collectors that is."""
+"""Protects the arithmetic of a run: what gives out first, and how many collectors that is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.launch.distributed.capacity import Machines, System, actors_fed, predict
 
-# Ten steps a second, an update of 50 ms every second step, 1 kB written a step, 8 kB read an update.
+# Ten steps a second, an update of 50 ms each second step; a step writes 1 kB, an update reads 8.
 SYSTEM = System(
     actor_steps=10.0,
     updates=20.0,
@@ -26,7 +26,7 @@ SYSTEM = System(
         (Machines(replay_bytes=1e5), 5, 20.0, "replay"),  # A step moves 1 + 8 / 2 kB.
         (Machines(network_bytes=2e4), 5, 20.0, "network"),
         (Machines(cores=1.0), 5, 8.0, "cores"),  # A step takes 100 ms and half of 50 ms.
-        (Machines(cores=1.0, actor_seconds=0.0), 5, 40.0, "learner"),
+        (Machines(cores=1.0, actor_seconds=0.025), 5, 20.0, "cores"),  # The rest of it is waiting.
     ],
 )
 def test_what_has_the_least_room_decides(machines, num_actors, steps, limit):
