@@ -45,7 +45,7 @@ class Machines(NamedTuple):
         its time.
     """
 
-    replay_bytes: float = 1e9
+    replay_bytes: float = 1.5e9
     network_bytes: float = 1.25e9  # 10 Gbit/s.
     actors_each: int = 16
     variable_seconds: float = 1.0
@@ -106,6 +106,7 @@ def _rooms(system: System, machines: Machines) -> dict[str, float]:
         "network": machines.network_bytes / system.written_bytes,
     }
     if machines.cores is not None:
-        acting = machines.actor_seconds or 1 / system.actor_steps
+        acting = machines.actor_seconds
+        acting = 1 / system.actor_steps if acting is None else acting
         rooms["cores"] = machines.cores / (acting + ratio / updates)
     return rooms

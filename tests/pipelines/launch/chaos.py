@@ -25,7 +25,9 @@ from absl import app, flags
 from tests.pipelines.launch import processes as watched
 
 _MINUTES = flags.DEFINE_float("minutes", 60.0, "How long, after the first steps.")
-_EVERY = flags.DEFINE_float("every", 30.0, "Seconds between two kills.")
+_EVERY = flags.DEFINE_float(
+    "every", 30.0, "Seconds between two kills; longer where nothing has been done since the last."
+)
 _ACTORS = flags.DEFINE_integer("num_actors", 2, "K.")
 _SEED = flags.DEFINE_integer("seed", 0, "Of the choice of processes, and of the run.")
 _LOGDIR = flags.DEFINE_string("logdir", None, "Of the run; by default a temporary folder.")
@@ -85,11 +87,19 @@ class Chaos:
         self.kills[kind] = self.kills.get(kind, 0) + 1
         return kind
 
-    def keep_running(self) -> None:
-        """Starts the run again where it has ended."""
-        if self._run.poll() is not None:
-            assert self._run.returncode != 0, "the run came to its end"
-            self._start()
+    def wait_for_work(self) -> None:
+        """Until something has been done since now; starts the run again where it has ended.
+
+        Whoever is killed three times as it starts ends the run, and rightly so.
+        """
+        table, deadline = self._logdir / "metrics.csv", time.monotonic() + _PATIENCE
+        before = table.stat().st_mtime_ns
+        while table.stat().st_mtime_ns == before:
+            assert time.monotonic() < deadline, "nothing is done any more"
+            time.sleep(1.0)
+            if self._run.poll() is not None:
+                assert self._run.returncode != 0, "the run came to its end"
+                self._start()
 
     def look(self, killed: str) -> dict[str, float | str]:
         """What there is of it now."""
@@ -123,11 +133,11 @@ def main(_: list[str]) -> None:
     end = time.monotonic() + 60.0 * _MINUTES.value
     seen = [chaos.look("")]
     while time.monotonic() < end:
-        time.sleep(_EVERY.value)
-        chaos.keep_running()
+        chaos.wait_for_work()
         seen.append(chaos.look(chaos.kill_one()))
         print(json.dumps(seen[-1]), flush=True)
-    chaos.keep_running()
+        time.sleep(_EVERY.value)
+    chaos.wait_for_work()
     time.sleep(2 * _EVERY.value)  # All are back.
     seen.append(chaos.look(""))
     chaos.stop()

@@ -15,7 +15,10 @@ import pytest
 
 from pipelines.configuration import experiment
 from pipelines.launch.distributed.driver import DistributedRun
+from pipelines.launch.distributed.learner_run import LearnerRun
+from pipelines.launch.distributed.messages import Evaluated, Task
 from pipelines.launch.local import LocalRun
+from pipelines.launch.run_state import RunState
 from pipelines.logdir.checkpointing import find_latest
 from pipelines.system.errors import UserError
 from tests.pipelines.launch.processes import assert_never_backwards, kill, processes, rows
@@ -85,6 +88,22 @@ def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, ca
     assert alone.counters["step"] >= 12100
 
 
+def test_an_evaluation_is_due_until_it_is_taken_and_its_policy_exported_before():
+    run = LearnerRun.__new__(LearnerRun)
+    run._lock, run._state, run._result = threading.RLock(), RunState(), None
+    run._task = Task(position=100, updates=7, variables=[])
+    assert run.task() is run.task() is run._task, "whoever dies leaves it to the next one"
+
+    better, stale = Evaluated((100, 7), [3.0], {}), Evaluated((50, 7), [9.0], {})
+    assert run.is_best(better) and run.is_best(better), "it counts once it is taken"
+    run.evaluated(stale)
+    assert run.task() is run._task, "another task's is none of this one's"
+    run.evaluated(better)
+    assert run.task() is None, "nobody plays it again"
+    run._state.record_evaluation({"mean": 3.0}, 100)
+    assert not run.is_best(better)
+
+
 @pytest.mark.parametrize(
     ("file", "reason"),
     [
@@ -92,8 +111,6 @@ def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, ca
     ],
 )
 def test_an_agent_that_cannot_be_distributed_is_refused(tmp_path, file, reason):
-    from pipelines.launch.distributed.learner_run import LearnerRun
-
     found = experiment.parse([f"gin/{file}.gin"])
     with pytest.raises(UserError, match=f"--launcher=ray: {reason}"):
         LearnerRun(
