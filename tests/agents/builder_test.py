@@ -71,6 +71,13 @@ def test_no_more_updates_are_due_than_a_stage_may_do():
     assert schedule.updates_due(Counters(rounds=3, updates=20)) == 5
 
 
+def test_updates_at_the_end_wait_for_the_last_round():
+    schedule = Schedule(rollout=4, max_rounds=3, updates_per_round=2, updates_at_end=10)
+    due = [schedule.updates_due(Counters(rounds=rounds)) for rounds in range(4)]
+    assert due == [0, 2, 4, 6 + 10]
+    assert schedule.over(Counters(rounds=3)) and schedule.updates_due(Counters(0, 0, 16, 3)) == 0
+
+
 INF = float("inf")
 
 

@@ -15,7 +15,7 @@ import time
 import pytest
 
 from pipelines import play
-from tests.agents.simple.run_test import make
+from tests.agents.simple.tiny_run import make
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

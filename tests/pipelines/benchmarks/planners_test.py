@@ -22,6 +22,8 @@ TINY = (
     "MuZeroConfig.batch_size = 4",
     "MuZeroConfig.unroll_steps = 1",
     "MuZeroConfig.replay_sampler = 'prioritized'",
+    "SimPLeConfig.channels = 4",
+    "SimPLeConfig.unroll_steps = 1",
 )
 CONFIGS = {
     "pets": "PETSConfig",
@@ -31,6 +33,7 @@ CONFIGS = {
     "dqn": "DQNConfig",
     "impala": "ImpalaConfig",
     "r2d2": "R2D2Config",
+    "simple": "SimPLeConfig",
 }
 
 
@@ -41,6 +44,24 @@ def measure(monkeypatch, capfd, benchmark: str, agent: str, *flags: str) -> dict
     arguments = [f"--agent={agent}", "--repeats=1", "--json", *flags, *bindings]
     assert bench.main(["bench.py", benchmark, *arguments]) == 0
     return json.loads(capfd.readouterr().out)
+
+
+def test_imagined_steps_are_counted_and_their_products(monkeypatch, capfd):
+    found = measure(monkeypatch, capfd, "imagine", "simple", "--batch=3")
+    assert (found["batch"], found["length"]) == (3, 10)
+    rate = 30 / found["milliseconds"] * 1e3
+    assert found["imagined_steps_per_second"] == pytest.approx(rate, rel=1e-2)
+    assert found["gflops"] == pytest.approx(
+        found["gigaflop"] / found["milliseconds"] * 1e3, rel=1e-2
+    )
+    assert found["convolution_gflops"] > 0
+
+
+def test_an_agent_without_a_world_has_none_to_imagine_in(monkeypatch, capfd):
+    monkeypatch.chdir(ROOT)
+    assert bench.main(["bench.py", "imagine", "--agent=reinforce"]) == 2
+    line = "error: reinforce learns no world to step in; simple does\n"
+    assert capfd.readouterr().err.endswith(line)
 
 
 @pytest.mark.parametrize("batch", [1, 2])
@@ -131,10 +152,10 @@ def test_the_native_backend_without_its_library_ends_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "got ''; expected one of learn, act, cem, replay, mcts, games"),
+        ([], "got ''; expected one of learn, imagine, act, cem, replay, mcts, games"),
         (
             ["mct"],
-            "got 'mct'; expected one of learn, act, cem, replay, mcts, games, serve; did you mean "
+            "got 'mct'; expected one of learn, imagine, act, cem, replay, mcts, games, serve; did you mean "
             "'mcts'?",
         ),
         (["act", "learn"], "got 'act learn'; expected one of"),
