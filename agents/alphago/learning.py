@@ -57,6 +57,33 @@ class ExpertLearner(Learner):
         self._config, self._experts = config, experts
         self.fingerprint = tf.Variable(experts.fingerprint, trainable=False, name="fingerprint")
 
+    def held_out(
+        self, name: str, judge: Callable[[tf.Tensor], tf.Tensor], update: tf.Tensor
+    ) -> dict[str, tf.Tensor]:
+        """Share of held-out moves that are the likeliest ones, every `held_out_interval` updates.
+
+        Args:
+          name: of the metric, in front of `/held_out_accuracy`.
+          judge: states [B, S] → logits [B, A].
+          update: number of the present one.
+        """
+        config, held_out = self._config, self._experts.held_out
+        count = min(len(held_out.action), config.held_out_positions)
+        if not count:
+            return {}
+        state, action = (tf.constant(part[:count]) for part in held_out)
+
+        def measure() -> dict[str, tf.Tensor]:
+            right = []
+            for start in range(0, count, _MEASURED_AT_ONCE):
+                rows = slice(start, start + _MEASURED_AT_ONCE)
+                said = tf.argmax(judge(state[rows]), axis=1, output_type=tf.int32)
+                right.append(tf.cast(said == action[rows], tf.float32))
+            return {f"{name}/held_out_accuracy": tf.reduce_mean(tf.concat(right, axis=0))}
+
+        due = tf.equal((update + 1) % config.held_out_interval, 0)
+        return measured_if(due, [f"{name}/held_out_accuracy"], measure)
+
 
 class SupervisedLearner(ExpertLearner):
     """p_σ: Σ log p_σ(a | s) over experts' moves rises. The last update sets p_ρ to p_σ."""
@@ -87,9 +114,10 @@ class SupervisedLearner(ExpertLearner):
             "supervised/accuracy": _accuracy(logits, tf.argmax(moves, 1, tf.int32)),
             "learner/gradient_norm": tf.linalg.global_norm(gradients),
         }
-        judge = lambda states: self.networks.supervised(self._planes(states))  # noqa: E731
-        return Update(metrics | held_out_accuracy("supervised", self._config, self._experts,
-                                                  judge, seed[1]))  # fmt: skip
+        return Update(metrics | self.held_out("supervised", self._judge, seed[1]))
+
+    def _judge(self, states: tf.Tensor) -> tf.Tensor:
+        return self.networks.supervised(self._planes(states))
 
     def _planes(self, states: tf.Tensor) -> tf.Tensor:
         return go.planes(self._experts.rules, states, self._config.ladder_moves)
@@ -119,9 +147,10 @@ class RolloutPolicyLearner(ExpertLearner):
         gradient = tf.convert_to_tensor(tape.gradient(loss, self.networks.rollout.weights))
         self._optimizer.apply([gradient])
         metrics = {"rollout/loss": loss, "rollout/accuracy": _accuracy(logits, action)}
-        judge = lambda states: self.networks.rollout(self._features(states))  # noqa: E731
-        return Update(metrics | held_out_accuracy("rollout", self._config, self._experts, judge,
-                                                  seed[1]))  # fmt: skip
+        return Update(metrics | self.held_out("rollout", self._judge, seed[1]))
+
+    def _judge(self, states: tf.Tensor) -> tf.Tensor:
+        return self.networks.rollout(self._features(states))
 
     def _features(self, states: tf.Tensor) -> tf.Tensor:
         return go.features(self._experts.rules, states, self._config.nakade)
@@ -198,34 +227,6 @@ class ValueLearner(Learner):
 def squeezed(batch: Played) -> Played:
     """Items [B, 1, …] as rows [B, …]."""
     return tf.nest.map_structure(lambda leaf: leaf[:, 0], batch)
-
-
-def held_out_accuracy(
-    name: str,
-    config: AlphaGoConfig,
-    experts: Experts,
-    judge: Callable[[tf.Tensor], tf.Tensor],
-    update: tf.Tensor,
-) -> dict[str, tf.Tensor]:
-    """Share of held-out moves that the likeliest ones are, at every `held_out_interval` updates.
-
-    `judge` gives logits [B, A] of states [B, S].
-    """
-    count = min(len(experts.held_out.action), config.held_out_positions)
-    if not count:
-        return {}
-    state, action = (tf.constant(part[:count]) for part in experts.held_out)
-
-    def measure() -> dict[str, tf.Tensor]:
-        right = []
-        for start in range(0, count, _MEASURED_AT_ONCE):
-            rows = slice(start, start + _MEASURED_AT_ONCE)
-            said = tf.argmax(judge(state[rows]), axis=1, output_type=tf.int32)
-            right.append(tf.cast(said == action[rows], tf.float32))
-        return {f"{name}/held_out_accuracy": tf.reduce_mean(tf.concat(right, axis=0))}
-
-    due = tf.equal((update + 1) % config.held_out_interval, 0)
-    return measured_if(due, [f"{name}/held_out_accuracy"], measure)
 
 
 def _accuracy(logits: tf.Tensor, action: tf.Tensor) -> tf.Tensor:

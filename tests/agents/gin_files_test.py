@@ -127,7 +127,8 @@ def with_positions(batch: Any, environment: dm_env.Environment) -> Any:
             tf.broadcast_to(seen[name], getattr(batch, field).shape)
             for name, field in (("state", "state"), ("legal_actions", "legal"))
         )
-        return batch._replace(state=states, legal=legal)
+        learned = tf.zeros_like(batch.held_out)
+        return batch._replace(state=states, legal=legal, held_out=learned)
     states = tf.broadcast_to(seen["state"], batch.observation["state"].shape)
     return batch._replace(observation={**batch.observation, "state": states})
 

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.boards.symmetries import misfit, turned_at_random
+from agents.boards.symmetries import misfit, turned_at_random, turned_states
+from ops import games
+from ops.games.host import HostRules
 
 SEED = tf.constant([3, 4])
 
@@ -46,6 +48,23 @@ def test_none_changes_nothing():
     planes, policies = tf.random.normal([5, 2, 2, 1]), tf.random.normal([5, 4])
     turned, (moved,) = turned_at_random("none", planes, [policies], SEED)
     assert turned is planes and moved is policies
+
+
+def test_packed_states_are_turned_as_boards_are():
+    """With the boards before, and who is to move."""
+    rules, rng = games.make("go", size=5), np.random.RandomState(0)
+    host = HostRules(rules)
+    state = host.initial(40)
+    for _ in range(7):
+        scores = rng.uniform(size=(40, 26)) * host.legal(state)
+        state = host.step(state, scores.argmax(axis=1))[0]
+    moves = tf.one_hot(rng.randint(0, 26, 40), 26)
+    turned, moved = turned_states("dihedral", tf.constant(state), moves, rules.options, SEED)
+    planes, (policies,) = turned_at_random("dihedral", rules.observe(state), [moves], SEED)
+    np.testing.assert_array_equal(rules.observe(turned), planes)
+    np.testing.assert_array_equal(moved, policies)
+    np.testing.assert_array_equal(rules.to_play(turned), rules.to_play(state))
+    assert np.any(turned.numpy() != state)
 
 
 @pytest.mark.parametrize(

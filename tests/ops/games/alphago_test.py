@@ -10,7 +10,7 @@ from ops import games
 from ops.games import go
 from ops.games.host import HostRules
 from tests.ops.games import naive_alphago
-from tests.ops.games.go_test import index, play, position
+from tests.ops.games.drawn import index, play, position
 from tests.ops.games.openspiel import random_actions
 
 RULES = dict(komi=0.5)
