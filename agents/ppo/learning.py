@@ -99,8 +99,9 @@ class PPOLearner(ActorCriticLearner):
         config = self._config
         part = size // config.minibatches
         seeds = tf.random.experimental.stateless_split(seed, config.epochs)
+        # XLA has no op that shuffles.
         shuffled = [
-            tf.random.experimental.stateless_shuffle(tf.range(size), seeds[i])
+            tf.argsort(tf.random.stateless_uniform([size], seeds[i]), stable=True)
             for i in range(config.epochs)
         ]
         used = tf.stack(shuffled)[:, : part * config.minibatches]

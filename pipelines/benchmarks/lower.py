@@ -94,7 +94,8 @@ def programs(who: Subject, batch: int) -> Iterator[Program]:
         lambda spec: tf.TensorSpec([batch, *spec.shape], spec.dtype), policy.observation_spec
     )
     state = specs_of(policy.initial_state(batch))
-    yield Program("act", policy.step.python_function, (seen, state, _SEED))
+    act = lambda *inputs: policy.step.python_function(*inputs)  # noqa: E731 (it keeps the policy)
+    yield Program("act", act, (seen, state, _SEED))
 
 
 def _learning(who: Subject, networks: Any) -> Iterator[Program]:

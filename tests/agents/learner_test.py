@@ -39,7 +39,7 @@ class Regression(Learner):
         even = tf.equal(seed[1] % 2, 0)
         metrics = {"loss/total": loss, "seed": seed[0], "number": seed[1]}
         if self._measures:  # XLA knows no metric that is there or not.
-            metrics |= measured_if(even, ["judged"], lambda: {"judged": loss})
+            metrics.update(measured_if(even, ["judged"], lambda: {"judged": loss}))
         return Update(metrics, priorities=batch[:, 0])
 
 
