@@ -24,6 +24,7 @@ from pipelines.benchmarks.measured import Result, Settings, Subject
 from pipelines.launch.distributed.capacity import Machines, System, actors_fed, predict
 from pipelines.launch.parts import make_role
 from pipelines.replay.server import Replay
+from pipelines.system.errors import UserError
 
 _ROWS = 8
 _ACTORS = (1, 10, 100)
@@ -32,6 +33,8 @@ _ACTORS = (1, 10, 100)
 def run(settings: Settings) -> Iterator[Result]:
     """Measures, then says what so many collectors come to."""
     whole = measured.subject(settings.agent, ())
+    if not whole.parts.stages or not whole.stage.schedule.collects:
+        raise UserError(f"{whole.builder.name} has no learner that collectors feed")
     networks = whole.parts.networks(whole.spec)
     acting = whole.stage.make_policy(networks, whole.spec, make_role(whole.environment))
     timed = measured.subject(settings.agent, settings.bindings, settings.batch)
@@ -49,12 +52,7 @@ def run(settings: Settings) -> Iterator[Result]:
     machines = Machines()
     fed, first = actors_fed(system, machines)
     about = {"benchmark": "capacity", "agent": whole.builder.name, "batch": settings.batch}
-    yield {
-        **about,
-        **system._asdict(),
-        "actors_fed": fed,
-        "limit": first,
-    }
+    yield {**about, **system._asdict(), "actors_fed": fed, "limit": first}
     for count in _ACTORS:
         yield {**about, "num_actors": count, **predict(system, machines, count)._asdict()}
 

@@ -17,6 +17,8 @@ import ray
 from pipelines.configuration.distributed import Distributed
 from pipelines.launch.distributed.messages import Ended, Evaluated, Joined, Order, Report, Setup
 
+# What Ray raises where another process, or its own of this machine, is gone.
+_LOST = (ray.exceptions.RayError, OSError)
 # How long an evaluator that has nothing to do waits before it asks again, in seconds.
 _NAP = 0.5
 
@@ -60,6 +62,9 @@ class LearnerWorker:
             finished = self._run.run()
         except UserError as error:
             return Ended(False, first_line(error))
+        except _LOST as error:  # It is replaced, as whoever dies.
+            print(first_line(error), flush=True)
+            os._exit(1)
         return Ended(finished, evaluation=self._run.last_evaluation)
 
     def close(self) -> None:
@@ -125,7 +130,7 @@ class CollectorWorker:
             described = experiment.parse_text(setup.config)
             joined = ray.get(learner.joined.remote(self._index))
             Collector(described, setup.seed, self._index, setup.num_actors, joined, ask).run()
-        except (UserError, ray.exceptions.RayError) as error:
+        except (UserError, *_LOST) as error:
             print(first_line(error), flush=True)
             return Ended(False, first_line(error))
         return Ended(True)
@@ -163,7 +168,7 @@ class EvaluatorWorker:
                 if described.keep_policies:
                     judge.export(exported.kept_at(task.position), task.updates)
                 ray.get(learner.evaluated.remote(result))
-        except (UserError, ray.exceptions.RayError) as error:
+        except (UserError, *_LOST) as error:
             print(first_line(error), flush=True)
             return Ended(False, first_line(error))
 

@@ -126,6 +126,33 @@ def test_a_step_with_a_memory_is_measured(monkeypatch, capfd):
     assert (found["agent"], found["batch"]) == ("r2d2", 3) and found["actions_per_second"] > 0
 
 
+@pytest.mark.parametrize(
+    ("agent", "ratio", "written"),
+    [
+        ("dqn_cartpole_small", 1.0, 4 * 4 + 16),
+        ("impala_cartpole_small", 1 / (8 * 20), 4 * 4 + 16),  # Rollouts an update, rows of each.
+    ],
+)
+def test_capacity_says_what_collectors_come_to(monkeypatch, capfd, agent, ratio, written):
+    monkeypatch.chdir(ROOT)
+    arguments = ["capacity", f"--agent={agent}", "--repeats=1", "--batch=2", "--json"]
+    assert bench.main(["bench.py", *arguments]) == 0
+    lines = capfd.readouterr().out.splitlines()
+    rates, *predicted = (json.loads(line) for line in lines)
+    assert (rates["updates_per_step"], rates["written_bytes"]) == (ratio, written)
+    assert rates["actor_steps"] > 0 and rates["updates"] > 0 and rates["actors_fed"] >= 1
+    assert [line["num_actors"] for line in predicted] == [1, 10, 100]
+    steps = [line["steps"] for line in predicted]
+    assert steps == sorted(steps) and steps[-1] <= 100.01 * rates["actor_steps"]
+
+
+def test_who_only_plans_has_no_learner_to_feed(monkeypatch, capfd):
+    monkeypatch.chdir(ROOT)
+    assert bench.main(["bench.py", "capacity", "--agent=simulator_cem"]) == 2
+    line = "error: simulator_cem has no learner that collectors feed\n"
+    assert capfd.readouterr().err.endswith(line)
+
+
 def test_an_agent_of_whole_tables_has_no_batches_to_read(monkeypatch, capfd):
     monkeypatch.chdir(ROOT)
     assert bench.main(["bench.py", "replay", "--agent=pets_small"]) == 2
@@ -155,8 +182,8 @@ def test_the_native_backend_without_its_library_ends_in_one_line(
         ([], "got ''; expected one of learn, imagine, act, cem, replay, mcts, games"),
         (
             ["mct"],
-            "got 'mct'; expected one of learn, imagine, act, cem, replay, mcts, games, serve; did you mean "
-            "'mcts'?",
+            "got 'mct'; expected one of learn, imagine, act, cem, replay, mcts, games, serve, capacity, "
+            "lower; did you mean 'mcts'?",
         ),
         (["act", "learn"], "got 'act learn'; expected one of"),
         (["act", "--batch=0"], "--batch is '0'; expected a positive integer"),
