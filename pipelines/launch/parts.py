@@ -6,6 +6,7 @@ their addresses: a launcher wires them in one process (`local.py`) or in many.
 
 from __future__ import annotations
 
+import contextlib
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
