@@ -11,6 +11,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from agents import replicas
+from ops import loader
 
 
 class Update(NamedTuple):
@@ -126,6 +127,7 @@ class Learner(tf.Module, abc.ABC):
         update = tf.function(self._update_and_count, autograph=False)  # Traced once.
         specs = tf.nest.map_structure(lambda x: tf.TensorSpec(x.shape[1:], x.dtype), batches)
         like = update.get_concrete_function(specs).structured_outputs
+        one = self._update_and_count if loader.compiling() else update
         measured = [leaf for leaf in tf.nest.flatten(like) if leaf is not None]
         shapes = [leaf.shape if leaf.shape.rank else [1] for leaf in measured]
         arrays = [
@@ -134,7 +136,7 @@ class Learner(tf.Module, abc.ABC):
         ]
 
         def body(i: tf.Tensor, arrays: Sequence[tf.TensorArray]) -> tuple[tf.Tensor, list[Any]]:
-            made = update(tf.nest.map_structure(lambda values: values[i], batches))
+            made = one(tf.nest.map_structure(lambda values: values[i], batches))
             values = [leaf for leaf in tf.nest.flatten(made) if leaf is not None]
             vectors = [value if value.shape.rank else value[None] for value in values]
             return i + 1, [a.write(i, v) for a, v in zip(arrays, vectors, strict=True)]

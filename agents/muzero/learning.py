@@ -14,6 +14,7 @@ from agents.muzero.trajectories import Positions, positions
 from agents.searching.descent import Descent, OnlineAndActing
 from agents.searching.losses import cross_entropy
 from agents.types import Sample, Trajectory
+from ops import loader
 
 
 class MuZeroLearner(Learner):
@@ -129,8 +130,10 @@ class MuZeroLearner(Learner):
             data.observations, data.past_actions, is_training=True
         )
         predictions = [prediction]
+        # XLA was seen to compile what holds such a function anew at every call.
+        follow = self._inference_behind if loader.compiling() else self._follow
         for k in range(self._config.unroll_steps):
-            prediction = self._follow(prediction.latent, data.actions[:, k])
+            prediction = follow(prediction.latent, data.actions[:, k])
             predictions.append(prediction)
         return predictions
 
