@@ -32,7 +32,7 @@ from ops.mcts import tree as t
 from ops.mcts.qtransforms import QTransform
 from ops.mcts.rules import UNLIMITED_DEPTH, SelectionRule
 from ops.mcts.tree import AtNodes, SearchTree
-from ops.mcts.types import RecurrentFnOutput
+from ops.mcts.types import RecurrentFnOutput, Visited
 
 ABOVE = 16  # how many ancestors a node keeps
 # Columns of `live`; behind them Q, visits and child of each edge.
@@ -140,6 +140,12 @@ class PlainSearch:
         embeddings = tf.nest.map_structure(lambda x: tf.gather(x, walk.parent), tables.embeddings)
         return walk, embeddings
 
+    def visited(self, tables: Tables, walk: Walk) -> Visited:
+        """What the trees know of the nodes that the walks come to."""
+        child = self._child(tables, walk)
+        record = tf.gather(tables.live, self._roots + tf.cast(tf.maximum(child, 0.0), tf.int32))
+        return Visited(*(tf.where(child >= 0, record[:, field], 0.0) for field in (VISITS, VALUE)))
+
     def learn(self, tables: Tables, walk: Walk, step: RecurrentFnOutput, embedding: Any) -> Tables:
         """Writes the nodes that the walks lead to, and carries their values up to the roots."""
         tables, leaf = self._expanded(tables, walk, step, embedding)
@@ -209,8 +215,7 @@ class PlainSearch:
 
     def _expanded(self, tables, walk, step, embedding):
         """Tables with the walks' leaves, and these [B]: new nodes, or old ones again."""
-        child = EDGES + 2 * self._num_actions + walk.action
-        old = tf.gather_nd(tables.live, tf.stack([walk.parent, child], axis=1))
+        old = self._child(tables, walk)
         is_new = old < 0
         node = tf.where(is_new, tables.stats[:, t.NEXT_NODE], old)
         leaf = self._roots + tf.cast(node, tf.int32)
@@ -235,6 +240,11 @@ class PlainSearch:
             ),
         )
         return tables, leaf
+
+    def _child(self, tables, walk):
+        """The nodes that the walks come to, -1 where they are new: float32 [B]."""
+        column = EDGES + 2 * self._num_actions + walk.action
+        return tf.gather_nd(tables.live, tf.stack([walk.parent, column], axis=1))
 
     def _backed_up(self, tables, walk, leaf):
         """Tables after the backup of leaves [B]; entries of the ways stand leaf first, tree by

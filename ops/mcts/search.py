@@ -4,6 +4,7 @@ backend.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from collections.abc import Callable
 from typing import Any
@@ -95,7 +96,8 @@ def _search_native(tree, recurrent_fn, rule, num_simulations, seed):
 
     def body(seeds, tree, parent, action, embedding):
         parent, action = _integers(parent), _integers(action)
-        step, embedding = _ask(recurrent_fn, tree, parent, action, embedding, seeds)
+        visited = functools.partial(_visited, tree, parent, action)
+        step, embedding = _ask(recurrent_fn, tree, action, embedding, seeds, visited)
         tree, parent, action, embedding = native.step(tree, parent, action, step, embedding, rule)
         return tree, _carried(parent), _carried(action), embedding
 
@@ -117,7 +119,8 @@ def _search_plain(tree, recurrent_fn, rule, num_simulations, seed):
 
     def body(seeds, tables):
         walk, embedding = plain.simulate(tables)
-        step, embedding = _ask(recurrent_fn, tree, walk.action, embedding, seeds)
+        visited = functools.partial(plain.visited, tables, walk)
+        step, embedding = _ask(recurrent_fn, tree, walk.action, embedding, seeds, visited)
         return (plain.learn(tables, walk, checks.finite_step(step), embedding),)
 
     state = (plain.start(),)
@@ -132,7 +135,8 @@ def _search_reference(tree, recurrent_fn, rule, num_simulations, seed):
     def body(seeds, tree):
         parent, action = mcts_reference.simulate(tree, rule)
         embedding = native.gather_nodes(tree.embeddings, parent)
-        step, embedding = _ask(recurrent_fn, tree, parent, action, embedding, seeds)
+        visited = functools.partial(_visited, tree, parent, action)
+        step, embedding = _ask(recurrent_fn, tree, action, embedding, seeds, visited)
         tree, leaf = mcts_reference.expand(
             tree, parent, action, checks.finite_step(step), embedding, in_place
         )
@@ -141,14 +145,19 @@ def _search_reference(tree, recurrent_fn, rule, num_simulations, seed):
     return _loop(body, (tree,), num_simulations, _seed_of(recurrent_fn, seed))[0]
 
 
-def _ask(recurrent_fn, tree, parent, action, embedding, seeds):
-    """The model's answer, checked; `seeds` holds the simulation's seed if the model takes one."""
-    told = {"visited": _visited(tree, parent, action)} if _takes(recurrent_fn, "visited") else {}
+def _ask(recurrent_fn, tree, action, embedding, seeds, visited):
+    """The model's answer, checked; `seeds` holds the simulation's seed if the model takes one, and
+    `visited()` is what the tree knows of the nodes that the walks come to.
+    """
+    told = {"visited": visited()} if _takes(recurrent_fn, "visited") else {}
     answer = recurrent_fn(action, embedding, **seeds, **told)
     good = isinstance(answer, tuple) and len(answer) == 2
     require(good, "recurrent_fn must give (RecurrentFnOutput, embedding)")
     step, embedding = answer
-    return checks.step_of_model(step, tree), checks.embedding_of_model(embedding, tree)
+    step = checks.step_of_model(step, tree)
+    with tf.control_dependencies(tf.nest.flatten(told)):  # Trees are written to in place.
+        step = step._replace(value=tf.identity(step.value))
+    return step, checks.embedding_of_model(embedding, tree)
 
 
 def _visited(tree, parent, action):
