@@ -7,8 +7,7 @@ from __future__ import annotations
 import tensorflow as tf
 
 from ops import mcts
-from ops.mcts import backends
-from ops.mcts.search import start
+from ops.mcts.search import whole_tree
 
 Carried = dict[str, tf.Tensor]
 
@@ -35,7 +34,7 @@ def taken_up(
     carried: Carried, root: mcts.RootFnOutput, simulations: int, backend: str
 ) -> mcts.SearchTree:
     """The carried trees where their root is the position of `root`, and fresh ones elsewhere."""
-    fresh = start(root, 2 * simulations, backends.resolve(backend))
+    fresh = whole_tree(root, 2 * simulations, backend)
     old = mcts.SearchTree(**carried)
     same = tf.reduce_all(old.embeddings[:, 0] == root.embedding, axis=1)
     same &= old.node_visits[:, 0] > 0

@@ -27,15 +27,19 @@ RecurrentFn = Callable[..., tuple[RecurrentFnOutput, Any]]
 def start(
     root: RootFnOutput, rule: SelectionRule, num_simulations: int, backend: str
 ) -> SearchTree:
-    """A tree that holds only its root, with room for the simulations."""
-    if backends.resolve(backend) == "native":
-        return native.tree_from_root(root, num_simulations + 1)
-    if num_simulations and _is_plain(rule):
+    """What `search` begins with: a tree that holds only its root, with room for the simulations."""
+    if backends.resolve(backend) != "native" and num_simulations and _is_plain(rule):
         # The search makes the room for embeddings, often the most of a tree.
         tree = t.tree_from_root(root._replace(embedding=()), num_simulations + 1)
         embeddings = tf.nest.map_structure(lambda e: e[:, None], root.embedding)
         return tree._replace(embeddings=embeddings)
-    return t.tree_from_root(root, num_simulations + 1)
+    return whole_tree(root, num_simulations, backend)
+
+
+def whole_tree(root: RootFnOutput, num_simulations: int, backend: str) -> SearchTree:
+    """A tree that holds only its root, all room there: for the simulations and their embeddings."""
+    module = native if backends.resolve(backend) == "native" else t
+    return module.tree_from_root(root, num_simulations + 1)
 
 
 def search(
