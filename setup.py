@@ -230,7 +230,7 @@ setup(
         "pipelines.environments": ["models/*.xml"],
         "pipelines.engines": ["web_page/*"],
         "pipelines.reports": ["page.css", "page.js"],
-        "pipelines.serving.server": ["page.css", "page.html", "page.js"],
+        "pipelines.server": ["page.css", "page.html", "page.js"],
     },
     # Not in a package: one named gin is the library that reads them.
     data_files=[("share/lookahead/gin", [str(path) for path in sorted(Path("gin").glob("*.gin"))])],

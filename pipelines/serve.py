@@ -90,7 +90,7 @@ def _serve() -> None:
     directories = [saved_run.find_policy(logdir, _POLICY.value) for logdir in _LOGDIR.value]
     named = dict(zip(_names(_LOGDIR.value, _NAME.value), directories, strict=True))
     # TensorFlow's import takes seconds; what is wrong above is answered before it.
-    from pipelines.serving.server import logs, process, replicas
+    from pipelines.server import logs, process, replicas
 
     logs.start()
     serving = process.Serving(
@@ -125,7 +125,7 @@ def _names(logdirs: Sequence[str], given: Sequence[str]) -> list[str]:
 
 
 def _limits():
-    from pipelines.serving.server.arrays import Limits
+    from pipelines.server.arrays import Limits
 
     return Limits(
         rows=_MAX_BATCH.value,
@@ -138,7 +138,7 @@ def _limits():
 
 
 def _listening():
-    from pipelines.serving.server.process import Listening
+    from pipelines.server.process import Listening
 
     return Listening(
         host=_HOST.value,

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from ops.mcts import mcts_reference, qtransforms
+from ops.mcts import mcts_reference, plain_rows, qtransforms
 from ops.mcts import tree as t
 from ops.mcts.qtransforms import QTransform
 from ops.mcts.rules import UNLIMITED_DEPTH, SelectionRule
@@ -94,15 +94,15 @@ class PlainSearch:
 
     def start(self) -> Tables:
         """The tables of the trees as they are."""
-        tree, used = self._tree, _greatest(self._tree.stats)
+        tree, used = self._tree, plain_rows.greatest(self._tree.stats)
         rows = tf.reshape(self._roots[:, None] + tf.range(used), [-1])
-        nodes, edges = _flat(tree.nodes[:, :used]), _flat(tree.edges[:, :used])
+        nodes, edges = plain_rows.flat(tree.nodes[:, :used]), plain_rows.flat(tree.edges[:, :used])
         slot = tf.cast(t.slot_of(nodes), tf.float32)[:, None]
         plan = tf.zeros_like(slot)
         counts, said = nodes[:, t.VISITS : t.VALUE + 1], nodes[:, t.RAW_VALUE : t.DISCOUNT + 1]
         live = [edges[:, row] for row in (t.EDGE_QVALUE, t.EDGE_VISITS, t.EDGE_CHILD)]
         made = [edges[:, row] for row in (t.EDGE_PROB, t.EDGE_LOGIT)]
-        above = _flat(self._ancestors(used))
+        above = plain_rows.flat(self._ancestors(used))
         tables = Tables(
             live=self._table(rows, tf.concat([counts, plan, *live], axis=1)),
             made=self._table(rows, tf.concat([nodes[:, t.PARENT, None], slot, said, *made], 1)),
@@ -110,7 +110,8 @@ class PlainSearch:
             stats=tree.stats,
             # The largest table by far, of which only rows are read that were written.
             embeddings=tf.nest.map_structure(
-                lambda whole: self._table(rows, _flat(whole[:, :used]), init=False), tree.embeddings
+                lambda whole: self._table(rows, plain_rows.flat(whole[:, :used]), init=False),
+                tree.embeddings,
             ),
         )
         return self._plan_anew(tables, tf.range(self._num_trees))
@@ -119,7 +120,7 @@ class PlainSearch:
         """Walks from each root to an edge that leaves the tree: the walks, and the embeddings
         [B, ...] of the nodes that they leave from.
         """
-        plan = tf.gather_nd(tables.live, _cells(self._roots, PLAN))
+        plan = tf.gather_nd(tables.live, plain_rows.cells(self._roots, PLAN))
         edge = tf.bitcast(plan, tf.int32)
         parent, action = edge // self._num_actions, edge % self._num_actions
         way = tf.concat([parent[:, None], tf.gather(tables.above, parent)], axis=1)
@@ -178,7 +179,7 @@ class PlainSearch:
         """A new buffer [R, ...] with values [n, ...] in some rows; with `init` zeros elsewhere."""
         size = tf.concat([[self._num_trees * self._num_nodes], tf.shape(values)[1:]], axis=0)
         empty = tf.raw_ops.Empty(shape=size, dtype=values.dtype, init=init)
-        return _written(tf.ensure_shape(empty, [None, *values.shape[1:]]), rows, values)
+        return plain_rows.written(tf.ensure_shape(empty, [None, *values.shape[1:]]), rows, values)
 
     def _whole(self, table):
         """[R, ...] to [B, M, ...]."""
@@ -205,7 +206,7 @@ class PlainSearch:
         length = tf.reduce_sum(tf.cast(walk.way >= 0, tf.int32), axis=1)
         cut = tf.maximum(length - limit, 0)
         leaf = tf.gather(walk.way, tf.maximum(cut - 1, 0), batch_dims=1)
-        slot = tf.cast(tf.gather_nd(tables.made, _cells(leaf, SLOT)), tf.int32)
+        slot = tf.cast(tf.gather_nd(tables.made, plain_rows.cells(leaf, SLOT)), tf.int32)
         kept = tf.range(tf.shape(walk.way)[1]) >= cut[:, None]
         return Walk(
             action=tf.where(cut > 0, slot, walk.action),
@@ -231,12 +232,18 @@ class PlainSearch:
         probs = t.prior_probabilities(step.prior_logits)
         nearest = tf.gather(tables.above, walk.parent)[:, :-1]
         tables = Tables(
-            live=_written(tables.live, leaf, tf.concat([counts, edges], axis=1)),
-            made=_written(tables.made, leaf, tf.concat([said, probs, step.prior_logits], axis=1)),
-            above=_written(tables.above, leaf, tf.concat([walk.parent[:, None], nearest], axis=1)),
+            live=plain_rows.written(tables.live, leaf, tf.concat([counts, edges], axis=1)),
+            made=plain_rows.written(
+                tables.made, leaf, tf.concat([said, probs, step.prior_logits], axis=1)
+            ),
+            above=plain_rows.written(
+                tables.above, leaf, tf.concat([walk.parent[:, None], nearest], axis=1)
+            ),
             stats=tf.add(tables.stats, [1.0, 0.0, 0.0]),
             embeddings=tf.nest.map_structure(
-                lambda whole, rows: _written(whole, leaf, rows), tables.embeddings, embedding
+                lambda whole, rows: plain_rows.written(whole, leaf, rows),
+                tables.embeddings,
+                embedding,
             ),
         )
         return tables, leaf
@@ -258,13 +265,13 @@ class PlainSearch:
         live, made = tf.gather(tables.live, rows), tf.gather(tables.made, rows)
         _, slot, _, reward, discount = tf.unstack(tf.gather(tables.made, below)[:, :PRIORS], axis=1)
         value, count = live[:, VALUE], live[:, VISITS]
-        returns = _returns(is_leaf, value, reward, discount)
+        returns = plain_rows.returns(is_leaf, value, reward, discount)
         mean = tf.where(is_leaf, value, (value * count + returns) / (count + 1.0))
         count = tf.where(is_leaf, count, count + 1.0)
-        qvalue = reward + discount * _shifted(mean)
+        qvalue = reward + discount * plain_rows.shifted(mean)
         taken = tf.where(is_leaf, -1, tf.cast(slot, tf.int32))
         edges = self._taken(live, taken, qvalue, tf.cast(below - self._of(owner), tf.float32))
-        stats = _with_range(tables.stats, is_leaf, owner, qvalue)
+        stats = plain_rows.with_range(tables.stats, is_leaf, owner, qvalue)
         at = self._at(made, mean, count, *edges)
         last = tf.cumsum(tf.reduce_sum(tf.cast(way >= 0, tf.int32), axis=1)) - 1  # the roots
         action, score = self._choices(at, stats, owner, last, tf.range(self._num_trees))
@@ -273,9 +280,9 @@ class PlainSearch:
         terminal = is_leaf & (score == -float("inf"))
         into = walk.parent * self._num_actions + walk.action
         own = tf.where(terminal, tf.gather(into, owner), own)
-        plan = _carried(own, is_leaf | (action != taken))
+        plan = plain_rows.carried(own, is_leaf | (action != taken))
         written = [tf.stack([count, mean, tf.bitcast(plan, tf.float32)], axis=1), *edges]
-        live = _written(tables.live, rows, tf.concat(written, axis=1))
+        live = plain_rows.written(tables.live, rows, tf.concat(written, axis=1))
         after = tables._replace(live=live, stats=stats)
         if self._rule.qtransform.kind != "tree_min_max":
             return after
@@ -320,12 +327,12 @@ class PlainSearch:
     def _own_plans(self, tables, owner, rows, action, child):
         """Where walks end that leave the nodes by these actions, as the tables have it."""
         at = self._of(owner) + tf.cast(tf.maximum(child, 0.0), tf.int32)
-        plan = tf.bitcast(tf.gather_nd(tables.live, _cells(at, PLAN)), tf.int32)
+        plan = tf.bitcast(tf.gather_nd(tables.live, plain_rows.cells(at, PLAN)), tf.int32)
         return tf.where(child < 0, rows * self._num_actions + action, plan)
 
     def _plan_anew(self, tables, trees):
         """Tables in which all nodes of some trees have their plans: int [S]."""
-        used = _greatest(tables.stats)
+        used = plain_rows.greatest(tables.stats)
         node = tf.tile(tf.range(used), [tf.size(trees)])  # [S · used]
         owner = tf.repeat(trees, used)
         rows = self._of(owner) + node
@@ -342,9 +349,9 @@ class PlainSearch:
         edge = tf.where((score == -float("inf")) & (parent >= 0), into, edge)
         place = tf.range(tf.size(rows))
         ahead = tf.where((child > node) & (child < used), place - node + child, place)
-        plan = tf.bitcast(tf.gather(edge, _ends(ahead)), tf.float32)
+        plan = tf.bitcast(tf.gather(edge, plain_rows.ends(ahead)), tf.float32)
         live = tf.concat([live[:, :PLAN], plan[:, None], live[:, EDGES:]], axis=1)
-        return tables._replace(live=_written(tables.live, rows, live))
+        return tables._replace(live=plain_rows.written(tables.live, rows, live))
 
     def _of(self, owner):
         """The root's row of each tree: int [n] to int32 [n]."""
@@ -357,72 +364,6 @@ class PlainSearch:
     def _halves(self, made):
         middle = PRIORS + self._num_actions
         return made[:, PRIORS:middle], made[:, middle:]
-
-
-def _written(table: tf.Tensor, rows: tf.Tensor, values: tf.Tensor) -> tf.Tensor:
-    """The table itself with values [n, ...] in rows [n]."""
-    return tf.raw_ops.InplaceUpdate(x=table, i=rows, v=values)
-
-
-def _flat(whole: tf.Tensor) -> tf.Tensor:
-    """[B, n, ...] to [B · n, ...]."""
-    return tf.reshape(whole, tf.concat([[-1], tf.shape(whole)[2:]], axis=0))
-
-
-def _cells(rows: tf.Tensor, column: int) -> tf.Tensor:
-    """Indices [n, 2] of one column of a table's rows [n]."""
-    return tf.stack([rows, tf.zeros_like(rows) + column], axis=1)
-
-
-def _greatest(stats: tf.Tensor) -> tf.Tensor:
-    """How many nodes the fullest tree has: int32."""
-    return tf.cast(tf.reduce_max(stats[:, t.NEXT_NODE]), tf.int32)
-
-
-def _shifted(values: tf.Tensor) -> tf.Tensor:
-    """Of each entry [E] the value of the one below it; of the first its own."""
-    return tf.concat([values[:1], values[:-1]], axis=0)
-
-
-def _returns(
-    is_leaf: tf.Tensor, value: tf.Tensor, reward: tf.Tensor, discount: tf.Tensor
-) -> tf.Tensor:
-    """G = r + γ · (G of the entry below); a leaf's is its value. All [E]; r and γ are those of the
-    edge into the entry below.
-    """
-    zeros = tf.zeros_like(value)
-    below = tf.where(is_leaf, zeros, -discount)
-    diagonals = tf.stack([zeros, zeros + 1.0, below])
-    right = tf.where(is_leaf, value, reward)[:, None]
-    solve = tf.raw_ops.TridiagonalSolve
-    return solve(diagonals=diagonals, rhs=right, partial_pivoting=False)[:, 0]
-
-
-def _with_range(
-    stats: tf.Tensor, is_leaf: tf.Tensor, owner: tf.Tensor, qvalue: tf.Tensor
-) -> tf.Tensor:
-    """Statistics [B, 3] after a backup wrote these Q of all entries that are no leaves [E]."""
-    low = tf.math.segment_min(tf.where(is_leaf, float("inf"), qvalue), owner)
-    high = tf.math.segment_max(tf.where(is_leaf, -float("inf"), qvalue), owner)
-    low = tf.minimum(stats[:, t.MIN_QVALUE], low)
-    high = tf.maximum(stats[:, t.MAX_QVALUE], high)
-    return tf.stack([stats[:, t.NEXT_NODE], low, high], axis=1)
-
-
-def _carried(own: tf.Tensor, starts: tf.Tensor) -> tf.Tensor:
-    """Of each entry [E] the `own` of the last one before it, or itself, that `starts`."""
-    first = tf.boolean_mask(own, starts)
-    return tf.gather(first, tf.cumsum(tf.cast(starts, tf.int32)) - 1)
-
-
-def _ends(ahead: tf.Tensor) -> tf.Tensor:
-    """Where one comes to from each place by going on to `ahead` of it until that is itself: [n]."""
-
-    def twice(ahead, _):
-        further = tf.gather(ahead, ahead)
-        return further, tf.reduce_any(further != ahead)
-
-    return tf.while_loop(lambda _, moving: moving, twice, (ahead, tf.constant(True)))[0]
 
 
 def _of_trees(rule: SelectionRule, owner: tf.Tensor) -> SelectionRule:

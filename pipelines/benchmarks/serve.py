@@ -27,9 +27,9 @@ import tensorflow as tf
 from agents.policy import Policy
 from pipelines.benchmarks import measured
 from pipelines.benchmarks.measured import Result, Settings
+from pipelines.server import arrays, messages
+from pipelines.server.loaded import ROWS, Arrays, LoadedPolicy, example
 from pipelines.serving.export import Exporter
-from pipelines.serving.server import arrays, messages
-from pipelines.serving.server.loaded import ROWS, Arrays, LoadedPolicy, example
 from pipelines.system.errors import UserError
 
 _PREDICT = "/tensorflow.serving.PredictionService/Predict"

@@ -17,6 +17,7 @@ from agents.boards.observations import split
 from agents.policy import Policy, SearchingPolicy
 from ops import loader
 from pipelines.serving import checks, description
+from pipelines.serving.restored import forget_tracing_warnings, has_native_ops
 from pipelines.system import files, paths
 from pipelines.system.errors import UserError, first_line
 
@@ -291,8 +292,8 @@ class SavedPolicy(Policy):
             self._step = self._with_options(options) if options else self._loaded.step
             self.options |= options
             self._continue = getattr(self._loaded, "continue_step", None)
-            _forget_tracing_warnings(self._loaded)
-            if compiled and self._continue is not None and not _has_native_ops(self._continue):
+            forget_tracing_warnings(self._loaded)
+            if compiled and self._continue is not None and not has_native_ops(self._continue):
                 self._continue = tf.function(self._continue, autograph=False, jit_compile=True)
             # The nest is the function's, the shapes are the signature's.
             self.observation_spec = tf.nest.map_structure(lambda leaf: _one(flat[leaf.name]), nest)
@@ -348,21 +349,6 @@ class SavedPolicy(Policy):
                 raise UserError(f"the saved policy has no option '{name}'; expected {listed}")
         values = [tf.constant(value, tf.int32) for value in (self.options | options).values()]
         return lambda *inputs: self._loaded.step_with_options(*inputs, *values)
-
-
-def _forget_tracing_warnings(loaded: Any) -> None:
-    """TensorFlow counts the first call of each restored function as one more trace of the same."""
-    for name in ("initial_state", "step", "step_with_options", "begin_step", "continue_step"):
-        if (function := getattr(loaded, name, None)) is not None:
-            function._omit_frequent_tracing_warning = True
-
-
-def _has_native_ops(function: Any) -> bool:
-    """Whether a function of a SavedModel calls ops of ours, which XLA does not know."""
-    (concrete,) = function.concrete_functions
-    graph = concrete.graph.as_graph_def()
-    nodes = [*graph.node, *(node for f in graph.library.function for node in f.node_def)]
-    return any(node.op.startswith("Lookahead") for node in nodes)
 
 
 def _batched(nest: Any, prefix: str) -> Any:

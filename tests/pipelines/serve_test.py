@@ -13,7 +13,7 @@ import urllib.request
 import pytest
 
 from pipelines import serve
-from tests.pipelines.serving.server import served
+from tests.pipelines.server import served
 
 
 @pytest.fixture(scope="module")

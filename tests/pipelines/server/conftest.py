@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.serving.server.arrays import Limits
-from pipelines.serving.server.loaded import LoadedPolicy
-from tests.pipelines.serving.server import served
+from pipelines.server.arrays import Limits
+from pipelines.server.loaded import LoadedPolicy
+from tests.pipelines.server import served
 
 
 @pytest.fixture(scope="session")

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from pipelines.serving.server import arrays, messages
-from pipelines.serving.server.loaded import ROWS, example
+from pipelines.server import arrays, messages
+from pipelines.server.loaded import ROWS, example
 
 PREDICTION = "/tensorflow.serving.PredictionService/"
 

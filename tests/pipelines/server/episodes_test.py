@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from pipelines.serving.server.episodes import Episodes
-from pipelines.serving.server.loaded import ROWS
-from pipelines.serving.server.refusals import Refusal
+from pipelines.server.episodes import Episodes
+from pipelines.server.loaded import ROWS
+from pipelines.server.refusals import Refusal
 
 PATH = "/v1/models/small/episodes"
 ROW = {"observation_board": [1.0, -2.0, 0.5], "observation_legal_actions": [True] * 4}

@@ -14,13 +14,13 @@ from typing import NamedTuple
 import grpc
 from aiohttp import web
 
-from pipelines.serving.server import logs, security
-from pipelines.serving.server.arrays import Limits
-from pipelines.serving.server.grpc_services import GrpcServices
-from pipelines.serving.server.metrics import Metrics
-from pipelines.serving.server.models import Model
-from pipelines.serving.server.rest import Rest
-from pipelines.serving.server.service import Service
+from pipelines.server import logs, security
+from pipelines.server.arrays import Limits
+from pipelines.server.grpc_services import GrpcServices
+from pipelines.server.metrics import Metrics
+from pipelines.server.models import Model
+from pipelines.server.rest import Rest
+from pipelines.server.service import Service
 from pipelines.system.errors import UserError
 
 _LOG = logging.getLogger("lookahead.serve")

@@ -8,7 +8,7 @@ import ssl
 
 import grpc
 
-from pipelines.serving.server.refusals import Refusal, Why
+from pipelines.server.refusals import Refusal, Why
 from pipelines.system.errors import UserError
 
 

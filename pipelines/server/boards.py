@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import tensorflow as tf
 
-from pipelines.serving.server import requests
-from pipelines.serving.server.loaded import ROWS, SIMULATIONS, Arrays
-from pipelines.serving.server.models import Model
-from pipelines.serving.server.refusals import Refusal, Why, invalid
-from pipelines.serving.server.service import Service
+from pipelines.server import requests
+from pipelines.server.loaded import ROWS, SIMULATIONS, Arrays
+from pipelines.server.models import Model
+from pipelines.server.refusals import Refusal, Why, invalid
+from pipelines.server.service import Service
 from pipelines.system.errors import UserError
 
 if TYPE_CHECKING:

@@ -10,12 +10,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipelines.serving.server import logs, messages
-from pipelines.serving.server.arrays import Limits
-from pipelines.serving.server.batching import Batcher
-from pipelines.serving.server.budget import Pace
-from pipelines.serving.server.loaded import LoadedPolicy, sizes_of_equal_bits
-from pipelines.serving.server.refusals import Refusal, Why
+from pipelines.server import logs, messages
+from pipelines.server.arrays import Limits
+from pipelines.server.batching import Batcher
+from pipelines.server.budget import Pace
+from pipelines.server.loaded import LoadedPolicy, sizes_of_equal_bits
+from pipelines.server.refusals import Refusal, Why
 from pipelines.system.errors import first_line
 
 _LOG = logging.getLogger("lookahead.serve")

@@ -8,7 +8,7 @@ import concurrent.futures
 import numpy as np
 import pytest
 
-from pipelines.serving.server.loaded import ROWS
+from pipelines.server.loaded import ROWS
 
 PREDICT = "/v1/models/small:predict"
 ROW = {

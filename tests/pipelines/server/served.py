@@ -17,12 +17,12 @@ import tensorflow as tf
 
 from agents.policy import Policy
 from ops import draws
+from pipelines.server.arrays import Limits
+from pipelines.server.metrics import Metrics
+from pipelines.server.models import Model
+from pipelines.server.process import Listening, Server
+from pipelines.server.service import Service
 from pipelines.serving.export import Exporter
-from pipelines.serving.server.arrays import Limits
-from pipelines.serving.server.metrics import Metrics
-from pipelines.serving.server.models import Model
-from pipelines.serving.server.process import Listening, Server
-from pipelines.serving.server.service import Service
 
 ROOM = 9
 LIMITS = Limits()

@@ -10,11 +10,11 @@ from typing import Any
 
 import grpc
 
-from pipelines.serving.server import arrays, logs, messages, requests
-from pipelines.serving.server.models import Model
-from pipelines.serving.server.refusals import Refusal, Why, invalid
-from pipelines.serving.server.security import Tokens
-from pipelines.serving.server.service import Service
+from pipelines.server import arrays, logs, messages, requests
+from pipelines.server.models import Model
+from pipelines.server.refusals import Refusal, Why, invalid
+from pipelines.server.security import Tokens
+from pipelines.server.service import Service
 
 _LOG = logging.getLogger("lookahead.serve")
 _PREDICTION = "tensorflow.serving.PredictionService"

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.serving.server import arrays, requests
-from pipelines.serving.server.arrays import Spec
-from pipelines.serving.server.loaded import Arrays
-from pipelines.serving.server.refusals import invalid
-from pipelines.serving.server.requests import Inputs
+from pipelines.server import arrays, requests
+from pipelines.server.arrays import Spec
+from pipelines.server.loaded import Arrays
+from pipelines.server.refusals import invalid
+from pipelines.server.requests import Inputs
 from pipelines.system.errors import nearest
 
 _KEYS = ("signature_name", "instances", "inputs")

@@ -18,8 +18,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipelines.serving.server import logs, security
-from pipelines.serving.server.process import Server, Serving
+from pipelines.server import logs, security
+from pipelines.server.process import Server, Serving
 from pipelines.system import files
 from pipelines.system.cluster import connected
 from pipelines.system.errors import first_line

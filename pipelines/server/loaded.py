@@ -11,10 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from ops import loader
+from pipelines.server import messages
+from pipelines.server.arrays import Spec
+from pipelines.server.refusals import Refusal, Why, invalid
 from pipelines.serving import checks
-from pipelines.serving.server import messages
-from pipelines.serving.server.arrays import Spec
-from pipelines.serving.server.refusals import Refusal, Why, invalid
 from pipelines.system.errors import UserError, first_line
 
 # The signature that takes a seed a row, and the one for an episode's start.

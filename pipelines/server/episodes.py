@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.serving.server import messages
-from pipelines.serving.server.loaded import Arrays
-from pipelines.serving.server.models import Version
-from pipelines.serving.server.refusals import Refusal, Why
+from pipelines.server import messages
+from pipelines.server.loaded import Arrays
+from pipelines.server.models import Version
+from pipelines.server.refusals import Refusal, Why
 
 # Time between looks for episodes that nobody goes on with.
 _LOOK = 1.0

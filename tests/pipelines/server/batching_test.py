@@ -8,11 +8,11 @@ import time
 import numpy as np
 import pytest
 
-from pipelines.serving.server.arrays import Limits
-from pipelines.serving.server.batching import Batcher, Call
-from pipelines.serving.server.budget import Pace, rounded
-from pipelines.serving.server.loaded import ROWS, example, same_bits, sizes_of_equal_bits
-from pipelines.serving.server.refusals import Refusal, Why
+from pipelines.server.arrays import Limits
+from pipelines.server.batching import Batcher, Call
+from pipelines.server.budget import Pace, rounded
+from pipelines.server.loaded import ROWS, example, same_bits, sizes_of_equal_bits
+from pipelines.server.refusals import Refusal, Why
 
 
 def calls_of(policy, counts, simulations=5, seed=0):

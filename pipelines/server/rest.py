@@ -13,7 +13,7 @@ import numpy as np
 from aiohttp import web
 from google.protobuf import json_format
 
-from pipelines.serving.server import (
+from pipelines.server import (
     arrays,
     json_values,
     logs,
@@ -22,11 +22,11 @@ from pipelines.serving.server import (
     page,
     requests,
 )
-from pipelines.serving.server.arrays import Spec
-from pipelines.serving.server.boards import Boards, has_board
-from pipelines.serving.server.refusals import Refusal, Why, invalid
-from pipelines.serving.server.security import Tokens
-from pipelines.serving.server.service import Answer, Service
+from pipelines.server.arrays import Spec
+from pipelines.server.boards import Boards, has_board
+from pipelines.server.refusals import Refusal, Why, invalid
+from pipelines.server.security import Tokens
+from pipelines.server.service import Answer, Service
 
 _LOG = logging.getLogger("lookahead.serve")
 # Bodies of more bytes are read as JSON in another thread: the others are answered meanwhile.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.serving.server.arrays import Limits
+from pipelines.server.arrays import Limits
 from tests.pipelines.engines import saved
-from tests.pipelines.serving.server import served
+from tests.pipelines.server import served
 
 BOARDS = "/v1/models/small/boards"
 

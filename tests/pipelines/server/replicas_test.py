@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from pipelines.serving.server import replicas
-from pipelines.serving.server.arrays import Limits
-from pipelines.serving.server.process import Listening, Serving
+from pipelines.server import replicas
+from pipelines.server.arrays import Limits
+from pipelines.server.process import Listening, Serving
 
 
 def test_each_has_ports_of_its_own():

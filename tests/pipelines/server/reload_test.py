@@ -9,10 +9,10 @@ import threading
 import numpy as np
 import pytest
 
-from pipelines.serving.server import messages
-from pipelines.serving.server.loaded import ROWS, LoadedPolicy, example
+from pipelines.server import messages
+from pipelines.server.loaded import ROWS, LoadedPolicy, example
 from pipelines.system.errors import UserError
-from tests.pipelines.serving.server import served
+from tests.pipelines.server import served
 
 PREDICT = "/v1/models/small:predict"
 

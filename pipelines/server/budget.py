@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from pipelines.serving.server.loaded import SIMULATIONS
+from pipelines.server.loaded import SIMULATIONS
 
 # Weight of the newest call in the running mean, and the share of the time that is planned for.
 _NEWEST = 0.2

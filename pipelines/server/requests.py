@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipelines.serving.server import arrays
-from pipelines.serving.server.arrays import Limits, Spec
-from pipelines.serving.server.batching import Call
-from pipelines.serving.server.loaded import ROWS, SIMULATIONS, START, Arrays, LoadedPolicy
-from pipelines.serving.server.refusals import Refusal, Why, invalid
+from pipelines.server import arrays
+from pipelines.server.arrays import Limits, Spec
+from pipelines.server.batching import Call
+from pipelines.server.loaded import ROWS, SIMULATIONS, START, Arrays, LoadedPolicy
+from pipelines.server.refusals import Refusal, Why, invalid
 from pipelines.system.errors import nearest
 
 # An input of ours on every step of a policy that searches: how long it may take.

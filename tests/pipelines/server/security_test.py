@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from pipelines.serving.server import messages, security
-from pipelines.serving.server.refusals import Refusal
+from pipelines.server import messages, security
+from pipelines.server.refusals import Refusal
 from pipelines.system.errors import UserError
-from tests.pipelines.serving.server import served
+from tests.pipelines.server import served
 
 STATUS = "/tensorflow.serving.ModelService/GetModelStatus"
 

@@ -7,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.serving.server import requests
-from pipelines.serving.server.arrays import Limits, Spec
-from pipelines.serving.server.boards import has_board
-from pipelines.serving.server.loaded import ROWS, SIMULATIONS, START, LoadedPolicy
-from pipelines.serving.server.models import Model
-from pipelines.serving.server.service import Service
+from pipelines.server import requests
+from pipelines.server.arrays import Limits, Spec
+from pipelines.server.boards import has_board
+from pipelines.server.loaded import ROWS, SIMULATIONS, START, LoadedPolicy
+from pipelines.server.models import Model
+from pipelines.server.service import Service
 
 _JSON = "application/json"
 _INTEGER = {"type": "integer"}

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipelines.serving.server import messages
-from pipelines.serving.server.refusals import Refusal, Why, invalid
+from pipelines.server import messages
+from pipelines.server.refusals import Refusal, Why, invalid
 from pipelines.system.errors import nearest
 
 

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipelines.serving.server.arrays import Limits
-from pipelines.serving.server.loaded import ROWS, Arrays, LoadedPolicy
-from pipelines.serving.server.refusals import Refusal, Why
+from pipelines.server.arrays import Limits
+from pipelines.server.loaded import ROWS, Arrays, LoadedPolicy
+from pipelines.server.refusals import Refusal, Why
 
 # A pause in which nobody comes ends the wait: a share of a call's time, and the least in seconds.
 _PAUSE, _LEAST_PAUSE = 0.1, 0.002

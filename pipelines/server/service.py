@@ -8,15 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from pipelines.serving.server import requests
-from pipelines.serving.server.arrays import Limits
-from pipelines.serving.server.batching import Call
-from pipelines.serving.server.episodes import Episodes
-from pipelines.serving.server.loaded import ROWS, SIMULATIONS, Arrays
-from pipelines.serving.server.metrics import Metrics
-from pipelines.serving.server.models import Model, Version
-from pipelines.serving.server.refusals import Refusal, Why
-from pipelines.serving.server.requests import Inputs
+from pipelines.server import requests
+from pipelines.server.arrays import Limits
+from pipelines.server.batching import Call
+from pipelines.server.episodes import Episodes
+from pipelines.server.loaded import ROWS, SIMULATIONS, Arrays
+from pipelines.server.metrics import Metrics
+from pipelines.server.models import Model, Version
+from pipelines.server.refusals import Refusal, Why
+from pipelines.server.requests import Inputs
 from pipelines.system.errors import nearest
 
 

@@ -1,6 +1,6 @@
 """Mixed load on a server, by hand: right, wrong, slow, cut and oversized requests, and reloads.
 
-PYTHONPATH=. python tests/pipelines/serving/server/soak.py [SECONDS]
+PYTHONPATH=. python tests/pipelines/server/soak.py [SECONDS]
 
 A new version comes every 20 seconds, followed by a second of SIGSTOP. Each right answer must have
 the bits of a version's direct call. Prints counts, memory, threads and files as it goes; ends with
@@ -27,9 +27,9 @@ import grpc
 import numpy as np
 
 from pipelines.benchmarks.serve import started
-from pipelines.serving.server import arrays, messages
-from pipelines.serving.server.loaded import ROWS, LoadedPolicy, example
-from tests.pipelines.serving.server import served
+from pipelines.server import arrays, messages
+from pipelines.server.loaded import ROWS, LoadedPolicy, example
+from tests.pipelines.server import served
 
 REQUESTS, RELOAD_S = 16, 20.0
 PREDICT = "/tensorflow.serving.PredictionService/Predict"
