@@ -9,7 +9,7 @@ A policy's name is its log directory's, or --name. Requests that arrive together
 the policy, where that costs less; a SavedModel that a run saves meanwhile is taken. It listens to
 this machine alone unless --host says otherwise; ports: 0 is any that is free, -1 none. SIGTERM or
 Ctrl-C: what is in progress is answered first. Wrong input ends with one line and status 2. What is
-asked and answered: pipelines/serving/README.md, and /openapi.json of the server.
+asked and answered: pipelines/server/README.md, and /openapi.json of the server.
 """
 
 from __future__ import annotations

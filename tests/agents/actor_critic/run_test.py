@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import functools
 import pathlib
 
 import gin
@@ -16,7 +16,7 @@ from pipelines.launch.local import LocalRun
 from pipelines.serving.export import SavedPolicy
 from pipelines.system.errors import UserError
 from tests.agents.policy_contract import observe
-from tests.pipelines.launch.outcomes import Stop, assert_equal, outcome, rows
+from tests.pipelines.launch.outcomes import Stop, assert_stops_change_nothing, rows
 
 GIN = pathlib.Path(__file__).parents[3] / "gin"
 TINY = (
@@ -72,13 +72,7 @@ def test_every_row_is_learned_from_once(finished):
 
 def test_a_run_stopped_at_random_moments_equals_the_uninterrupted_one(finished, tmp_path):
     agent, reference, asked, _ = finished
-    seed = int.from_bytes(os.urandom(4), "little")
-    print(f"seed {seed}")
-    random = np.random.RandomState(seed)
-    for _ in range(2):
-        assert not make(agent, tmp_path / "log", stop=Stop(random.randint(1, asked // 2))).run()
-    assert make(agent, tmp_path / "log").run()
-    assert_equal(outcome(tmp_path / "log"), outcome(reference))
+    assert_stops_change_nothing(functools.partial(make, agent), reference, asked, tmp_path / "log")
 
 
 def test_the_saved_policy_normalises_as_the_learner_does(finished):

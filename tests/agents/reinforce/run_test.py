@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import pathlib
 
 import gin
@@ -15,7 +14,7 @@ from pipelines.launch.local import LocalRun
 from pipelines.serving.export import SavedPolicy
 from pipelines.system.errors import UserError
 from tests.agents.policy_contract import observe
-from tests.pipelines.launch.outcomes import Stop, assert_equal, outcome, rows
+from tests.pipelines.launch.outcomes import Stop, assert_stops_change_nothing, rows
 
 SMALL = str(pathlib.Path(__file__).parents[3] / "gin" / "reinforce_cartpole_small.gin")
 TINY = (
@@ -70,13 +69,7 @@ def test_the_table_of_metrics_accounts_for_every_step(finished):
 
 def test_a_run_stopped_at_random_moments_equals_the_uninterrupted_one(finished, tmp_path):
     reference, asked, _ = finished
-    seed = int.from_bytes(os.urandom(4), "little")
-    print(f"seed {seed}")
-    random = np.random.RandomState(seed)
-    for _ in range(2):
-        assert not make(tmp_path / "log", stop=Stop(random.randint(1, asked // 2))).run()
-    assert make(tmp_path / "log").run()
-    assert_equal(outcome(tmp_path / "log"), outcome(reference))
+    assert_stops_change_nothing(make, reference, asked, tmp_path / "log")
 
 
 def test_the_saved_policy_acts(finished):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
+from pipelines.launch.local import LocalRun
 from pipelines.logdir.checkpointing import find_latest
 from tests.pipelines.measured_times import TIMES
 
@@ -53,3 +57,23 @@ def assert_equal(one: dict[str, Any], other: dict[str, Any]) -> None:
         np.testing.assert_array_equal(value, other["weights"][name], err_msg=name)
     assert one["state"] == other["state"]
     assert one["rows"] == other["rows"]
+
+
+def assert_stops_change_nothing(
+    make: Callable[..., LocalRun], reference: pathlib.Path, asked: int, logdir: pathlib.Path
+) -> None:
+    """A run that is stopped twice, at random moments, comes to what the uninterrupted one did.
+
+    Args:
+      make: (log directory, stop=) → the run.
+      reference: log directory of the uninterrupted run.
+      asked: how often that one asked whether to stop.
+      logdir: of the stopped one.
+    """
+    seed = int.from_bytes(os.urandom(4), "little")
+    print(f"seed {seed}")
+    random = np.random.RandomState(seed)
+    for _ in range(2):
+        assert not make(logdir, stop=Stop(random.randint(1, asked // 2))).run()
+    assert make(logdir).run()
+    assert_equal(outcome(logdir), outcome(reference))
