@@ -12,6 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 import tree
+from tensorflow.python.saved_model import save_context
 
 from agents.boards.observations import split
 from agents.policy import Policy, SearchingPolicy
@@ -159,8 +160,8 @@ class ServedPolicy(tf.Module):
         return tf.function(checked_step, input_signature=signature, autograph=False), signature
 
     def add_slices(self) -> None:
-        """Adds `begin_step` and `continue_step`, once; tracing shows the tree's shape."""
-        if self._slice is None or hasattr(self, "begin_step"):
+        """Adds `begin_step` and `continue_step`; tracing shows the tree's shape."""
+        if self._slice is None:
             return
         specs = (self._observation_spec, self._state_spec, _SEED, *self._options, _ADDED)
         # What has our own ops in it no XLA compiles. Saving traces once more, so it is in here.
@@ -208,18 +209,15 @@ class Exporter:
         self._policy, self._compiled = policy, compiled
 
     @functools.cached_property
-    def _module(self) -> ServedPolicy:
-        with self._ops():
-            return ServedPolicy(self._policy, self._compiled)
-
-    @functools.cached_property
-    def _signatures(self) -> dict[str, Any]:
-        with self._ops():
-            return self._module.signatures()
-
-    @functools.cached_property
-    def _description(self) -> str:
-        return description.of(self._policy, self._signatures)
+    def _saved(self) -> tuple[ServedPolicy, dict[str, Any], str]:
+        """What is saved, its signatures, and the words that say what it is."""
+        with self._ops(), _as_when_saving():
+            module = ServedPolicy(self._policy, self._compiled)
+            signatures = module.signatures()
+            words = description.of(self._policy, signatures)
+            module.add_description(words)
+            module.add_slices()
+        return module, signatures, words
 
     def save(self, directory: str | os.PathLike[str]) -> None:
         """Writes the SavedModel; an older one at that place is replaced whole.
@@ -227,10 +225,9 @@ class Exporter:
         Raises:
           UserError: the disk does not take it.
         """
+        module, signatures, words = self._saved
         with self._ops():
-            self._module.add_description(self._description)
-            self._module.add_slices()
-            write(self._module, directory, self._signatures, self._description)
+            write(module, directory, signatures, words)
 
 
 def write(
@@ -349,6 +346,13 @@ class SavedPolicy(Policy):
                 raise UserError(f"the saved policy has no option '{name}'; expected {listed}")
         values = [tf.constant(value, tf.int32) for value in (self.options | options).values()]
         return lambda *inputs: self._loaded.step_with_options(*inputs, *values)
+
+
+def _as_when_saving() -> contextlib.AbstractContextManager[None]:
+    """Where a trace is the one that is saved: TensorFlow keeps those of a save apart from others,
+    and would trace each function a second time.
+    """
+    return save_context.save_context(tf.saved_model.SaveOptions())
 
 
 def _batched(nest: Any, prefix: str) -> Any:
