@@ -226,7 +226,7 @@ def _given_prior(root, search_tree):
     """The root's logits before noise and mask: [B, A]."""
     if search_tree is None:
         return root.prior_logits
-    return checks.with_legal("search_tree", search_tree.root_row(t.EDGE_LOGIT))
+    return checks.with_legal("search_tree", search_tree.root_rows(t.EDGE_LOGIT)[0])
 
 
 def _noisy_prior(logits, invalid_actions, fraction, alpha, noise, seed):

@@ -60,7 +60,7 @@ def continued(tree: SearchTree, prior_logits: tf.Tensor, backend: str) -> Search
 
 def _by_action(tree: SearchTree) -> SearchTree:
     """The tree as the twin keeps it, slot = action; the native kernels take it either way."""
-    rows = [t.edge_row(*tree[:2], row, missing) for row, missing in enumerate(t.MISSING)]
+    rows = t.edge_rows(*tree[:2], dict(enumerate(t.MISSING)))
     action = tf.maximum(tree.action_from_parent, 0)
     place = t.place(action, tf.zeros_like(action) + tree.num_actions)[:, :, None]
     nodes = tf.concat([tree.nodes[:, :, : t.PLACE], place, tree.nodes[:, :, t.VISITS :]], axis=-1)
@@ -90,8 +90,10 @@ def _without_plans(nodes: tf.Tensor) -> tf.Tensor:
 
 def _visited_child(tree: SearchTree, action: tf.Tensor) -> tf.Tensor:
     inside = (action >= 0) & (action < tree.num_actions)
-    child = tf.gather(tree.root_row(t.EDGE_CHILD), tf.where(inside, action, 0), batch_dims=1)
-    visits = tf.gather(tree.root_row(t.EDGE_VISITS), tf.where(inside, action, 0), batch_dims=1)
+    taken = tf.where(inside, action, 0)
+    child, visits = (
+        tf.gather(row, taken, batch_dims=1) for row in tree.root_rows(t.EDGE_CHILD, t.EDGE_VISITS)
+    )
     good = tf.reduce_all(inside & (child > 0) & (visits > 0))
     check = tf.debugging.Assert(good, ["action was not visited at the root", action])
     with tf.control_dependencies([check] if check is not None else []):

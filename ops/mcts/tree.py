@@ -10,6 +10,7 @@ node is made, or past its expanded edges, is not defined.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import tensorflow as tf
@@ -108,7 +109,7 @@ class SearchTree(NamedTuple):
         return tf.cast(self.nodes[:, :, field], dtype)
 
     def _edge_row(self, row: int, missing: float) -> tf.Tensor:
-        return edge_row(self.nodes, self.edges, row, missing)
+        return edge_rows(self.nodes, self.edges, {row: missing})[0]
 
     def _of_children(self, field: int) -> tf.Tensor:
         child = self.children_index
@@ -177,7 +178,7 @@ class SearchTree(NamedTuple):
     @property
     def root_invalid_actions(self) -> tf.Tensor:
         """1 where an action is not allowed at the root: [B, A]."""
-        return tf.cast(self.root_row(EDGE_PROB) < 0, tf.float32)
+        return tf.cast(self.root_rows(EDGE_PROB)[0] < 0, tf.float32)
 
     def qvalues(self, indices: tf.Tensor) -> tf.Tensor:
         """Q of the actions at one node a tree, 0 where unvisited: int32 [B] to [B, A]."""
@@ -200,12 +201,13 @@ class SearchTree(NamedTuple):
         """Edges by action and record of one node a tree: int32 [B] to [B, 6, A] and [B, 8]."""
         index = tf.broadcast_to(tf.cast(node_index, tf.int32), tf.shape(self.nodes)[:1])[:, None]
         node, edge = (tf.gather(x, index, axis=1, batch_dims=1) for x in (self.nodes, self.edges))
-        rows = [edge_row(node, edge, row, missing) for row, missing in enumerate(MISSING)]
+        rows = edge_rows(node, edge, dict(enumerate(MISSING)))
         return tf.concat(rows, axis=1), node[:, 0]
 
-    def root_row(self, row: int) -> tf.Tensor:
-        """One of the root's rows of edges, by action, 0 where undefined: [B, A]."""
-        return edge_row(self.nodes[:, :1], self.edges[:, :1], row, 0.0)[:, 0]
+    def root_rows(self, *rows: int) -> list[tf.Tensor]:
+        """Some of the root's rows of edges, by action, 0 where undefined: [B, A] each."""
+        found = edge_rows(self.nodes[:, :1], self.edges[:, :1], dict.fromkeys(rows, 0.0))
+        return [row[:, 0] for row in found]
 
     def summary(self) -> SearchSummary:
         """Visit counts, probabilities, value and Q-values of the root, all that is read.
@@ -213,15 +215,15 @@ class SearchTree(NamedTuple):
         Counts are floats, as mctx's. A root whose actions were not visited has the probabilities of
         the uniform policy over those that are legal.
         """
-        visits = self.root_row(EDGE_VISITS)
+        visits, probs, qvalues = self.root_rows(EDGE_VISITS, EDGE_PROB, EDGE_QVALUE)
         total = tf.reduce_sum(visits, axis=-1, keepdims=True)
-        legal = tf.cast(self.root_row(EDGE_PROB) >= 0, tf.float32)
+        legal = tf.cast(probs >= 0, tf.float32)
         uniform = legal / tf.reduce_sum(legal, axis=-1, keepdims=True)
         return SearchSummary(
             visit_counts=visits,
             visit_probs=tf.where(total > 0, visits / tf.maximum(total, 1.0), uniform),
             value=self.nodes[:, ROOT_INDEX, VALUE],
-            qvalues=self.root_row(EDGE_QVALUE),
+            qvalues=qvalues,
         )
 
 
@@ -248,19 +250,27 @@ def place(slot: tf.Tensor, expanded: tf.Tensor) -> tf.Tensor:
     return tf.bitcast(slot + expanded * (1 << PLACE_BITS), tf.float32)
 
 
-def edge_row(nodes: tf.Tensor, edges: tf.Tensor, row: int, missing: float) -> tf.Tensor:
-    """A row of every node's edges in the order of the actions, `missing` where undefined: [B, M,
-    A].
+def edge_rows(nodes: tf.Tensor, edges: tf.Tensor, rows: Mapping[int, float]) -> list[tf.Tensor]:
+    """Rows of every node's edges in the order of the actions: [B, M, A] each.
+
+    Args:
+      nodes, edges: of the trees, [B, M, 8] and [B, M, 6, A].
+      rows: which, each with what stands where it is undefined.
     """
     num_actions = tf.shape(edges)[3]
     slot = tf.range(num_actions, dtype=tf.float32)
     made = nodes[:, :, VISITS, None] > 0
-    prior = row in (EDGE_PROB, EDGE_ACTION, EDGE_LOGIT)  # known of unexpanded edges too
-    expanded = tf.cast(expanded_of(nodes), tf.float32)[:, :, None]
-    known = made if prior else made & (slot < expanded)
-    values = tf.where(known, edges[:, :, row], missing)
     action = tf.where(made, edges[:, :, EDGE_ACTION], slot)
-    return tf.gather(values, tf.argsort(action, stable=True), axis=2, batch_dims=2)
+    order = tf.argsort(action, stable=True)
+
+    def in_order(row, missing):
+        known = made
+        if row not in (EDGE_PROB, EDGE_ACTION, EDGE_LOGIT):  # These are known of all edges.
+            known &= slot < tf.cast(expanded_of(nodes), tf.float32)[:, :, None]
+        values = tf.where(known, edges[:, :, row], missing)
+        return tf.gather(values, order, axis=2, batch_dims=2)
+
+    return [in_order(row, missing) for row, missing in rows.items()]
 
 
 def prior_probabilities(prior_logits: tf.Tensor) -> tf.Tensor:

@@ -34,7 +34,9 @@ class PolicyContract:
         for batch_size in (1, 3):
             state = policy.initial_state(batch_size)
             for t in range(2):
-                action, state, info = policy.step(observe(policy, batch_size, t), state, [0, t])
+                action, state, info = policy.step(
+                    observe(policy, batch_size, t), state, tf.constant([0, t])
+                )
                 assert action.shape == (batch_size, *policy.action_spec.shape)
                 assert action.dtype == policy.action_spec.dtype
                 assert np.all(action >= self.low) and np.all(action <= self.high)
@@ -42,7 +44,7 @@ class PolicyContract:
 
     def test_the_state_keeps_its_nest(self, policy: Policy) -> None:
         start = policy.initial_state(3)
-        _, state, _ = policy.step(observe(policy, 3), start, [0, 0])
+        _, state, _ = policy.step(observe(policy, 3), start, tf.constant([0, 0]))
         tf.nest.assert_same_structure(start, state)
         for before, after in zip(tf.nest.flatten(start), tf.nest.flatten(state), strict=True):
             assert before.shape == after.shape and before.shape[0] == 3
@@ -58,18 +60,19 @@ class PolicyContract:
     def test_the_seed_decides_the_action(self, policy: Policy) -> None:
         observation, state = observe(policy, 3), policy.initial_state(3)
         first, again, other = (
-            policy.step(observation, state, [7, calls])[0].numpy() for calls in (1, 1, 2)
+            policy.step(observation, state, tf.constant([7, calls]))[0].numpy()
+            for calls in (1, 1, 2)
         )
         np.testing.assert_array_equal(first, again)
         assert np.any(first != other)
 
     def test_rows_do_not_see_each_other(self, policy: Policy) -> None:
         observation, state = observe(policy, 3), policy.initial_state(3)
-        _, state, _ = policy.step(observation, state, [0, 0])
-        alone = policy.step(observation, state, [0, 1])
+        _, state, _ = policy.step(observation, state, tf.constant([0, 0]))
+        alone = policy.step(observation, state, tf.constant([0, 1]))
         changed = tf.nest.map_structure(_with_another_last_row, observation)
         state = tf.nest.map_structure(lambda x: tf.concat([x[:2], _another(x[2:])], 0), state)
-        beside = policy.step(changed, state, [0, 1])
+        beside = policy.step(changed, state, tf.constant([0, 1]))
         for ours, theirs in zip(tf.nest.flatten(alone), tf.nest.flatten(beside), strict=True):
             np.testing.assert_allclose(ours[:2], theirs[:2], atol=1e-4)
         if self.reads_observations:

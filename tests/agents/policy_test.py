@@ -21,7 +21,7 @@ class TestContinuousRandomPolicy(PolicyContract):
 
     def test_actions_fill_the_bounds_evenly(self) -> None:
         policy = self.make()
-        actions, _, _ = policy.step(observe(policy, 2000), {}, [0, 0])
+        actions, _, _ = policy.step(observe(policy, 2000), {}, tf.constant([0, 0]))
         np.testing.assert_allclose(np.min(actions, axis=0), self.low, atol=0.01)
         np.testing.assert_allclose(np.max(actions, axis=0), self.high, atol=0.01)
         np.testing.assert_allclose(np.mean(actions, axis=0), [0, 2.5], atol=0.05)
@@ -36,13 +36,13 @@ class TestDiscreteRandomPolicy(PolicyContract):
 
     def test_every_action_is_as_likely_the_last_one_included(self) -> None:
         policy = self.make()
-        actions, _, _ = policy.step(observe(policy, 2000), {}, [0, 0])
+        actions, _, _ = policy.step(observe(policy, 2000), {}, tf.constant([0, 0]))
         counts = np.bincount(actions, minlength=4)
         assert len(counts) == 4 and counts.min() > 400
 
     def test_different_rows_draw_differently(self) -> None:
         policy = self.make()
-        actions, _, _ = policy.step(observe(policy, 50), {}, [0, 0])
+        actions, _, _ = policy.step(observe(policy, 50), {}, tf.constant([0, 0]))
         assert len(set(actions.numpy())) > 1
 
 
@@ -66,7 +66,7 @@ class TestRandomPolicyOfLegalActions(PolicyContract):
             "board": tf.repeat(observation["board"], 3000, axis=0),
             "legal_actions": tf.constant(np.tile(legal, [3000, 1])),
         }
-        actions, _, info = policy.step(many, {}, [0, 0])
+        actions, _, info = policy.step(many, {}, tf.constant([0, 0]))
         counts = np.bincount(actions, minlength=9)
         assert counts[legal].sum() == 3000 and counts[legal].min() > 900
         np.testing.assert_array_equal(info["legal"][0], legal)

@@ -223,11 +223,11 @@ def observed(count: int, seed: int = 0) -> dict[str, tf.Tensor]:
 def test_both_seats_are_p_rhos_as_often_and_it_moves_in_its_own():
     made, networks = policy(PoolPolicy)
     seen = observed(64)
-    _, state, info = made.step(seen, made.initial_state(64), [0, 1])
+    _, state, info = made.step(seen, made.initial_state(64), tf.constant([0, 1]))
     assert 16 < int(tf.reduce_sum(state["seat"])) < 48
     mover = networks.rules.to_play(seen["state"])
     np.testing.assert_array_equal(info["kept"], mover == state["seat"])
-    _, later, _ = made.step(seen, state, [0, 2])
+    _, later, _ = made.step(seen, state, tf.constant([0, 2]))
     np.testing.assert_array_equal(later["seat"], state["seat"])
 
 
@@ -237,7 +237,7 @@ def test_one_position_a_game_is_kept_the_one_behind_the_random_move(positions):
     made, _ = policy(ValueGamesPolicy, config)
     seen, state, kept = observed(40), made.initial_state(40), []
     for move in range(8):
-        _, state, info = made.step(seen, state, [1, move])
+        _, state, info = made.step(seen, state, tf.constant([1, move]))
         kept.append(info["kept"].numpy())
     turn = state["turn"].numpy()
     assert set(turn) == set(range(tiny.CONFIG.value_last_move))
@@ -251,7 +251,7 @@ def test_a_network_plays_its_likeliest_sensible_move():
     spec, networks = tiny.spec(), tiny.networks()
     parts = networks, tensor_spec(spec.observations), tensor_spec(spec.actions)
     made, seen = NetworkPolicy(networks.supervised, *parts), observed(20)
-    action, _, info = made.step(seen, {}, [0, 0])
+    action, _, info = made.step(seen, {}, tf.constant([0, 0]))
     planes = networks.planes(seen["state"])
     choices = playable(planes, seen["legal_actions"]).numpy()
     logits = np.where(choices, networks.supervised(planes).numpy(), -np.inf)
@@ -285,7 +285,9 @@ def test_a_search_plays_legal_moves_and_repeats_itself_with_equal_seeds():
     seen = observed(8)
     for changes in ({}, {"expansion_threshold": 1, "rollout_policy": "uniform"}):
         made, _ = searching(**changes)
-        results = [made.step(seen, made.initial_state(8), [0, call]) for call in (0, 0, 1)]
+        results = [
+            made.step(seen, made.initial_state(8), tf.constant([0, call])) for call in (0, 0, 1)
+        ]
         for action, _, info in results:
             assert np.all(seen["legal_actions"].numpy()[np.arange(8), action])
             np.testing.assert_allclose(tf.reduce_sum(info["search_policy"], 1), np.ones(8), 1e-5)
@@ -300,7 +302,7 @@ def test_a_game_that_is_over_waits_for_others_of_its_batch():
     over = {"state": tf.constant(state), "legal_actions": tf.zeros([1, 26], tf.bool)}
     both = tf.nest.map_structure(lambda a, b: tf.concat([a, b], 0), seen, over)
     for made in (searching()[0], policy(PoolPolicy)[0]):
-        action, _, _ = made.step(both, made.initial_state(4), [0, 0])
+        action, _, _ = made.step(both, made.initial_state(4), tf.constant([0, 0]))
         assert np.all(both["legal_actions"].numpy()[np.arange(3), action[:3]])
 
 
@@ -331,5 +333,5 @@ def test_the_search_is_what_is_evaluated_and_any_network_may_be():
         assert isinstance(made, kind) and made.native_alone
     environment = rules_game(seed=0, game="go", size=tiny.SIZE, max_moves=30)
     shown = {k: tf.constant(v[None]) for k, v in environment.reset().observation.items()}
-    action = made.step(shown, made.initial_state(1), [0, 0])[0]
+    action = made.step(shown, made.initial_state(1), tf.constant([0, 0]))[0]
     environment.step(action.numpy()[0])

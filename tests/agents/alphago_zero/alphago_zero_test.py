@@ -99,7 +99,9 @@ def test_a_search_sees_positions_turned_by_its_seed():
         assert policy.takes_seeds is not turned
         seen = tiny.positions(5, seed=1)
         values[turned] = [
-            policy.step(seen, policy.initial_state(5), [0, call])[2]["search_value"].numpy()
+            policy.step(seen, policy.initial_state(5), tf.constant([0, call]))[2][
+                "search_value"
+            ].numpy()
             for call in (0, 0, 1)
         ]
     for said in values.values():

@@ -85,6 +85,6 @@ def test_the_stack_holds_the_last_observations_and_zeros_before_them():
     policy = make(frame_stack=3)
     state, seen = policy.initial_state(2), [observe(policy, 2, t) for t in range(4)]
     for t, observation in enumerate(seen):
-        _, state, _ = policy.step(observation, state, [0, t])
+        _, state, _ = policy.step(observation, state, tf.constant([0, t]))
         before = [np.zeros([2, 3])] * 2 + seen[: t + 1]
         np.testing.assert_array_equal(state["observations"], np.stack(before[-3:], axis=1))

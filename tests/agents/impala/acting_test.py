@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from agents.builder import Role
 from agents.impala.acting import ImpalaPolicy
@@ -35,9 +36,9 @@ class TestRecurrentPolicy(OfImpala):
 def test_it_records_what_it_remembered_before_the_step(evaluation: bool):
     policy = make(evaluation=evaluation, core_size=6)
     observation, start = observe(policy, 2), policy.initial_state(2)
-    action, state, _ = policy.step(observation, start, [0, 0])
+    action, state, _ = policy.step(observation, start, tf.constant([0, 0]))
     np.testing.assert_array_equal(state["action"], action)
-    _, _, info = policy.step(observation, state, [0, 1])
+    _, _, info = policy.step(observation, state, tf.constant([0, 1]))
     assert set(info) == ({"log_prob"} if evaluation else {"log_prob", "state"})
     for name, value in info.get("state", {}).items():
         np.testing.assert_array_equal(value, state[name])
@@ -45,5 +46,5 @@ def test_it_records_what_it_remembered_before_the_step(evaluation: bool):
 
 def test_it_takes_the_likeliest_action_where_it_is_judged():
     policy = make(evaluation=True, frame_stack=1)
-    actions = [policy.step(observe(policy, 3), {}, [0, seed])[0] for seed in range(5)]
+    actions = [policy.step(observe(policy, 3), {}, tf.constant([0, seed]))[0] for seed in range(5)]
     assert all(np.array_equal(actions[0], other) for other in actions)

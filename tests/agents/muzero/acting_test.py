@@ -33,7 +33,9 @@ def test_only_legal_moves_are_searched_played_and_recorded():
         rng = np.random.RandomState(3)
         for call in range(3):
             observation = tiny.batch_of(tiny.BOARD, rng, 8)
-            action, _, info = policy.step(observation, policy.initial_state(8), [0, call])
+            action, _, info = policy.step(
+                observation, policy.initial_state(8), tf.constant([0, call])
+            )
             legal = observation["legal_actions"].numpy()
             assert np.all(legal[np.arange(8), action])
             assert not np.any(info["search_policy"].numpy()[~legal])
@@ -48,16 +50,16 @@ def test_a_row_whose_game_is_over_does_not_stop_the_others():
     legal = observation["legal_actions"].numpy()
     legal[1] = False
     observation = {**observation, "legal_actions": tf.constant(legal)}
-    action, _, _ = policy.step(observation, policy.initial_state(3), [0, 0])
+    action, _, _ = policy.step(observation, policy.initial_state(3), tf.constant([0, 0]))
     assert legal[0, action[0]] and legal[2, action[2]]
 
 
 def test_evaluation_plays_the_most_visited_move():
     policy = tiny.policy(dataclasses.replace(tiny.VECTORS, num_simulations=20), evaluation=True)
     observation = tiny.batch_of(tiny.VECTORS, np.random.RandomState(0), 5)
-    action, _, info = policy.step(observation, policy.initial_state(5), [0, 0])
+    action, _, info = policy.step(observation, policy.initial_state(5), tf.constant([0, 0]))
     np.testing.assert_array_equal(action, np.argmax(info["search_policy"], axis=1))
-    again, _, _ = policy.step(observation, policy.initial_state(5), [9, 9])
+    again, _, _ = policy.step(observation, policy.initial_state(5), tf.constant([9, 9]))
     np.testing.assert_array_equal(action, again)
 
 
@@ -67,7 +69,7 @@ def _search_policies(network_seed: int, shake: float, **changes) -> tuple[np.nda
     policy = tiny.policy(config, True, network_seed, shake)
     observation = tiny.batch_of(config, np.random.RandomState(1), 8)
     observation["legal_actions"] = tf.ones_like(observation["legal_actions"])
-    _, _, info = policy.step(observation, policy.initial_state(8), [0, 0])
+    _, _, info = policy.step(observation, policy.initial_state(8), tf.constant([0, 0]))
     root = policy._network.initial_inference(
         observation["board"][:, None], tf.zeros([8, 1], tf.int32)
     )
@@ -101,7 +103,7 @@ def test_a_stack_holds_the_last_observations_and_the_actions_between_them():
     state, frames, actions = policy.initial_state(2), [], []
     for call in range(5):
         frames.append(tiny.batch_of(config, rng, 2))
-        action, state, info = policy.step(frames[-1], state, [0, call])
+        action, state, info = policy.step(frames[-1], state, tf.constant([0, call]))
         actions.append(action)
         assert set(info) == set(tiny.builder(config).extras)
     np.testing.assert_array_equal(state["observations"], np.stack(frames[-3:], axis=1))
@@ -113,7 +115,7 @@ def test_what_is_recorded_says_how_old_the_network_is():
     policy = tiny.policy(tiny.VECTORS)
     policy._network.training_step.assign(17)
     observation = tiny.batch_of(tiny.VECTORS, np.random.RandomState(0), 2)
-    _, _, info = policy.step(observation, policy.initial_state(2), [0, 0])
+    _, _, info = policy.step(observation, policy.initial_state(2), tf.constant([0, 0]))
     np.testing.assert_array_equal(info["searched_at"], [17, 17])
 
 
@@ -124,7 +126,7 @@ def test_seed_games_are_uniform_over_the_legal_moves():
     legal = observation["legal_actions"].numpy()
     counts = np.zeros([4, tiny.NUM_ACTIONS])
     for call in range(300):
-        action, _, info = policy.step(observation, {}, [1, call])
+        action, _, info = policy.step(observation, {}, tf.constant([1, call]))
         counts[np.arange(4), action] += 1
     assert not np.any(counts[~legal])
     expected = legal / legal.sum(axis=1, keepdims=True)

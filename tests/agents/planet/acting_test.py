@@ -35,7 +35,9 @@ def make_policy(evaluation: bool, **overrides) -> Policy:
 
 
 def first_actions(policy: Policy) -> np.ndarray:
-    return policy.step(observe(policy, 64), policy.initial_state(64), [0, 1])[0].numpy()
+    return policy.step(observe(policy, 64), policy.initial_state(64), tf.constant([0, 1]))[
+        0
+    ].numpy()
 
 
 def test_evaluation_plans_as_acting_does_but_without_noise():
@@ -50,16 +52,16 @@ def test_evaluation_plans_as_acting_does_but_without_noise():
 
 def test_the_state_carries_the_action_that_was_executed():
     policy = make_policy(evaluation=False)
-    action, state, _ = policy.step(observe(policy, 2), policy.initial_state(2), [0, 1])
+    action, state, _ = policy.step(observe(policy, 2), policy.initial_state(2), tf.constant([0, 1]))
     np.testing.assert_array_equal(state["action"], action)
 
 
 def test_the_belief_is_filtered_over_the_episode():
     policy = make_policy(evaluation=True)
     observation, start = observe(policy, 2), policy.initial_state(2)
-    _, state, _ = policy.step(observation, start, [0, 1])
-    _, from_start, _ = policy.step(observation, start, [0, 2])
-    _, carried, _ = policy.step(observation, state, [0, 2])
+    _, state, _ = policy.step(observation, start, tf.constant([0, 1]))
+    _, from_start, _ = policy.step(observation, start, tf.constant([0, 2]))
+    _, carried, _ = policy.step(observation, state, tf.constant([0, 2]))
     assert np.abs(carried["deterministic"] - from_start["deterministic"]).max() > 1e-3
 
 
@@ -127,7 +129,7 @@ def test_a_learner_overfits_one_batch(trained):
 def test_the_plan_goes_where_the_reward_is(trained):
     builder, networks, _ = trained
     policy = builder.make_policy(networks, tiny.SPEC, Role(evaluation=True))
-    action, _, info = policy.step(observe(policy, 8), policy.initial_state(8), [0, 1])
+    action, _, info = policy.step(observe(policy, 8), policy.initial_state(8), tf.constant([0, 1]))
     assert np.all(action[:, 0] > 0) and np.all(action[:, 1] < 0), action
     assert np.mean(action[:, 0] - action[:, 1]) > 1.2, "2 would be the best there is"
     # Three steps of at most two each: what the plan promises is there to be had.

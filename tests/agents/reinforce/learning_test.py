@@ -166,6 +166,6 @@ def test_no_gradient_is_lost_where_zero_is_no_action(rng):
     actions = specs.BoundedArray([2], np.float32, 2, 3)
     builder, networks = tiny.builder_and_networks(actions)
     learner = builder.make_learner(networks, seed=0)
-    metrics = learner.step(tiny.episodes(rng, actions, [2, 3])).metrics
+    metrics = learner.step(tiny.episodes(rng, actions, tf.constant([2, 3]))).metrics
     assert all(np.isfinite(value) for value in metrics.values())
     assert all(np.all(np.isfinite(v)) for v in networks.trainable_variables)

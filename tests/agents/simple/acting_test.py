@@ -26,7 +26,9 @@ class TestSimPLePolicy(PolicyContract):
     def test_the_seed_decides_the_action(self, policy) -> None:
         """Of more rows, since the policy may be sure of some."""
         observation, state = observe(policy, 64), policy.initial_state(64)
-        first, again, other = (policy.step(observation, state, [7, n])[0] for n in (1, 1, 2))
+        first, again, other = (
+            policy.step(observation, state, tf.constant([7, n]))[0] for n in (1, 1, 2)
+        )
         np.testing.assert_array_equal(first, again)
         assert np.any(first != other)
 

@@ -31,11 +31,11 @@ def make(*seeds: int, task: str = "cartpole_balance", config: SimulatorCEMConfig
 def test_the_pole_that_falls_is_caught():
     policy, (environment,), observation = make(0)
     environment.simulator().data.qpos[1] = 0.3  # Leans to where the cart must go.
-    action, _, info = policy.step(observation, {}, [0, 0])
+    action, _, info = policy.step(observation, {}, tf.constant([0, 0]))
     assert action.shape == (1, 1) and action.dtype == tf.float32
     mirrored, (other,), observation = make(0)
     other.simulator().data.qpos[1] = -0.3
-    opposite, _, _ = mirrored.step(observation, {}, [0, 0])
+    opposite, _, _ = mirrored.step(observation, {}, tf.constant([0, 0]))
     assert action.numpy() * opposite.numpy() < 0
     assert 0 < info["predicted_return"].numpy() < 4 * 8
 
@@ -50,23 +50,25 @@ def test_more_planning_promises_more():
             threads=1,
         )
         policy, _, observation = make(1, task="cheetah_run", config=config)
-        return float(policy.step(observation, {}, [0, 1])[2]["predicted_return"])
+        return float(policy.step(observation, {}, tf.constant([0, 1]))[2]["predicted_return"])
 
     assert promise(6) > promise(1)
 
 
 def test_the_seed_decides_the_action():
     policy, _, observation = make(0, 1)
-    first, again, other = (policy.step(observation, {}, [7, n])[0].numpy() for n in (1, 1, 2))
+    first, again, other = (
+        policy.step(observation, {}, tf.constant([7, n]))[0].numpy() for n in (1, 1, 2)
+    )
     np.testing.assert_array_equal(first, again)
     assert np.any(first != other)
 
 
 def test_rows_do_not_see_each_other():
     policy, environments, observation = make(0, 1)
-    before = policy.step(observation, {}, [0, 0])[0].numpy()
+    before = policy.step(observation, {}, tf.constant([0, 0]))[0].numpy()
     environments[1].simulator().data.qpos[1] = 1.0
-    after = policy.step(observation, {}, [0, 0])[0].numpy()
+    after = policy.step(observation, {}, tf.constant([0, 0]))[0].numpy()
     np.testing.assert_array_equal(before[0], after[0])
     assert before[1] != after[1]
 
@@ -74,8 +76,8 @@ def test_rows_do_not_see_each_other():
 def test_idle_rows_cost_nothing():
     policy, _, observation = make(0, 1)
     alone, _, _ = make(0, 1)
-    whole = policy.step(observation, {}, [0, 0])[0].numpy()
-    action, _, info = alone.step(observation, {}, [0, 0], [False, True])
+    whole = policy.step(observation, {}, tf.constant([0, 0]))[0].numpy()
+    action, _, info = alone.step(observation, {}, [0, 0], tf.constant([False, True]))
     np.testing.assert_array_equal(action[1], whole[1])
     np.testing.assert_array_equal(action[0], [0])
     assert info["predicted_return"][0] == 0
@@ -85,7 +87,7 @@ def test_idle_rows_cost_nothing():
 def test_as_many_observations_as_environments_are_wanted():
     policy, _, observation = make(0, 1)
     with pytest.raises(ValueError, match="one for each of 2 environments"):
-        policy.step(observation[:1], {}, [0, 0])
+        policy.step(observation[:1], {}, tf.constant([0, 0]))
 
 
 def test_best_first_acts_bit_for_bit_as_simulating_all_and_simulates_less():
@@ -95,8 +97,8 @@ def test_best_first_acts_bit_for_bit_as_simulating_all_and_simulates_less():
         (policy, _, observation), (plain, _, _) = (
             make(0, 1, task=task, config=settings) for settings in (config, whole)
         )
-        action, _, info = policy.step(observation, {}, [3, 4])
-        expected, _, expected_info = plain.step(observation, {}, [3, 4])
+        action, _, info = policy.step(observation, {}, tf.constant([3, 4]))
+        expected, _, expected_info = plain.step(observation, {}, tf.constant([3, 4]))
         np.testing.assert_array_equal(action, expected)
         name = "predicted_return"
         np.testing.assert_array_equal(info[name], expected_info[name])
@@ -108,7 +110,7 @@ def test_measurements_count_what_was_simulated():
     config = dataclasses.replace(CONFIG, best_first=False)
     policy, (environment,), observation = make(0, config=config)
     for n in range(2):
-        policy.step(observation, {}, [0, n])
+        policy.step(observation, {}, tf.constant([0, n]))
     found = policy.measurements()
     # Two plans of three rounds of 40 rollouts; one step more for the last sensors.
     assert policy._pool.timing.steps == 2 * 3 * 40 * (4 * environment.action_repeat + 1)
