@@ -25,7 +25,7 @@ import tree
 from acme import specs
 
 from agents.learner import Learner
-from agents.policy import Policy, RandomPolicy
+from agents.policy import Policy, RandomPolicy, SavedNetwork
 from agents.types import Trajectory
 from agents.world import World
 
@@ -314,6 +314,21 @@ class Builder(abc.ABC):
     def make_served(self, networks: snt.Module, spec: specs.EnvironmentSpec) -> Policy | None:
         """Makes the policy that is exported; None: it cannot live outside of this process."""
         return self.make_policy(networks, spec, Role(evaluation=True))
+
+    def make_hosted(
+        self,
+        saved: SavedNetwork,
+        simulators: Sequence[Any] = (),
+        num_simulations: int | None = None,
+    ) -> Policy:
+        """Makes the policy that plays with a network that `make_served` has given (evaluation).
+
+        Args:
+          saved: the network.
+          simulators: one a row, see `Role`; none: each step is given its positions.
+          num_simulations: of a move; None: as many as it was saved with.
+        """
+        raise ValueError(f"{self.name} does not search on the host, as the saved policy would")
 
     def make_world(self, networks: snt.Module) -> World | None:
         """Makes the learned world, for models whose steps can be played and exported."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import tensorflow as tf
 from dm_env import specs
@@ -30,6 +30,8 @@ class Policy(tf.Module, abc.ABC):
         much as another one alone.
       skips_idle_rows: `step` takes bool [B] behind `seed`, which rows' actions are wanted: for
         planners whose every row costs as much as another one alone. Idle rows' actions are any.
+      on_host: it searches by rules that the host knows: `step` takes `positions` to search from, and
+        there is `think`, see `agents/alphazero/host_acting.py`.
       native_alone: why its graph takes our native ops wherever it runs; empty: it does not.
       meanings: what observations, state, info and options mean and their ranges, by their names in
         a SavedModel (`observation_<name>`, `state_<name>`, `info_<name>`): for whoever is served.
@@ -41,6 +43,7 @@ class Policy(tf.Module, abc.ABC):
     most: Mapping[str, int] = {}
     takes_seeds: bool = False
     skips_idle_rows: bool = False
+    on_host: bool = False
     native_alone: str = ""
     meanings: Mapping[str, str] = {}
 
@@ -153,6 +156,37 @@ class SearchingPolicy(Policy):
           `simulations_per_second` and `positions_per_second`, which the network is asked about;
           `tree_share`, `network_share` and other parts' shares of the time.
         """
+
+
+class NetworkPolicy(Policy):
+    """What can be exported of a policy that searches on the host: the network of its search.
+
+    It moves without a search. Who knows the rules searches by `evaluate`: `Builder.make_hosted`.
+
+    Attributes:
+      search_settings: of the search that it was saved for, as JSON has them.
+    """
+
+    search_settings: Mapping[str, Any]
+
+    @abc.abstractmethod
+    def evaluate(self, planes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """What the network says of positions that are seen as planes [B, H, W, P].
+
+        Returns:
+          `prior_logits` [B, A], of illegal actions too; `value` [B], of the mover; `updates` [].
+        """
+
+
+class SavedNetwork(Protocol):
+    """A `NetworkPolicy` as it is read from a SavedModel; see there."""
+
+    observation_spec: Any
+    action_spec: tf.TensorSpec
+    search_settings: Mapping[str, Any]
+
+    def evaluate(self, planes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """See `NetworkPolicy.evaluate`."""
 
 
 class PlanningPolicy(Policy):

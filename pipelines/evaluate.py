@@ -69,16 +69,18 @@ def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
     from pipelines.configuration import experiment
     from pipelines.launch import parts
     from pipelines.launch.seeds import Seeds
+    from pipelines.serving import in_play
     from pipelines.serving.export import SavedPolicy
 
     described = experiment.parse_saved(_LOGDIR.value)
-    policy = SavedPolicy(directory)
+    saved = SavedPolicy(directory)
     seeds = Seeds(_SEED.value)
     count = min(_EPISODES.value, parts.MAX_EVALUATION_ENVIRONMENTS)
     environment = parts.make_environments(
         parts.evaluation_factory(described), seeds, "played_again", range(count)
     )
-    saved_run.check_observation(policy, environment.observation_spec(), environment.name)
+    saved_run.check_observation(saved, environment.observation_spec(), environment.name)
+    policy = in_play.acting_in(environment, saved, described)
     actor = Actor(policy, count, seeds.of("played_again"))
     filmed = 0 if _VIDEO.value is None else 1
     episodes = EnvironmentLoop(environment).run(actor, _EPISODES.value, record=filmed)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from agents.actor import Actor
     from pipelines.engines.arena import Contestant, Game
     from pipelines.engines.roster import Roster
+    from pipelines.environments import BatchedEnvironment
     from pipelines.environments.two_players import TwoPlayerGame
 
 # Games that are played side by side, so that a batch of searches costs little more than one.
@@ -112,7 +113,7 @@ def main(argv: list[str]) -> int:
 
 def play_match(
     make_game: Callable[[int], TwoPlayerGame],
-    make_actor: Callable[[int, int], Actor],
+    make_actor: Callable[[BatchedEnvironment, int], Actor],
     games: int,
     seed: int,
 ) -> list[list[float]]:
@@ -120,7 +121,7 @@ def play_match(
 
     Args:
       make_game: from its seed; an even one lets the learner move first.
-      make_actor: from the number of games it plays side by side and its seed.
+      make_actor: from the games that it plays side by side and its seed.
       games: an even number.
       seed: of opponents and actors.
 
@@ -140,7 +141,7 @@ def play_match(
             # One game each: the seat changes after it.
             first = 2 * (int(seeds[0]) + start) + seat
             batch = BatchedEnvironment([make_game(first + 2 * i) for i in range(count)])
-            actor = make_actor(count, int(seeds[1]) + 2 * start + seat)
+            actor = make_actor(batch, int(seeds[1]) + 2 * start + seat)
             episodes = EnvironmentLoop(batch).run(actor, count)
             outcomes[seat] += [episode.episode_return for episode in episodes]
     return outcomes
@@ -295,6 +296,7 @@ def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:
     from agents.actor import Actor
     from pipelines.configuration import experiment
     from pipelines.environments.two_players import TwoPlayerGame
+    from pipelines.serving import in_play
     from pipelines.serving.export import SavedPolicy
 
     described = experiment.parse_saved(_LOGDIR.value)
@@ -311,12 +313,14 @@ def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:
         )
 
     make_game(0)  # An opponent that does not play this game is known before the policy is read.
-    number = _NUM_SIMULATIONS.value
-    policy = SavedPolicy(directory, **({} if number is None else {"num_simulations": number}))
-    saved_run.check_observation(policy, environment.observation_spec(), environment.name)
-    outcomes = play_match(
-        make_game, lambda count, seed: Actor(policy, count, seed), _GAMES.value, _SEED.value
-    )
+    saved = SavedPolicy(directory)
+    saved_run.check_observation(saved, environment.observation_spec(), environment.name)
+
+    def make_actor(batch: BatchedEnvironment, seed: int) -> Actor:
+        policy = in_play.acting_in(batch, saved, described, _NUM_SIMULATIONS.value)
+        return Actor(policy, batch.batch_size, seed)
+
+    outcomes = play_match(make_game, make_actor, _GAMES.value, _SEED.value)
     return outcomes, environment.name
 
 

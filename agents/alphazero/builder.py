@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import gin
@@ -12,11 +14,17 @@ from acme import specs
 from agents.alphazero.acting import AlphaZeroPolicy
 from agents.alphazero.config import AlphaZeroConfig
 from agents.alphazero.host_acting import HostAlphaZeroPolicy
+from agents.alphazero.host_export import (
+    AlphaZeroNetworkPolicy,
+    LoadedNetwork,
+    settings_of_play,
+)
 from agents.alphazero.learning import AlphaZeroLearner
 from agents.alphazero.networks import AlphaZeroNetwork
 from agents.boards import symmetries
 from agents.boards.observations import rules_of, split
 from agents.builder import Role, tensor_spec
+from agents.policy import Policy, SavedNetwork
 from agents.searching.builder import SearchingBuilder, num_actions
 from agents.searching.descent import OnlineAndActing
 
@@ -60,13 +68,29 @@ class AlphaZeroBuilder(SearchingBuilder):
             )
         return HostAlphaZeroPolicy(*parts, simulators=role.simulators)
 
-    def make_served(
-        self, networks: OnlineAndActing, spec: specs.EnvironmentSpec
-    ) -> AlphaZeroPolicy | None:
-        """The policy with the rules in its graph; None: only this process knows them."""
-        if rules_of(spec.observations) is None:
-            return None
-        return self.make_policy(networks, spec, Role(evaluation=True))
+    def make_served(self, networks: OnlineAndActing, spec: specs.EnvironmentSpec) -> Policy:
+        """The policy with the rules in its graph; where only the host knows them, the network."""
+        if rules_of(spec.observations) is not None:
+            return self.make_policy(networks, spec, Role(evaluation=True))
+        observations, actions = tensor_spec(spec.observations), tensor_spec(spec.actions)
+        return AlphaZeroNetworkPolicy(self.config, networks.acting, observations, actions)
+
+    def make_hosted(
+        self,
+        saved: SavedNetwork,
+        simulators: Sequence[Any] = (),
+        num_simulations: int | None = None,
+    ) -> HostAlphaZeroPolicy:
+        """See `Builder.make_hosted`."""
+        settings = settings_of_play(saved.search_settings, num_simulations)
+        return HostAlphaZeroPolicy(
+            dataclasses.replace(self.config, **settings),
+            LoadedNetwork(saved),
+            saved.observation_spec,
+            saved.action_spec,
+            True,
+            simulators=simulators,
+        )
 
     def recorded(self, count: int) -> dict[str, Any]:
         """With resignation also `gave_up`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import collections
 import hashlib
+import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -38,7 +39,7 @@ class Evaluations:
     several ways, or by several games, are the same.
 
     Args:
-      network: that is asked.
+      network: that is asked; one without variables never changes.
       columns: actions of a position that are kept at most, those of the greatest prior.
       room: positions that are remembered; 0: none, and each is asked about.
 
@@ -52,12 +53,19 @@ class Evaluations:
         self._network, self._columns, self._room = network, columns, room
         self._said: collections.OrderedDict[bytes, Evaluation] = collections.OrderedDict()
         self._weights: np.ndarray | None = None
+        self._busy = threading.Lock()  # A search that nobody waits for any more may still ask.
 
     def forget_old(self) -> None:
         """Forgets all where the network's variables have changed."""
-        if self._room and not np.array_equal(weights := self._sums().numpy(), self._weights):
+        if not (self._room and self._network.variables):
+            return
+        if not np.array_equal(weights := self._sums().numpy(), self._weights):
             self._said.clear()
             self._weights = weights
+
+    def forget(self) -> None:
+        """Forgets all."""
+        self._said.clear()
 
     def of(
         self,
@@ -72,6 +80,15 @@ class Evaluations:
           seen: planes [H, W, P] of those of them that are not over.
           ask: planes [m, H, W, P] → logits [m, A] and values [m]; called once, or not at all.
         """
+        with self._busy:
+            return self._of(positions, seen, ask)
+
+    def _of(
+        self,
+        positions: Sequence[GamePosition],
+        seen: Sequence[np.ndarray],
+        ask: Callable[[np.ndarray], Sequence[np.ndarray]],
+    ) -> list[Evaluation]:
         going = [position for position in positions if not position.over]
         self.asked += len(going)
         if not self._room:

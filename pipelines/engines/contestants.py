@@ -63,8 +63,9 @@ class PolicyContestant(Contestant):
         for action in game.actions[moves:]:
             timestep = environment.step(action)
         self._seen[game.slot] = (len(game.actions), timestep)
-        observation = {**timestep.observation, "legal_actions": game.legal()}
-        return Position(observation, len(game.actions), timestep.last())
+        position = self._player.seen(environment, timestep, len(game.actions))
+        observation = {**position.observation, "legal_actions": game.legal()}
+        return position._replace(observation=observation)
 
 
 class OpponentContestant(Contestant):

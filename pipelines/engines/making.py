@@ -11,8 +11,7 @@ from pipelines.engines.go_player import GoPlayer
 from pipelines.engines.player import Player
 from pipelines.engines.uci_options import Options
 from pipelines.engines.uci_player import UciPlayer
-from pipelines.serving import saved_run
-from pipelines.serving.export import SavedPolicy
+from pipelines.serving import in_play, saved_run
 from pipelines.system.errors import UserError
 
 # OpenSpiel ends a game of Go as a draw after 2 N² moves, which programs do not know of.
@@ -45,7 +44,7 @@ def player_of(
         raise UserError(
             f"expected a policy that plays {game}; the run in '{logdir}' plays {environment.name}"
         )
-    policy = SavedPolicy(directory, compiled)
+    policy = in_play.load(directory, experiment.parse_saved(logdir), compiled)
     saved_run.check_observation(policy, environment.observation_spec(), environment.name)
     made = Player(policy, environment, simulations, seed)
     # The first ones take longer, before any clock runs.

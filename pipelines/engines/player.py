@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import re
 import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import dm_env
 import numpy as np
 import tensorflow as tf
 
+from agents.boards.simulators import GamePosition
+from agents.policy import Policy
 from pipelines.engines.variations import Variation, variations
-from pipelines.serving.export import SavedPolicy
 from pipelines.system.errors import UserError
 
-# The option of searching policies, and what they say of its range (`Policy.meanings`).
+# The option of searching policies.
 _SIMULATIONS = "num_simulations"
-_ROOM = re.compile(r"`num_simulations`.* 1 to (\d+)")
 
 # Simulations by which a reply within a line is found, where the policy shows no tree.
 _REPLY_SIMULATIONS = 8
@@ -34,11 +34,13 @@ class Position(NamedTuple):
       observation: the environment's, of one row.
       moves: made since the game began.
       over: whether the game has ended; nobody moves then.
+      game: from which a policy that searches on the host plays on; None: the policy is another.
     """
 
     observation: dict[str, np.ndarray]
     moves: int
     over: bool
+    game: GamePosition | None = None
 
     @property
     def legal(self) -> np.ndarray:
@@ -83,7 +85,8 @@ class Player:
     """A policy, and an environment in self-play that shows it positions.
 
     Args:
-      policy: whose state between moves holds their number at most.
+      policy: `SavedPolicy`, or one that searches on the host (`Policy.on_host`); its state between
+        moves holds their number at most.
       environment: a board game; its own game in progress is not kept.
       simulations: of a move; None: the policy's own.
       seed: of the policy's randomness.
@@ -98,7 +101,7 @@ class Player:
     """
 
     def __init__(
-        self, policy: SavedPolicy, environment: Any, simulations: int | None = None, seed: int = 0
+        self, policy: Policy, environment: Any, simulations: int | None = None, seed: int = 0
     ) -> None:
         self._environment = environment
         self._busy = threading.Lock()  # A search that nobody waits for any more may still ask.
@@ -108,8 +111,7 @@ class Player:
         self.num_actions = environment.observation_spec()["legal_actions"].shape[0]
         self.searches = _SIMULATIONS in policy.options
         own = policy.options.get(_SIMULATIONS, 1)
-        room = _ROOM.search(policy.description()) if self.searches else None
-        self.most_simulations = int(room[1]) if room else own
+        self.most_simulations = policy.most.get(_SIMULATIONS, own)
         self.simulations = own if simulations is None else simulations
         if self.simulations > self.most_simulations:
             raise UserError(
@@ -132,11 +134,18 @@ class Player:
                 if timestep.last():
                     break
                 timestep = environment.step(action)
-        return Position(timestep.observation, len(actions), timestep.last())
+            return self.seen(environment, timestep, len(actions))
+
+    def seen(self, environment: Any, timestep: dm_env.TimeStep, moves: int) -> Position:
+        """The position in which an environment stands, after so many moves."""
+        game = environment.position() if self._policy.on_host else None
+        return Position(timestep.observation, moves, timestep.last(), game)
 
     def restart(self) -> None:
         """Its randomness begins anew."""
         self._calls = 0
+        if self._policy.on_host:
+            self._policy.forget()
 
     def search(
         self,
@@ -152,7 +161,9 @@ class Player:
           allowed: bool [A], to choose from; at least one legal action. None: all that are legal.
         """
         count = min(simulations or self.simulations, self.most_simulations)
-        options = {_SIMULATIONS: count} if self.searches else {}
+        options: dict[str, Any] = {_SIMULATIONS: count} if self.searches else {}
+        if self._policy.on_host:
+            options["positions"] = [position.game for position in positions]
         action, _, info = self._policy.step(*self._inputs(positions, allowed), **options)
         return _found(action.numpy(), info, self.num_actions, count)
 
@@ -188,22 +199,35 @@ class Player:
         Returns:
           What it found; None where it was given up.
         """
-        if not self._policy.sliced:
+        if not (self._policy.on_host or self._policy.sliced):
             return self.search([position], simulations, allowed)[0] if going_on() else None
         count = min(simulations or self.simulations, self.most_simulations)
-        inputs, done, tree = self._inputs([position], allowed), 0, None
+        inputs = self._inputs([position], allowed)
+        if self._policy.on_host:
+            made = self._policy.think(*inputs, count, [position.game], going_on)
+        else:
+            made = self._in_slices(inputs, count, going_on)
+        if made is None:
+            return None
+        action, _, info, tree = made
+        found = _found(action.numpy(), info, self.num_actions, count)[0]
+        return found._replace(variations=variations(*self._policy.explored(tree), _LONGEST))
+
+    def _in_slices(
+        self, inputs: tuple[Any, ...], count: int, going_on: Callable[[], bool]
+    ) -> tuple[Any, ...] | None:
+        """What the last slice of a search gives; None: it was given up."""
+        done, made = 0, (None,)
         while done < count:
             if not going_on():
                 return None
             added = min(count - done, max(1, int(_SLICE / self._seconds))) if done else 1
             start = time.monotonic()
-            action, _, info, tree = self._policy.slice(*inputs, count, added, tree)
-            action = action.numpy()
+            made = self._policy.slice(*inputs, count, added, made[-1])
+            made[0].numpy()  # Waits for it.
             self._seconds = (time.monotonic() - start) / added if done else self._seconds
             done += added
-        found = _found(action, info, self.num_actions, count)[0]
-        arrays = {name: tree[name].numpy() for name in ("nodes", "edges")}
-        return found._replace(variations=variations(arrays, _LONGEST))
+        return made
 
     def lines(
         self, actions: Sequence[int], start: str | None, found: Found, count: int

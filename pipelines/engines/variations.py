@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -24,22 +24,25 @@ class Variation(NamedTuple):
     visits: int
 
 
-def variations(tree: Mapping[str, np.ndarray], longest: int) -> list[Variation]:
+def variations(
+    nodes: np.ndarray, edges: np.ndarray, action: Callable[[int, int], int], longest: int
+) -> list[Variation]:
     """The visited actions of a root, the most visited first, each with what follows.
 
     Args:
-      tree: `nodes` [1, M, 8] and `edges` [1, M, 6, A], see `ops.mcts.SearchTree`.
+      nodes, edges: of a tree, [M, 8] and [M, 6, K], see `ops.mcts.SearchTree`.
+      action: node, column → the game's action.
       longest: number of actions of each at most.
     """
-    nodes, edges = tree["nodes"][0], tree["edges"][0]
     found = []
     for edge in _visited(nodes, edges, t.ROOT_INDEX).T:
-        actions, at = [int(edge[t.EDGE_ACTION])], int(edge[t.EDGE_CHILD])
+        actions = [action(t.ROOT_INDEX, int(edge[t.EDGE_ACTION]))]
+        at = int(edge[t.EDGE_CHILD])
         while at > 0 and len(actions) < longest:
             following = _visited(nodes, edges, at)
             if not following.size:
                 break
-            actions.append(int(following[t.EDGE_ACTION, 0]))
+            actions.append(action(at, int(following[t.EDGE_ACTION, 0])))
             at = int(following[t.EDGE_CHILD, 0])
         visits = round(float(edge[t.EDGE_VISITS]))
         found.append(Variation(actions, float(edge[t.EDGE_QVALUE]), visits))

@@ -46,6 +46,10 @@ class GameRules:
         self._observer.set_from(state, 0)
         return self._observer.tensor.reshape(self._shape).copy()
 
+    def second_moves(self, state: Any) -> bool:
+        """Whether the second player is to move in a game that goes on."""
+        return state.current_player() != self.first
+
     def over(self, state: Any) -> bool:
         """Whether a game has ended."""
         return state.is_terminal() or state.move_number() >= self.max_moves
@@ -71,7 +75,7 @@ class BoardPosition:
     def after(self, action: int) -> BoardPosition:
         """See `GamePosition.after`."""
         rules, state = self._rules, self._state.clone()
-        mover = state.move_number() % 2
+        mover = int(rules.second_moves(state))
         state.apply_action(action)
         planes = [*self._planes, rules.planes(state)][-rules.history :]
         reward = rules.outcome(state, mover) if rules.over(state) else 0.0
@@ -79,5 +83,5 @@ class BoardPosition:
 
     def observe(self) -> np.ndarray:
         """See `GamePosition.observe`."""
-        second = bool(self._state.move_number() % 2)
-        return view(self._rules.layout, self._planes, second, self._rules.history)
+        rules = self._rules
+        return view(rules.layout, self._planes, rules.second_moves(self._state), rules.history)

@@ -130,22 +130,18 @@ class _Asked:
     """A served policy as `Player` asks it: in other threads than the server's loop.
 
     Attributes:
-      options: values of the policy's options.
+      options, most: values of the policy's options, and the most that they may be.
       most_simulations: that the server allows; None: as many as the policy does.
     """
 
-    sliced = False
+    sliced = on_host = False
 
     def __init__(self, service: Service, model: Model, loop: asyncio.AbstractEventLoop) -> None:
         self._service, self._model, self._loop = service, model, loop
         self.most_simulations = service.limits.simulations
-        self.options = dict(model.newest.policy.options)
+        self.options, self.most = dict(model.newest.policy.options), model.newest.policy.most
         if SIMULATIONS in self.options and self.most_simulations is not None:
             self.options[SIMULATIONS] = min(self.options[SIMULATIONS], self.most_simulations)
-
-    def description(self) -> str:
-        """What it says of itself."""
-        return self._model.newest.policy.description()
 
     def initial_state(self, batch_size: int) -> dict[str, tf.Tensor]:
         """The state of so many rows at a game's start."""

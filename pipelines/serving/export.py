@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import json
 import os
 import pathlib
 import shutil
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
 import tree
 from tensorflow.python.saved_model import save_context
 
 from agents.boards.observations import split
-from agents.policy import Policy, SearchingPolicy
+from agents.policy import NetworkPolicy, Policy, SearchingPolicy
 from ops import loader
 from pipelines.serving import checks, description
 from pipelines.serving.restored import forget_tracing_warnings, has_native_ops
@@ -47,6 +49,9 @@ class ServedPolicy(tf.Module):
     `step_with_seeds(observation, state, seeds, *options)`, a signature too, takes a seed a row,
     int32 [B, 2], and answers each row as if it were alone, whatever else is in the batch.
     `rows_together` says whether a batch costs less than its rows one by one.
+
+    A `NetworkPolicy` has besides `evaluate(planes)`, a signature too, and `search_settings()`, the
+    settings of the search that it is for, as JSON.
 
     Args:
       policy: that is saved.
@@ -81,6 +86,8 @@ class ServedPolicy(tf.Module):
         )
         searches = self._options and plays
         self._slice = policy.slice if searches else None
+        if isinstance(policy, NetworkPolicy):
+            self._add_evaluation(policy)
 
     def add_description(self, text: str) -> None:
         """Adds the function `describe()`, which returns `text`."""
@@ -112,7 +119,19 @@ class ServedPolicy(tf.Module):
             signatures["step_with_options"] = flat
         flat = on_flat_names(self.step_with_seeds, self._options, _SEEDS)
         signatures["step_with_seeds"] = flat
+        if hasattr(self, "evaluate"):
+            signatures["evaluate"] = self.evaluate
         return signatures
+
+    def _add_evaluation(self, policy: NetworkPolicy) -> None:
+        """Adds `evaluate` and `search_settings`."""
+        seen, _ = split(policy.observation_spec)
+        planes = tf.TensorSpec([None, *seen.shape], seen.dtype, "planes")
+        self.evaluate = tf.function(policy.evaluate, input_signature=[planes], autograph=False)
+        text = json.dumps(dict(policy.search_settings))
+        self.search_settings = tf.function(
+            lambda: tf.constant(text), input_signature=[], autograph=False
+        )
 
     def _add_steps(self, step: Callable[..., Any]) -> None:
         """Adds `step` and, where there are options, `step_with_options`, which it calls."""
@@ -267,6 +286,10 @@ class SavedPolicy(Policy):
         one row takes a fraction of the time then. With native ops it stays as it is.
       **options: values of the policy's options, other than their defaults.
 
+    Attributes:
+      search_settings: of a network whose search runs on the host, see `NetworkPolicy`; None: it is
+        none.
+
     Raises:
       UserError: there is none, it cannot be read, it has no such option, or, of `step`, it does not
         take what it is given.
@@ -286,8 +309,11 @@ class SavedPolicy(Policy):
             _, flat = signature.structured_input_signature
             saved = getattr(self._loaded, "options", {})
             self.options = {name: int(value.numpy()) for name, value in saved.items()}
-            self._step = self._with_options(options) if options else self._loaded.step
-            self.options |= options
+            self._step = self._loaded.step
+            self.choose(**options)
+            most = getattr(self._loaded, "most", {})
+            self.most = {name: int(value.numpy()) for name, value in most.items()}
+            self.search_settings = _settings_of(self._loaded)
             self._continue = getattr(self._loaded, "continue_step", None)
             forget_tracing_warnings(self._loaded)
             if compiled and self._continue is not None and not has_native_ops(self._continue):
@@ -314,6 +340,16 @@ class SavedPolicy(Policy):
                 raise
             raise UserError(f"the policy cannot act: {complaint}") from error
 
+    def choose(self, **options: int) -> None:
+        """Sets values of the policy's options, of the steps to come.
+
+        Raises:
+          UserError: it has no such option.
+        """
+        if options:
+            self._step = self._with_options(options)
+            self.options |= options
+
     @property
     def sliced(self) -> bool:
         """Whether it has `slice`."""
@@ -333,6 +369,17 @@ class SavedPolicy(Policy):
         if begun is None:
             return self._loaded.begin_step(observation, state, seed, *counts)
         return self._continue(observation, state, seed, *counts, begun)
+
+    def explored(self, tree: Any) -> tuple[np.ndarray, np.ndarray, Callable[[int, int], int]]:
+        """A tree's first row, `nodes` [M, 8] and `edges` [M, 6, A], see `ops.mcts.SearchTree`.
+
+        With it comes a function: node, column → action.
+        """
+        return tree["nodes"][0].numpy(), tree["edges"][0].numpy(), lambda node, column: column
+
+    def evaluate(self, planes: tf.Tensor) -> dict[str, tf.Tensor]:
+        """See `NetworkPolicy.evaluate`."""
+        return self._loaded.evaluate(planes)
 
     def description(self) -> str:
         """What it says of itself, see `description.of`."""
@@ -361,6 +408,12 @@ def _batched(nest: Any, prefix: str) -> Any:
         lambda path, leaf: tf.TensorSpec([None, *leaf.shape], leaf.dtype, _flat_name(prefix, path)),
         nest,
     )
+
+
+def _settings_of(loaded: Any) -> dict[str, Any] | None:
+    """What `search_settings()` of a SavedModel says; None: it has none."""
+    said = getattr(loaded, "search_settings", None)
+    return None if said is None else json.loads(said().numpy())
 
 
 def _one(batched: Any) -> tf.TensorSpec:

@@ -7,7 +7,8 @@ from typing import Any
 
 def forget_tracing_warnings(loaded: Any) -> None:
     """TensorFlow counts the first call of each restored function as one more trace of the same."""
-    for name in ("initial_state", "step", "step_with_options", "begin_step", "continue_step"):
+    names = ("initial_state", "step", "step_with_options", "begin_step", "continue_step")
+    for name in (*names, "evaluate", "search_settings"):
         if (function := getattr(loaded, name, None)) is not None:
             function._omit_frequent_tracing_warning = True
 

@@ -86,14 +86,14 @@ class PerfectActor:
         return action
 
 
-def legal_actor(environment, count: int, seed: int) -> Actor:
-    return Actor(LegalPolicy(environment), count, seed)
+def legal_actor(environment, batch, seed: int) -> Actor:
+    return Actor(LegalPolicy(environment), batch.batch_size, seed)
 
 
 def test_a_perfect_policy_loses_to_nobody_from_either_seat():
     actors = []
 
-    def make_actor(count, seed):
+    def make_actor(batch, seed):
         actors.append(PerfectActor())
         return actors[-1]
 

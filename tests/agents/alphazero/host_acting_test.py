@@ -136,4 +136,3 @@ def test_what_a_search_on_the_host_does_not_do_is_told():
         builder.make_networks(spec, seed=0)
     with pytest.raises(ValueError, match="AlphaZero needs the rules: those of rules_game"):
         tiny.policy(tiny.CONFIG, environment=spec)
-    assert AlphaZeroBuilder(tiny.CONFIG).make_served(None, spec) is None
