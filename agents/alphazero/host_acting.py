@@ -56,7 +56,9 @@ class HostAlphaZeroPolicy(AlphaZeroPolicy):
         self.most = {"num_simulations": self._room}
         self._simulators = simulators
         self._columns = min(network.num_actions, config.max_legal)
-        self._predict = tf.function(lambda planes: network(planes), reduce_retracing=True)
+        seen, _ = split(self.observation_spec)
+        planes = tf.TensorSpec([None, *seen.shape], seen.dtype)
+        self._predict = tf.function(lambda planes: network(planes)).get_concrete_function(planes)
         self._evaluations = Evaluations(network, self._columns, config.cached_positions)
         self._watch, self._simulated = Watch(), 0
 
@@ -153,9 +155,7 @@ class HostAlphaZeroPolicy(AlphaZeroPolicy):
             raise ValueError(f"got {len(legal)} rows, expected {len(positions)}, one a simulator")
         self._evaluations.forget_old()
         arguments = np.asarray(legal), self._columns, room, seed, explore
-        return HostSearch(
-            self._config, positions, *arguments, self._evaluated, self._watch.timing
-        )
+        return HostSearch(self._config, positions, *arguments, self._evaluated, self._watch.timing)
 
     def _evaluated(self, positions: Sequence[GamePosition]) -> list[Evaluation]:
         with self._watch.timing("rules"):

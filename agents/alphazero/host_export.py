@@ -98,9 +98,7 @@ class LoadedNetwork:
         return Prediction(said["prior_logits"], said["value"])
 
 
-def settings_of_play(
-    settings: Mapping[str, Any], num_simulations: int | None
-) -> dict[str, Any]:
+def settings_of_play(settings: Mapping[str, Any], num_simulations: int | None) -> dict[str, Any]:
     """Settings as they were saved → those of a player, which keeps evaluations in any case.
 
     Raises:

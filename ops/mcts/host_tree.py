@@ -206,7 +206,7 @@ class Tree:
 
         Reads the root alone, whatever the tree's size.
         """
-        return SearchSummary(*(part.numpy() for part in self._copied(1).summary()))
+        return SearchSummary(*(part.numpy() for part in _summary(*self._copied(1)[:3])))
 
     def decision(self) -> PolicyOutput:
         """The action [B] and the weights [B, A] that the policy of this rule gives, as tensors.
@@ -218,7 +218,7 @@ class Tree:
         if self._rule.kind == "gumbel":
             found = policies.gumbel_decision(root, self._logits, self._rule)
             return found._replace(search_tree=self)
-        weights = root.summary().visit_probs
+        weights = _summary(*root[:3]).visit_probs
         return PolicyOutput(policies.sampled_action(weights, 0.0, self._seed), weights, self)
 
     def _copied(self, num_nodes: int) -> SearchTree:
@@ -239,6 +239,12 @@ class Tree:
         0 beyond the root marks nodes that are still free. As mcts.reroot.
         """
         return reuse.reroot(self.search_tree(), action, num_simulations, max_kept)
+
+
+@tf.function(reduce_retracing=True, autograph=False)
+def _summary(nodes: tf.Tensor, edges: tf.Tensor, stats: tf.Tensor) -> SearchSummary:
+    """What is read of a root, in one call: op by op it takes as long as hundreds of simulations."""
+    return SearchTree(nodes, edges, stats, ()).summary()
 
 
 def _array(name: str, given: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

@@ -54,7 +54,7 @@ def moves_text(state: Any, actions: Sequence[int]) -> list[str]:
     return moves
 
 
-def follow(game: Any, start: str | None, moves: Sequence[str]) -> Line:
+def follow(game: Any, start: str | None, moves: Sequence[str], begun: Line | None = None) -> Line:
     """Plays a game as programs do, who know of no draw until somebody claims it.
 
     Where OpenSpiel has ended the game (a position for the third time, fifty moves without
@@ -64,11 +64,15 @@ def follow(game: Any, start: str | None, moves: Sequence[str]) -> Line:
       game: OpenSpiel's chess or shogi.
       start: FEN or SFEN; None: the game's own beginning.
       moves: as the protocol writes them.
+      begun: where they are played; None: at `start`.
 
     Raises:
       ValueError: the position is none, or a move is illegal.
     """
-    line = _begun(game, start)
+    if begun is None:
+        line = _begun(game, start)
+    else:
+        line = Line(begun.start, list(begun.actions), begun.state.clone())
     for move in moves:
         action = legal_moves(line.state).get(move)
         if action is None:

@@ -12,8 +12,9 @@ from pipelines.engines.thinking import Limits
 OVERHEAD = 0.05
 # Moves that a player still expects to make, where nobody says how many there are.
 _MOVES_TO_GO = 30
-# A late search may take so many times as long as was planned.
-_PATIENCE = 3.0
+# A late search may take so many times as long as was planned, and, as long as more moves are to
+# come, so much of what is left: else a clock with increments stays near 0, where lag loses on time.
+_PATIENCE, _MOST = 3.0, 0.5
 _INCREMENT_SHARE = 0.8
 
 
@@ -32,9 +33,10 @@ def limits(
       overhead: seconds that are lost on the way.
     """
     usable = max(remaining - overhead, 0.0)
-    share = usable / max(moves_to_go or _MOVES_TO_GO, 1.0) + _INCREMENT_SHARE * increment
-    soft = min(share, usable)
-    return Limits(soft, min(_PATIENCE * soft, usable))
+    expected = max(moves_to_go or _MOVES_TO_GO, 1.0)
+    most = usable if expected == 1 else _MOST * usable
+    soft = min(usable / expected + _INCREMENT_SHARE * increment, most)
+    return Limits(soft, min(_PATIENCE * soft, most))
 
 
 @dataclasses.dataclass

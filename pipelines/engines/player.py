@@ -270,7 +270,8 @@ class Player:
         lines = []
         for number, each in enumerate(ordered[:count]):
             following = each.actions if number < _LINES_IN_FULL else each.actions[:1]
-            legal = self._legal_part(actions, start, following)
+            by_rules = self._policy.on_host
+            legal = following if by_rules else self._legal_part(actions, start, following)
             if number == 0 and len(legal) == 1:
                 legal += self._reply(actions, start, legal[0])
             lines.append(Line(legal, each.value, each.visits))

@@ -65,6 +65,8 @@ class Uci:
         self._options = Options()
         self._loading = Loading(lambda: load(self._options))
         self._line: Line | None = None
+        # Where the last position came from, as it was written.
+        self._last: tuple[str | None, list[str], Line | None] = None, [], None
         self._commands: dict[str, Callable[[list[str]], None]] = {
             dialect.name: self._introduce,
             "isready": self._ready,
@@ -150,12 +152,21 @@ class Uci:
                 f"position is '{' '.join(before)}'; expected startpos or "
                 f"{self._dialect.position} ..."
             )
-        self._line = chess_notation.follow(self._player().game, start, moves)
+        self._line = self._followed(start, moves)
+
+    def _followed(self, start: str | None, moves: list[str]) -> Line:
+        """The line, from where the last one has come to if it goes on from there."""
+        old_start, old_moves, begun = self._last
+        if begun is None or old_start != start or moves[: len(old_moves)] != old_moves:
+            begun, old_moves = None, []
+        line = chess_notation.follow(self._player().game, start, moves[len(old_moves) :], begun)
+        self._last = start, moves, line
+        return line
 
     def _go(self, words: list[str]) -> None:
         self._stop()
         request = Request.of(words)
-        line = self._line or chess_notation.follow(self._player().game, None, [])
+        line = self._line or self._followed(None, [])
         self._line = line
         legal = chess_notation.legal_moves(line.state)
         searched = [legal[move] for move in request.searchmoves if move in legal]

@@ -76,7 +76,9 @@ class BoardGame(TwoPlayerGame):
 
     def position(self) -> BoardPosition:
         """The position of the game in progress, from which a search may play on."""
-        return BoardPosition(self._rules, self.state.clone(), self._positions[-self._rules.history :])
+        return BoardPosition(
+            self._rules, self.state.clone(), self._positions[-self._rules.history :]
+        )
 
     def set_up(self, text: str) -> dm_env.TimeStep:
         """Starts a game of self-play from a position in OpenSpiel's words, such as chess's FEN.

@@ -96,9 +96,7 @@ def test_a_search_is_given_up_before_a_call_of_the_network(played):
     policy = builder.make_hosted(SavedPolicy(directory), make_role(batch).simulators)
     asked = []
     going_on = lambda: not asked.append(None) and len(asked) < 4  # noqa: E731
-    made = policy.think(
-        seen, policy.initial_state(2), tf.constant([0, 0]), 100, going_on=going_on
-    )
+    made = policy.think(seen, policy.initial_state(2), tf.constant([0, 0]), 100, going_on=going_on)
     assert made is None and len(asked) == 4
 
 
