@@ -30,8 +30,8 @@ class Policy(tf.Module, abc.ABC):
         much as another one alone.
       skips_idle_rows: `step` takes bool [B] behind `seed`, which rows' actions are wanted: for
         planners whose every row costs as much as another one alone. Idle rows' actions are any.
-      on_host: it searches by rules that the host knows: `step` takes `positions` to search from, and
-        there is `think`, see `agents/alphazero/host_acting.py`.
+      on_host: it searches by rules that the host knows: `step` takes `positions` to search from,
+        and there is `think`, see `agents/alphazero/host_acting.py`.
       native_alone: why its graph takes our native ops wherever it runs; empty: it does not.
       meanings: what observations, state, info and options mean and their ranges, by their names in
         a SavedModel (`observation_<name>`, `state_<name>`, `info_<name>`): for whoever is served.

@@ -70,14 +70,14 @@ class Evaluations:
     def of(
         self,
         positions: Sequence[GamePosition],
-        seen: Sequence[np.ndarray],
+        seen: np.ndarray,
         ask: Callable[[np.ndarray], Sequence[np.ndarray]],
     ) -> list[Evaluation]:
         """Evaluates positions; at a game's end there is no action, and a value of 0.
 
         Args:
           positions: n.
-          seen: planes [H, W, P] of those of them that are not over.
+          seen: planes [n', H, W, P] of those of them that are not over.
           ask: planes [m, H, W, P] → logits [m, A] and values [m]; called once, or not at all.
         """
         with self._busy:
@@ -86,7 +86,7 @@ class Evaluations:
     def _of(
         self,
         positions: Sequence[GamePosition],
-        seen: Sequence[np.ndarray],
+        seen: np.ndarray,
         ask: Callable[[np.ndarray], Sequence[np.ndarray]],
     ) -> list[Evaluation]:
         going = [position for position in positions if not position.over]
@@ -98,7 +98,7 @@ class Evaluations:
         new = {key: row for row, key in enumerate(keys) if key not in self._said}
         rows = list(new.values())
         self.known += len(going) - len(rows)
-        fresh = self._fresh([going[row] for row in rows], [seen[row] for row in rows], ask)
+        fresh = self._fresh([going[row] for row in rows], seen[rows], ask)
         told = dict(zip(new, fresh, strict=True))
         found = iter([told[key] if key in told else self._said[key] for key in keys])
         self._remember(told)
@@ -107,12 +107,12 @@ class Evaluations:
     def _fresh(
         self,
         positions: Sequence[GamePosition],
-        seen: Sequence[np.ndarray],
+        seen: np.ndarray,
         ask: Callable[[np.ndarray], Sequence[np.ndarray]],
     ) -> list[Evaluation]:
         if not positions:
             return []
-        logits, values = ask(np.stack(seen))
+        logits, values = ask(seen)
         return [self._kept(*row) for row in zip(positions, logits, values, strict=True)]
 
     def _kept(self, position: GamePosition, logits: np.ndarray, value: float) -> Evaluation:

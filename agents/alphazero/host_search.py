@@ -148,9 +148,8 @@ class HostSearch:
 
         With it comes a function: node, column → action.
         """
-        tree = self._tree.search_tree()
-        nodes, edges = (part[0].numpy() for part in (tree.nodes, tree.edges))
-        return nodes, edges, lambda node, column: self._nodes.action(0, node, column)
+        nodes, edges = self._tree.arrays()
+        return nodes[0], edges[0], lambda node, column: self._nodes.action(0, node, column)
 
     def _root(
         self, positions: Sequence[GamePosition], legal: np.ndarray, columns: int

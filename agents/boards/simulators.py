@@ -24,8 +24,8 @@ class GamePosition(Protocol):
     def after(self, action: int) -> GamePosition:
         """The position behind a legal action."""
 
-    def observe(self) -> np.ndarray:
-        """What the player to move sees: float32 [H, W, P]."""
+    def observe(self, out: np.ndarray | None = None) -> np.ndarray:
+        """What the player to move sees: float32 [H, W, P], written into `out` if it is given."""
 
 
 class GameSimulator(Protocol):

@@ -201,6 +201,10 @@ class Tree:
         """
         return self._copied(self._forest.nodes.shape[1])
 
+    def arrays(self) -> tuple[np.ndarray, np.ndarray]:
+        """`nodes` and `edges` of `SearchTree` themselves, which change as the search goes on."""
+        return self._forest.nodes, self._forest.edges
+
     def summary(self) -> SearchSummary:
         """Visit counts, probabilities, value and Q-values of the root, as arrays.
 

@@ -17,7 +17,7 @@ from dm_env import specs
 from pipelines.environments import board_drawing
 from pipelines.environments.arguments import check_choice, check_flag, check_integer
 from pipelines.environments.board_layouts import LAYOUTS, num_planes, view
-from pipelines.environments.board_simulator import BoardPosition, GameRules
+from pipelines.environments.board_simulator import BoardPosition, GameRules, Seen
 from pipelines.environments.opponents import Opponent, make_opponent
 from pipelines.environments.two_players import Observation, TwoPlayerGame, check_opening
 from pipelines.system.errors import UserError, first_line
@@ -76,9 +76,8 @@ class BoardGame(TwoPlayerGame):
 
     def position(self) -> BoardPosition:
         """The position of the game in progress, from which a search may play on."""
-        return BoardPosition(
-            self._rules, self.state.clone(), self._positions[-self._rules.history :]
-        )
+        shown = reversed(self._positions[-self._rules.history :])
+        return BoardPosition(self._rules, self.state.clone(), [Seen(planes) for planes in shown])
 
     def set_up(self, text: str) -> dm_env.TimeStep:
         """Starts a game of self-play from a position in OpenSpiel's words, such as chess's FEN.

@@ -124,14 +124,39 @@ def view(layout: Layout, positions: Sequence[np.ndarray], second: bool, history:
       second: whether the second player looks.
       history: positions to show.
     """
-    places = _places(layout, second, positions[-1].shape)
-    height, width, each = places.shape
-    seen = np.zeros((height, width, num_planes(layout, history)), np.float32)
-    for age, position in enumerate(reversed(positions[-history:])):
-        seen[:, :, age * each : (age + 1) * each] = position.take(places)
-    if layout.colour:
-        seen[:, :, -1] = second
-    return seen
+    parts = [seen_by(layout, second, position) for position in reversed(positions[-history:])]
+    return stacked(layout, parts, second, history)
+
+
+def seen_by(layout: Layout, second: bool, position: np.ndarray) -> np.ndarray:
+    """What a player sees of one position [P, H, W]: [H, W, planes of one]."""
+    return position.take(_places(layout, second, position.shape))
+
+
+def stacked(
+    layout: Layout,
+    parts: Sequence[np.ndarray],
+    second: bool,
+    history: int,
+    out: np.ndarray | None = None,
+) -> np.ndarray:
+    """Puts what a player sees of `history` positions at most, the newest first, together.
+
+    `out` [H, W, planes] is where to; None: into an array of its own.
+    """
+    height, width, each = parts[0].shape
+    missing = (history - len(parts)) * each
+    rest = _rest(height, width, missing, layout.colour, second)
+    return np.concatenate([*parts, rest], axis=2, out=out)
+
+
+@functools.cache
+def _rest(height: int, width: int, missing: int, colour: bool, second: bool) -> np.ndarray:
+    """What stands behind the positions: zeros for those that are missing, then the colour."""
+    rest = np.zeros((height, width, missing + colour), np.float32)
+    if colour:
+        rest[:, :, -1] = second
+    return rest
 
 
 @functools.cache

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.environments.board_layouts import Layout, view
+from pipelines.environments.board_layouts import Layout, seen_by, stacked
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,15 +61,34 @@ class GameRules:
         return state.returns()[self.first if player == 0 else 1 - self.first]
 
 
+class Seen:
+    """A position's planes, and what each player sees of them once one has looked."""
+
+    __slots__ = ("_by", "planes")
+
+    def __init__(self, planes: np.ndarray) -> None:
+        self.planes = planes
+        self._by: list[np.ndarray | None] = [None, None]
+
+    def by(self, layout: Layout, second: bool) -> np.ndarray:
+        """See `board_layouts.seen_by`: a position is looked at again below it in a search."""
+        if (known := self._by[second]) is None:
+            known = self._by[second] = seen_by(layout, second, self.planes)
+        return known
+
+
 class BoardPosition:
-    """A `GamePosition` of OpenSpiel's; `planes`: of the last positions, the newest last."""
+    """A `GamePosition` of OpenSpiel's; `seen`: the last positions, the newest first."""
+
+    __slots__ = ("_rules", "_seen", "_state", "legal", "over", "reward")
 
     def __init__(
-        self, rules: GameRules, state: Any, planes: Sequence[np.ndarray], reward: float = 0.0
+        self, rules: GameRules, state: Any, seen: Sequence[Seen], mover: int | None = None
     ) -> None:
-        self._rules, self._state, self._planes = rules, state, planes
-        self.reward = reward
+        """`mover`: whose move led here, 0 or 1; None: it does not matter."""
+        self._rules, self._state, self._seen = rules, state, seen
         self.over = rules.over(state)
+        self.reward = rules.outcome(state, mover) if self.over and mover is not None else 0.0
         self.legal: Sequence[int] = () if self.over else state.legal_actions()
 
     def after(self, action: int) -> BoardPosition:
@@ -77,11 +96,12 @@ class BoardPosition:
         rules, state = self._rules, self._state.clone()
         mover = int(rules.second_moves(state))
         state.apply_action(action)
-        planes = [*self._planes, rules.planes(state)][-rules.history :]
-        reward = rules.outcome(state, mover) if rules.over(state) else 0.0
-        return BoardPosition(rules, state, planes, reward)
+        seen = (Seen(rules.planes(state)), *self._seen[: rules.history - 1])
+        return BoardPosition(rules, state, seen, mover)
 
-    def observe(self) -> np.ndarray:
+    def observe(self, out: np.ndarray | None = None) -> np.ndarray:
         """See `GamePosition.observe`."""
         rules = self._rules
-        return view(rules.layout, self._planes, rules.second_moves(self._state), rules.history)
+        second = rules.second_moves(self._state)
+        parts = [seen.by(rules.layout, second) for seen in self._seen]
+        return stacked(rules.layout, parts, second, rules.history, out)

@@ -104,5 +104,7 @@ def test_what_does_not_fit_is_told(played):
     builder, *_, directory = played
     saved = SavedPolicy(directory)
     saved.search_settings["new"] = 3
-    with pytest.raises(ValueError, match="saved by another version, whose search has .*: new; res"):
+    with pytest.raises(
+        ValueError, match=r"saved by another version, whose search has .*: new; res"
+    ):
         builder.make_hosted(saved)
