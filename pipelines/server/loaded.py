@@ -46,6 +46,7 @@ class LoadedPolicy:
       options: values of the policy's options where nobody sets them, by name.
       most: the most that they may be, by name.
       rows_together: whether a batch costs less than its rows one by one.
+      network_alone: whether it is the network of a search that only the host can do, without it.
       start: the state that an episode begins with, one row [1, …] of each input.
 
     Raises:
@@ -70,6 +71,7 @@ class LoadedPolicy:
                 f"the policy {directory} has no signature {ROWS}; export it again by resuming its "
                 "run with this version"
             )
+        self.network_alone = hasattr(self._loaded, "search_settings")
         self.options, self.most = self._numbers("options"), self._numbers("most")
         self.rows_together = bool(self._loaded.rows_together.numpy())
         self.start = self.call(START, {"batch_size": np.int32(1)})

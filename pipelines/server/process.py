@@ -213,4 +213,10 @@ def _announced(server: Server, service: Service, listening: Listening) -> Sequen
     if listening.grpc_port is not None:
         places.append(f"gRPC {host}:{server.grpc_port}")
     logs.event(_LOG, "serving", models=list(service.models), places=places)
-    return [f"serving {names} at {' and '.join(places)}; Ctrl-C ends"]
+    alone = [
+        f"{name} searches on the host, by rules that no SavedModel holds: what is served is its "
+        "network's likeliest move; engine.py and match.py search"
+        for name, model in service.models.items()
+        if model.newest.policy.network_alone
+    ]
+    return [*alone, f"serving {names} at {' and '.join(places)}; Ctrl-C ends"]
