@@ -80,6 +80,10 @@ LAYOUTS = {
     ),
     "othello": Layout((1,), (2,), (0,), board=(30, 130, 70)),
     "breakthrough": Layout((0,), (1,), (2,), colour=True, parameters=("rows", "columns")),
+    # Stones that touch no edge, one of their two edges, the other one, both.
+    "hex": Layout(
+        (5, 7, 6, 8), (3, 1, 2, 0), (4,), kinds=4, colour=True, parameters=("board_size",)
+    ),
     # Pieces, castling rights; shared are empty squares, repetitions and moves without progress.
     "chess": Layout(
         (*range(0, 12, 2), 16, 17),

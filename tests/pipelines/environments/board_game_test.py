@@ -24,6 +24,7 @@ SOME_OF_EACH = (
     "shogi",
     "othello",
     "breakthrough(rows=5,columns=4)",
+    "hex(board_size=4)",
 )
 
 

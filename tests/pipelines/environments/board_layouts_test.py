@@ -16,6 +16,7 @@ SOME_OF_EACH = (
     "shogi",
     "othello",
     "breakthrough(rows=5,columns=4)",
+    "hex(board_size=4)",
 )
 
 
@@ -75,6 +76,28 @@ def test_chess_looks_the_same_to_black_as_it_would_to_white():
     own_castling, other_castling = white["board"][0, 0, 6:8], white["board"][0, 0, 14:16]
     np.testing.assert_array_equal(own_castling, [1, 0])
     np.testing.assert_array_equal(other_castling, [1, 1])
+
+
+def test_hex_shows_which_edge_stones_touch():
+    """The first player's edges are rows, the second's columns; in planes of the same place."""
+    environment = board_game(seed=0, game="hex(board_size=4)")
+    seen = after(environment, (0, 4, 13, 11, 5, 6)).observation["board"]  # The first one's turn.
+    first, second = seen[..., :4], seen[..., 4:8]
+    assert [np.argwhere(first[..., i]).tolist() for i in range(4)] == [
+        [[1, 1]],
+        [[0, 0]],
+        [[3, 1]],
+        [],
+    ]
+    assert [np.argwhere(second[..., i]).tolist() for i in range(4)] == [
+        [[1, 2]],
+        [[1, 0]],
+        [[2, 3]],
+        [],
+    ]
+    assert seen[..., 8].sum() == 10 and not seen[..., 9].any()
+    pieces = environment.pieces() // LAYOUTS["hex"].kinds
+    assert pieces[0].tolist() == [0, -1, -1, -1] and pieces[1].tolist() == [1, 0, 1, -1]
 
 
 @pytest.mark.parametrize("game", ["chess", "shogi"])
