@@ -19,6 +19,8 @@ from pipelines.system.errors import UserError, first_line
 
 # The signature that takes a seed a row, and the one for an episode's start.
 ROWS, START = "step_with_seeds", "initial_state"
+# The signature of a network for searches elsewhere, which is not served.
+_NO_STEP = "evaluate"
 # The option of policies that search, and how many of them a comparison of sizes needs.
 SIMULATIONS = "num_simulations"
 _FEW_SIMULATIONS = 4
@@ -63,7 +65,8 @@ class LoadedPolicy:
                 self._definition = (pathlib.Path(place) / "saved_model.pb").read_bytes()
             finally:
                 os.close(descriptor)
-            self.signatures = {n: _signature(f) for n, f in self._loaded.signatures.items()}
+            found = self._loaded.signatures.items()
+            self.signatures = {n: _signature(f) for n, f in found if n != _NO_STEP}
         except (OSError, ValueError, AttributeError, KeyError, tf.errors.OpError) as error:
             raise UserError(f"cannot read the policy {directory}: {first_line(error)}") from error
         if ROWS not in self.signatures:
@@ -102,6 +105,8 @@ class LoadedPolicy:
         saved = saved_model_pb2.SavedModel.FromString(self._definition)
         definitions = messages.SignatureDefMap()
         for name, definition in saved.meta_graphs[0].signature_def.items():
+            if name == _NO_STEP:
+                continue
             definitions.signature_def[name].ParseFromString(definition.SerializeToString())
         return definitions
 
