@@ -11,6 +11,7 @@ import pytest
 from pipelines import evaluate, match
 from pipelines.engines.chess_notation import follow, legal_moves
 from pipelines.engines.uci import USI
+from pipelines.server.loaded import ROWS, LoadedPolicy
 from tests.pipelines.engines.saved import make_player, save_run
 from tests.pipelines.engines.uci_test import Session
 
@@ -129,3 +130,17 @@ def test_a_search_in_many_positions_finds_what_single_ones_do(breakthrough):
         np.testing.assert_allclose(alone.shares, together.shares, atol=1e-6)
         assert sum(each.visits for each in alone.variations) == 20
         assert {each.actions[0] for each in alone.variations} == set(np.flatnonzero(alone.shares))
+
+
+def test_what_a_server_has_of_it_is_its_network(breakthrough):
+    policy = LoadedPolicy(breakthrough / "policy" / "best")
+    assert policy.network_alone and "evaluate" not in policy.signatures
+    assert "evaluate" not in policy.signature_definitions().signature_def
+    inputs = policy.signatures[ROWS].inputs
+    legal = np.zeros((2, *inputs["observation_legal_actions"].shape[1:]), bool)
+    legal[0, 5] = legal[1, 7] = True
+    board = np.ones((2, *inputs["observation_board"].shape[1:]), np.float32)
+    shown = {"observation_board": board, "observation_legal_actions": legal}
+    outputs = policy.call(ROWS, {**shown, "seed": np.zeros((2, 2), np.int32)})
+    np.testing.assert_array_equal(outputs["action"], [5, 7])
+    np.testing.assert_allclose(outputs["info_prior"][[0, 1], [5, 7]], [1, 1], atol=1e-6)
