@@ -315,19 +315,8 @@ class Builder(abc.ABC):
         """Makes the policy that is exported; None: it cannot live outside of this process."""
         return self.make_policy(networks, spec, Role(evaluation=True))
 
-    def make_hosted(
-        self,
-        saved: SavedNetwork,
-        simulators: Sequence[Any] = (),
-        num_simulations: int | None = None,
-    ) -> Policy:
-        """Makes the policy that plays with a network that `make_served` has given (evaluation).
-
-        Args:
-          saved: the network.
-          simulators: one a row, see `Role`; none: each step is given its positions.
-          num_simulations: of a move; None: as many as it was saved with.
-        """
+    def make_hosted(self, saved: SavedNetwork, role: Role, num_simulations: int | None) -> Policy:
+        """Makes the policy that searches over what `make_served` gave; None: as it was saved."""
         raise ValueError(f"{self.name} does not search on the host, as the saved policy would")
 
     def make_world(self, networks: snt.Module) -> World | None:

@@ -11,6 +11,7 @@ with one line and status 2.
 
 from __future__ import annotations
 
+import functools
 import json
 import pathlib
 import sys
@@ -80,7 +81,8 @@ def _play(directory: pathlib.Path) -> tuple[list[Episode], str]:
         parts.evaluation_factory(described), seeds, "played_again", range(count)
     )
     saved_run.check_observation(saved, environment.observation_spec(), environment.name)
-    policy = in_play.acting_in(environment, saved, described)
+    role = functools.partial(parts.make_role, environment, evaluation=True)
+    policy = in_play.acting(saved, described, role)
     actor = Actor(policy, count, seeds.of("played_again"))
     filmed = 0 if _VIDEO.value is None else 1
     episodes = EnvironmentLoop(environment).run(actor, _EPISODES.value, record=filmed)

@@ -19,6 +19,7 @@ the games. Equal seeds give equal games, programs apart. Bad input: one line and
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import os
@@ -296,6 +297,7 @@ def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:
     from agents.actor import Actor
     from pipelines.configuration import experiment
     from pipelines.environments.two_players import TwoPlayerGame
+    from pipelines.launch.parts import make_role
     from pipelines.serving import in_play
     from pipelines.serving.export import SavedPolicy
 
@@ -317,7 +319,8 @@ def _play(directory: os.PathLike[str]) -> tuple[list[list[float]], str]:
     saved_run.check_observation(saved, environment.observation_spec(), environment.name)
 
     def make_actor(batch: BatchedEnvironment, seed: int) -> Actor:
-        policy = in_play.acting_in(batch, saved, described, _NUM_SIMULATIONS.value)
+        role = functools.partial(make_role, batch, evaluation=True)
+        policy = in_play.acting(saved, described, role, _NUM_SIMULATIONS.value)
         return Actor(policy, batch.batch_size, seed)
 
     outcomes = play_match(make_game, make_actor, _GAMES.value, _SEED.value)

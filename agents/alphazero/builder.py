@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
 from typing import Any, ClassVar
 
 import gin
@@ -76,20 +75,17 @@ class AlphaZeroBuilder(SearchingBuilder):
         return AlphaZeroNetworkPolicy(self.config, networks.acting, observations, actions)
 
     def make_hosted(
-        self,
-        saved: SavedNetwork,
-        simulators: Sequence[Any] = (),
-        num_simulations: int | None = None,
+        self, saved: SavedNetwork, role: Role, num_simulations: int | None = None
     ) -> HostAlphaZeroPolicy:
-        """See `Builder.make_hosted`."""
+        """See `Builder.make_hosted`; without simulators each step is given its positions."""
         settings = settings_of_play(saved.search_settings, num_simulations)
         return HostAlphaZeroPolicy(
             dataclasses.replace(self.config, **settings),
             LoadedNetwork(saved),
             saved.observation_spec,
             saved.action_spec,
-            True,
-            simulators=simulators,
+            role.evaluation,
+            simulators=role.simulators,
         )
 
     def recorded(self, count: int) -> dict[str, Any]:

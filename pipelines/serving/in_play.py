@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
+from agents.builder import Role
 from pipelines.serving.export import SavedPolicy
 from pipelines.system.errors import naming_misfits
 
 if TYPE_CHECKING:
     from agents.policy import Policy
     from pipelines.configuration.experiment import Experiment
-    from pipelines.environments import BatchedEnvironment
 
 
 def load(
@@ -29,21 +29,23 @@ def load(
       UserError: it cannot be read, or does not fit the run.
     """
     saved = SavedPolicy(directory, compiled)
-    return saved if saved.search_settings is None else _hosted(saved, described)
+    return (
+        saved if saved.search_settings is None else _hosted(saved, described, Role(evaluation=True))
+    )
 
 
-def acting_in(
-    environment: BatchedEnvironment,
+def acting(
     saved: SavedPolicy,
     described: Experiment,
+    make_role: Callable[[], Role],
     num_simulations: int | None = None,
 ) -> Policy:
     """The policy for the rows of a batch of environments.
 
     Args:
-      environment: the batch.
       saved: the policy.
       described: the run that has saved it.
+      make_role: gives the role of who is judged in the batch; asked where that is needed.
       num_simulations: of a move; None: the policy's own.
 
     Raises:
@@ -52,16 +54,11 @@ def acting_in(
     if saved.search_settings is None:
         saved.choose(**({} if num_simulations is None else {"num_simulations": num_simulations}))
         return saved
-    from pipelines.launch.parts import make_role
-
-    return _hosted(saved, described, make_role(environment, True).simulators, num_simulations)
+    return _hosted(saved, described, make_role(), num_simulations)
 
 
 def _hosted(
-    saved: SavedPolicy,
-    described: Experiment,
-    simulators: Sequence[Any] = (),
-    num_simulations: int | None = None,
+    saved: SavedPolicy, described: Experiment, role: Role, num_simulations: int | None = None
 ) -> Policy:
     with naming_misfits():
-        return described.builder.make_hosted(saved, simulators, num_simulations)
+        return described.builder.make_hosted(saved, role, num_simulations)

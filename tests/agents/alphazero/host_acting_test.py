@@ -12,21 +12,7 @@ from agents.alphazero import AlphaZeroBuilder
 from pipelines.environments import BatchedEnvironment, board_game, make_environment_spec, rules_game
 from pipelines.launch.parts import make_role
 from tests.agents.alphazero import tiny
-
-
-def games_of(game: str, count: int, moves: int, **arguments) -> tuple[BatchedEnvironment, dict]:
-    """Games after some random moves, and what is seen of them."""
-    batch = BatchedEnvironment([board_game(seed=i, game=game, **arguments) for i in range(count)])
-    rng, timesteps = np.random.RandomState(4), batch.reset()
-    for _ in range(moves):
-        seen = [timestep.observation["legal_actions"] for timestep in timesteps]
-        timesteps = batch.step([rng.choice(np.flatnonzero(legal)) for legal in seen])
-    return batch, observed(timesteps)
-
-
-def observed(timesteps) -> dict[str, tf.Tensor]:
-    rows = [timestep.observation for timestep in timesteps]
-    return {name: tf.constant(np.stack([row[name] for row in rows])) for name in rows[0]}
+from tests.agents.alphazero.host_games import games_of, observed
 
 
 def host_policy(config, batch: BatchedEnvironment, evaluation: bool = False):

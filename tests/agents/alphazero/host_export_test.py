@@ -9,13 +9,15 @@ import pytest
 import tensorflow as tf
 
 from agents.alphazero import AlphaZeroBuilder
+from agents.builder import Role
 from agents.policy import Policy
 from pipelines.environments import make_environment_spec
 from pipelines.launch.parts import make_role
 from pipelines.serving.export import Exporter, SavedPolicy
 from tests.agents.alphazero import tiny
-from tests.agents.alphazero.host_acting_test import games_of
+from tests.agents.alphazero.host_games import games_of
 
+JUDGED = Role(evaluation=True)
 CONFIG = dataclasses.replace(tiny.CONFIG, max_legal=30, num_simulations=24, walks=2)
 
 
@@ -38,8 +40,8 @@ def test_the_search_is_the_policys_own(played):
     builder, own, batch, seen, directory = played
     simulators = make_role(batch).simulators
     saved = SavedPolicy(directory)
-    hosted = builder.make_hosted(saved, simulators)
-    given = builder.make_hosted(saved)
+    hosted = builder.make_hosted(saved, make_role(batch, evaluation=True))
+    given = builder.make_hosted(saved, JUDGED)
     state, seed = own.initial_state(2), tf.constant([1, 2])
     expected, _, expected_info = own.step(seen, state, seed)
     positions = [simulator.position() for simulator in simulators]
@@ -55,9 +57,9 @@ def test_how_it_searches_is_what_was_saved(played):
     """Whatever the run's configuration says since then."""
     *_, directory = played
     changed = AlphaZeroBuilder(dataclasses.replace(CONFIG, num_simulations=99, walks=5))
-    policy = changed.make_hosted(SavedPolicy(directory))
+    policy = changed.make_hosted(SavedPolicy(directory), JUDGED)
     assert policy.num_simulations == 24 and policy._config.walks == 2
-    assert changed.make_hosted(SavedPolicy(directory), num_simulations=5).num_simulations == 5
+    assert changed.make_hosted(SavedPolicy(directory), JUDGED, 5).num_simulations == 5
 
 
 def test_alone_it_plays_the_networks_likeliest_legal_move(played):
@@ -80,7 +82,7 @@ def test_of_moves_that_may_be_chosen_alone_one_is_chosen(played):
     builder, _, batch, seen, directory = played
     saved = SavedPolicy(directory)
     saved.search_settings["max_legal"] = 3
-    policy: Policy = builder.make_hosted(saved, make_role(batch).simulators)
+    policy: Policy = builder.make_hosted(saved, make_role(batch, evaluation=True))
     for row in range(2):
         for action in np.flatnonzero(seen["legal_actions"][row]):
             allowed = np.array(seen["legal_actions"])
@@ -93,7 +95,7 @@ def test_of_moves_that_may_be_chosen_alone_one_is_chosen(played):
 
 def test_a_search_is_given_up_before_a_call_of_the_network(played):
     builder, _, batch, seen, directory = played
-    policy = builder.make_hosted(SavedPolicy(directory), make_role(batch).simulators)
+    policy = builder.make_hosted(SavedPolicy(directory), make_role(batch, evaluation=True))
     asked = []
     going_on = lambda: not asked.append(None) and len(asked) < 4  # noqa: E731
     made = policy.think(seen, policy.initial_state(2), tf.constant([0, 0]), 100, going_on=going_on)
@@ -107,4 +109,4 @@ def test_what_does_not_fit_is_told(played):
     with pytest.raises(
         ValueError, match=r"saved by another version, whose search has .*: new; res"
     ):
-        builder.make_hosted(saved)
+        builder.make_hosted(saved, JUDGED)

@@ -13,7 +13,7 @@ from pipelines.engines.chess_notation import follow, legal_moves
 from pipelines.engines.uci import USI
 from pipelines.server.loaded import ROWS, LoadedPolicy
 from tests.pipelines.engines.saved import make_player, save_run
-from tests.pipelines.engines.uci_test import Session
+from tests.pipelines.engines.uci_session import Session
 
 ALPHAZERO = """
 import agents.alphazero

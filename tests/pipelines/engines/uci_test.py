@@ -7,12 +7,12 @@ import time
 
 import pytest
 
-from pipelines.engines import making
 from pipelines.engines.chess_notation import follow, legal_moves
 from pipelines.engines.search_request import Request
-from pipelines.engines.uci import UCI, USI, Uci
+from pipelines.engines.uci import USI
 from pipelines.engines.uci_options import Options
 from tests.pipelines.engines.saved import make_player, save_run
+from tests.pipelines.engines.uci_session import Session
 
 MATE_IN_ONE = "r1bqkb1r/pppp1ppp/2n2n2/4p2Q/2B1P3/8/PPPP1PPP/RNB1K1NR w KQkq - 4 4"
 
@@ -25,32 +25,6 @@ def saved(folder, game: str):
 @pytest.fixture(scope="module")
 def chess(tmp_path_factory):
     return saved(tmp_path_factory.mktemp("runs"), "chess")
-
-
-class Session:
-    """A conversation; answers of searches come when they come."""
-
-    def __init__(self, logdir, player, dialect=UCI) -> None:
-        self.written: list[str] = []
-        load = lambda options: making.uci_player(player, str(logdir), options)  # noqa: E731
-        self.protocol = Uci(dialect, load, lambda text: self.written.append(text.rstrip("\n")))
-
-    def say(self, *lines: str) -> list[str]:
-        """What was written by the time that the last one is handled."""
-        begin = len(self.written)
-        for line in lines:
-            assert self.protocol.handle(line)
-        return self.written[begin:]
-
-    def search(self, *lines: str) -> list[str]:
-        """The same, up to the move."""
-        begin = len(self.written)
-        self.say(*lines)
-        end = time.monotonic() + 60
-        while not any(line.startswith("bestmove") for line in self.written[begin:]):
-            assert time.monotonic() < end
-            time.sleep(0.01)
-        return self.written[begin:]
 
 
 @pytest.fixture()
