@@ -48,8 +48,8 @@ class MuZeroBuilder(SearchingBuilder):
         return MuZeroLearner(self.config, networks, seed)
 
     def make_transform(self, networks: OnlineAndActing, seed: int) -> Reanalyzer | None:
-        """Reanalyze, where the configuration asks for it."""
-        if self.config.reanalyze_fraction == 0:
+        """Reanalyze, or values anew alone, where the configuration asks for it."""
+        if not self.config.refreshes:
             return None
         return Reanalyzer(self.config, networks.online, seed)
 

@@ -54,7 +54,10 @@ class MuZeroConfig(SearchingConfig):
       update_priorities: whether priorities are written back, as |predicted − target value|.
       search: `muzero` (PUCT, Dirichlet noise) or `gumbel` (Danihelka et al. 2022).
       reanalyze_fraction: share of positions whose targets are searched anew; 0: none.
-      target_period: updates between copies to the network that bootstraps in Reanalyze.
+      value_refresh_fraction: share of positions whose values are bootstrapped anew, without a
+        search, by the network of the last `target_period` updates (Ye et al. 2021); those of the
+        `reanalyze_fraction` are in any case. 0: by what was searched when they were collected.
+      target_period: updates between copies to the network that Reanalyze and values anew take.
     """
 
     torso: Literal["atari", "board", "mlp"] = "atari"
@@ -97,6 +100,7 @@ class MuZeroConfig(SearchingConfig):
     temperature_updates: tuple[Natural, ...] = (500_000, 750_000)
     temperature_moves: Natural | None = None
     reanalyze_fraction: Share = 0.0
+    value_refresh_fraction: Share = 0.0
     target_period: Count = 100
 
     @property
@@ -106,9 +110,14 @@ class MuZeroConfig(SearchingConfig):
 
     @property
     def length(self) -> int:
-        """T, rows of a replayed trajectory: the context, K + 1 positions, what Reanalyze reads."""
-        bootstrap = self.n_step if self.reanalyze_fraction > 0 and self.n_step else 0
+        """T, rows of a replayed trajectory: the context, K + 1 positions, what values anew read."""
+        bootstrap = self.n_step if self.refreshes and self.n_step else 0
         return self.context + self.unroll_steps + 1 + bootstrap
+
+    @property
+    def refreshes(self) -> bool:
+        """Whether targets of what is replayed are made anew."""
+        return max(self.reanalyze_fraction, self.value_refresh_fraction) > 0
 
     def _check_relations(self) -> None:
         super()._check_relations()

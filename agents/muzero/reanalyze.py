@@ -6,6 +6,8 @@
 It runs beside the learner, in the dataset's threads, on a copy of the network that is renewed every
 `target_period` updates: the paper's target network, which searches here too, so that what an update
 learns from depends on its number alone and not on how far ahead the dataset's threads are.
+
+The second line works without the first: values alone cost one inference each and no search.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ class Reanalyzer(Transform):
         self._learning = network
         self.network = copy.deepcopy(network)
         self.period = config.target_period
-        self._count = round(config.reanalyze_fraction * config.batch_size)
+        self._searched = round(config.reanalyze_fraction * config.batch_size)
+        share = max(config.reanalyze_fraction, config.value_refresh_fraction)
+        self._valued = 0 if config.n_step is None else round(share * config.batch_size)
 
     def refresh(self) -> None:
         """Copies the network that learns."""
@@ -50,25 +54,29 @@ class Reanalyzer(Transform):
         """Replaces targets of a batch [B, T, …]; shapes and types stay."""
         if isinstance(batch, Sample):
             return batch._replace(trajectory=self(batch.trajectory, update))
-        part = tf.nest.map_structure(lambda values: values[: self._count], batch)
-        fresh = self.targets(part, tf.stack([self._seed, tf.cast(update, tf.int32)]))
-        rest = tf.nest.map_structure(lambda values: values[self._count :], batch.extras)
-        joined = {
-            name: tf.concat([fresh.get(name, part.extras[name]), rest[name]], axis=0)
-            for name in batch.extras
-        }
-        return batch._replace(extras=joined)
+        extras = dict(batch.extras)
+        if self._searched:
+            part = _first(batch, self._searched)
+            policies = self.policies(part, tf.stack([self._seed, tf.cast(update, tf.int32)]))
+            age = tf.zeros_like(part.extras["searched_at"]) + self.network.training_step
+            fresh = {"search_policy": policies, "searched_at": age}
+            extras |= {name: _joined(fresh[name], extras[name], self._searched) for name in fresh}
+        if self._valued:
+            fresh = self.values(_first(batch, self._valued))
+            extras["value_target"] = _joined(fresh, extras["value_target"], self._valued)
+        return batch._replace(extras=extras)
 
-    def targets(self, part: Trajectory, seed: tf.Tensor) -> dict[str, tf.Tensor]:
-        """Fresh entries of `extras` for a batch [M, T, …]; what lies outside t … t + K stays."""
+    def policies(self, part: Trajectory, seed: tf.Tensor) -> tf.Tensor:
+        """`search_policy` [M, T, A] of a batch [M, T, …], anew at t … t + K."""
         extras, start = part.extras, self._config.context
         policies = self._policies(part, seed) * self._known(extras["policy_weight"])[..., None]
-        fresh = {"search_policy": _replaced(extras["search_policy"], start, policies)}
-        if self._config.n_step is not None:
-            values = self._values(part) * self._known(extras["value_weight"])
-            fresh["value_target"] = _replaced(extras["value_target"], start, values)
-        fresh["searched_at"] = tf.zeros_like(extras["searched_at"]) + self.network.training_step
-        return fresh
+        return _replaced(extras["search_policy"], start, policies)
+
+    def values(self, part: Trajectory) -> tf.Tensor:
+        """`value_target` [M, T] of a batch [M, T, …], anew at t … t + K."""
+        extras = part.extras
+        values = self._values(part) * self._known(extras["value_weight"])
+        return _replaced(extras["value_target"], self._config.context, values)
 
     def _known(self, weights: tf.Tensor) -> tf.Tensor:
         start = self._config.context
@@ -117,6 +125,15 @@ class Reanalyzer(Transform):
         """Rows first … first + K for each element: int32 [M, K + 1]."""
         rows = tf.range(first, first + self._config.unroll_steps + 1)
         return tf.tile(rows[None], [tf.shape(part.reward)[0], 1])
+
+
+def _first(batch: Trajectory, count: int) -> Trajectory:
+    return tf.nest.map_structure(lambda values: values[:count], batch)
+
+
+def _joined(fresh: tf.Tensor, values: tf.Tensor, count: int) -> tf.Tensor:
+    """`values` [B, …] with `fresh` [count, …] in the place of the first ones."""
+    return tf.concat([fresh, values[count:]], axis=0)
 
 
 def _replaced(values: tf.Tensor, start: int, part: tf.Tensor) -> tf.Tensor:

@@ -164,3 +164,17 @@ def test_boards_keep_their_outcomes():
     np.testing.assert_array_equal(after.extras["value_target"], batch.extras["value_target"])
     legal = batch.observation["legal_actions"].numpy()
     assert not np.any(after.extras["search_policy"].numpy()[~legal])
+
+
+def test_values_alone_are_made_anew_without_a_search():
+    share = {"reanalyze_fraction": 0.0, "value_refresh_fraction": 0.5}
+    _, transform = make(dataclasses.replace(CONFIG, **share))
+    _, searching = make(CONFIG)
+    perturb(transform.network, 3)
+    perturb(searching.network, 3)
+    batch = tiny.random_batch(CONFIG)
+    after, searched = transform(batch, UPDATE), searching(batch, UPDATE)
+    for name in batch.extras:
+        expected = (searched if name == "value_target" else batch).extras[name]
+        np.testing.assert_array_equal(after.extras[name], expected)
+    assert np.any(after.extras["value_target"] != batch.extras["value_target"])
