@@ -26,6 +26,18 @@ class Update(NamedTuple):
     priorities: tf.Tensor | None = None
 
 
+class Perhaps(NamedTuple):
+    """A metric that a compiled update measures or not: XLA's shapes do not depend on values.
+
+    Attributes:
+      values: [1], or [n] of n updates.
+      measured: float32, 1 where there is such a value, else 0.
+    """
+
+    values: tf.Tensor
+    measured: tf.Tensor
+
+
 class Learner(tf.Module, abc.ABC):
     """Turns batches into updates of networks.
 
@@ -67,13 +79,38 @@ class Learner(tf.Module, abc.ABC):
         """Lets XLA compile the updates, for the device that they run on."""
         self._make_functions(compiled=True)
 
+    def feed(self, dataset: tf.data.Dataset) -> Any:
+        """A dataset's batches where they are learned from, the next one already on its way there.
+
+        On several replicas each has its equal part. `step` and `steps` take them as any others.
+
+        Raises:
+          replicas.Misfit: a batch does not divide among the replicas.
+        """
+        if self._strategy is None:
+            if not loader.has_gpu():
+                return dataset
+            return dataset.apply(tf.data.experimental.prefetch_to_device("/gpu:0", 1))
+        count = self._strategy.num_replicas_in_sync
+        for spec in tf.nest.flatten(dataset.element_spec):
+            replicas.check_divides(spec.shape[0], count)
+        parts = lambda x: tf.reshape(x, [count, x.shape[0] // count, *x.shape[1:]])  # noqa: E731
+        in_turn = dataset.map(lambda batch: tf.nest.map_structure(parts, batch)).unbatch()
+        return self._strategy.distribute_datasets_from_function(lambda _: in_turn)
+
+    def whole(self, values: Any) -> tf.Tensor:
+        """What `feed` has divided, in one piece again: values [B, …] of a batch."""
+        if self._strategy is None:
+            return values
+        return tf.concat(self._strategy.experimental_local_results(values), axis=0)
+
     def step(self, batch: Any) -> Update:
         """Does one update on a batch of the agent's dataset, and counts it.
 
         Raises:
           replicas.Misfit: the batch does not divide among the replicas.
         """
-        return self._one(self._placed([batch], lambda batches: batches[0]))
+        return _told(self._one(self._placed([batch])[0]))
 
     def steps(self, batches: Sequence[Any]) -> Update:
         """Does an update on each of some batches of equal shapes in one call, as if one by one.
@@ -85,7 +122,7 @@ class Learner(tf.Module, abc.ABC):
         Raises:
           replicas.Misfit: the batches do not divide among the replicas.
         """
-        return self._several(self._placed(batches, _stacked))
+        return _told(self._several(self._placed(batches)))
 
     def divide(self, batch: Any, parts: int) -> list[Any]:
         """A batch [B, …] in so many equal parts."""
@@ -101,16 +138,20 @@ class Learner(tf.Module, abc.ABC):
             **options,
         )
         self._one = everywhere(self._update_and_count, reduce_retracing=True)
-        self._several = everywhere(self._loop)
+        self._several = everywhere(lambda batches: self._loop(_stacked(batches)))
 
-    def _placed(self, batches: Sequence[Any], together: Callable[[Sequence[Any]], Any]) -> Any:
-        """Batches as one argument where they are learned from: a part on each replica's device."""
-        if self._strategy is None:
-            return together(batches)
+    def _placed(self, batches: Sequence[Any]) -> tuple[Any, ...]:
+        """Batches where they are learned from: a part on each replica's device."""
+        leaves = tf.nest.flatten(batches)
+        fed = any(isinstance(leaf, tf.distribute.DistributedValues) for leaf in leaves)
+        if self._strategy is None or fed:
+            return tuple(batches)
         divided = [self.divide(each, self._strategy.num_replicas_in_sync) for each in batches]
-        parts = [together(part) for part in zip(*divided, strict=True)]
-        return self._strategy.experimental_distribute_values_from_function(
-            lambda context: parts[context.replica_id_in_sync_group]
+        return tuple(
+            self._strategy.experimental_distribute_values_from_function(
+                lambda context, parts=parts: parts[context.replica_id_in_sync_group]
+            )
+            for parts in divided
         )
 
     def _everywhere(self, function: Callable[[Any], Update], batch: Any) -> Update:
@@ -204,12 +245,29 @@ def products_of(function: Any) -> int:
 def measured_if(
     condition: tf.Tensor, names: Sequence[str], measure: Callable[[], Mapping[str, tf.Tensor]]
 ) -> dict[str, tf.Tensor]:
-    """Metrics [1] of those names where the condition holds, else [0], not measured."""
+    """Metrics [1] of those names where the condition holds, else [0], not measured.
+
+    Under XLA all are measured, `Perhaps` for nothing.
+    """
+    if loader.compiling():
+        is_told = tf.cast(condition, tf.float32)
+        return {name: Perhaps(value[None], is_told) for name, value in measure().items()}
     return tf.cond(
         condition,
         lambda: {name: value[None] for name, value in measure().items()},
         lambda: {name: tf.zeros([0]) for name in names},
     )
+
+
+def _told(update: Update) -> Update:
+    """An update without what it has not measured."""
+
+    def told(value: tf.Tensor | Perhaps) -> tf.Tensor:
+        if not isinstance(value, Perhaps):
+            return value
+        return tf.boolean_mask(value.values, tf.reshape(value.measured, [-1]) > 0)
+
+    return update._replace(metrics={k: told(v) for k, v in update.metrics.items()})
 
 
 def _flop(graph: Any) -> int:

@@ -2,12 +2,14 @@
 """What a TPU's compiler says of every agent's programs, without a TPU.
 
 python tools/tpu_check.py [--agents=planet_small,muzero_cartpole_small] [--paper] [--batch=N]
-    [--tpu_python=PYTHON] [--topology=v5e:2x2] [--minutes=N]
+    [--gin_bindings=...] [--tpu_python=PYTHON] [--topology=v5e:2x2] [--minutes=N]
 
 Each program (an update; a decision for --batch environments; Reanalyze's search) is lowered to HLO,
 which refuses ops that no TPU has. With --tpu_python, an interpreter of another environment that has
 `jax[tpu]` and `libtpu` (README, "On a Cloud TPU"), it is compiled for one chip of the topology too:
-no hardware is needed. A line of a table each; status 1 if anything is refused.
+no hardware is needed. A line of a table each, seconds those of the processor; status 1 if anything
+is refused. What of a batch falls to one chip of several is a binding, as in
+--agents=muzero_atari --gin_bindings="MuZeroConfig.batch_size = 256".
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from pipelines.system.errors import UserError
 _FLAGS = flags.FlagValues()
 _AGENTS = flags.DEFINE_list("agents", None, "gin/<agent>.gin of each.", flag_values=_FLAGS)
 _PAPER = flags.DEFINE_bool("paper", False, "Files of paper scale by default.", flag_values=_FLAGS)
+_BINDINGS = flags.DEFINE_multi_string("gin_bindings", [], "Over the files.", flag_values=_FLAGS)
 _BATCH = flags.DEFINE_integer("batch", 1, "Environments of a decision.", flag_values=_FLAGS)
 _TPU_PYTHON = flags.DEFINE_string("tpu_python", None, "Compiles too, by it.", flag_values=_FLAGS)
 _TOPOLOGY = flags.DEFINE_string("topology", "v5e:2x2", "It is compiled for.", flag_values=_FLAGS)
@@ -40,7 +43,9 @@ _COLUMNS = (
     ("hlo_mb", "HLO, MB", "{:.2f}"),
     ("compiled", "compiled, s", "{:.0f}"),
     ("arguments", "arguments, MiB", "{:.1f}"),
+    ("results", "results, MiB", "{:.1f}"),
     ("temporaries", "temporaries, MiB", "{:.1f}"),
+    ("code", "code, MiB", "{:.1f}"),
     ("gigaflop", "GFLOP", "{:.2f}"),
     ("note", "", "{}"),
 )
@@ -61,7 +66,7 @@ def _check() -> list[str]:
     _print("---" for _ in _COLUMNS)
     refused = []
     for agent in _AGENTS.value or (lower.PAPER if _PAPER.value else lower.SMALL):
-        who = measured.subject(agent, (), _BATCH.value)
+        who = measured.subject(agent, _BINDINGS.value, _BATCH.value)
         for program in lower.programs(who, _BATCH.value):
             found, hlo = lower.figures(program)
             if hlo is not None and _TPU_PYTHON.value:

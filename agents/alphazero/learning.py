@@ -10,8 +10,8 @@ from agents import replicas
 from agents.alphazero.config import AlphaZeroConfig
 from agents.boards.observations import split
 from agents.boards.symmetries import turned_at_random
-from agents.learner import Learner, Update, measured_if
-from agents.searching.descent import Descent, OnlineAndActing
+from agents.learner import Update, measured_if
+from agents.searching.learner import SearchingLearner
 from agents.searching.losses import cross_entropy
 from agents.shapes import check_same_shape
 from agents.types import Trajectory
@@ -33,21 +33,10 @@ class Positions(NamedTuple):
     value_targets: tf.Tensor
 
 
-class AlphaZeroLearner(Learner):
-    """One call of `step` is one update.
+class AlphaZeroLearner(SearchingLearner):
+    """See `SearchingLearner`."""
 
-    Attributes:
-      network: that learns.
-    """
-
-    indivisible = None
-
-    def __init__(self, config: AlphaZeroConfig, networks: OnlineAndActing, seed: int) -> None:
-        super().__init__(networks, seed, updates=networks.online.training_step)
-        self._config = config
-        self.network = networks.online
-        self._variables = self.network.trainable_variables
-        self._descent = Descent(config, networks)
+    _config: AlphaZeroConfig
 
     def update(self, batch: Trajectory, seed: tf.Tensor) -> Update:
         """See `Learner.update`."""
@@ -71,16 +60,6 @@ class AlphaZeroLearner(Learner):
             self._config.symmetries, self.network.planes(seen), [policies, legal], seed
         )
         return Positions(planes, legal, policies, batch.extras["value_target"][:, 0])
-
-    def _gradients(self, data: Positions) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        function = tf.function(self.gradients, autograph=False, jit_compile=True)
-        return (function if self._config.jit_compile else self.gradients)(data)
-
-    def gradients(self, data: Positions) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        """The gradients of the loss, in the variables' order, and the loss's parts."""
-        with tf.GradientTape() as tape:
-            loss, metrics = self.loss(data)
-        return tape.gradient(loss, self._variables), metrics
 
     def loss(self, data: Positions) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """(z − v)² − πᵀ log p, the mean of a batch, and its parts; c‖θ‖² is `Descent`'s."""

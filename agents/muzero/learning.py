@@ -5,34 +5,30 @@ from __future__ import annotations
 import sonnet as snt
 import tensorflow as tf
 
-from agents import replicas
-from agents.learner import Learner, Update
+from agents import replicas, unrolling
+from agents.learner import Update
 from agents.muzero import losses
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import Prediction
 from agents.muzero.trajectories import Positions, positions
-from agents.searching.descent import Descent, OnlineAndActing
+from agents.searching.descent import OnlineAndActing
+from agents.searching.learner import SearchingLearner
 from agents.searching.losses import cross_entropy
 from agents.types import Sample, Trajectory
 from ops import loader
 
 
-class MuZeroLearner(Learner):
-    """One call of `step` is one update.
+class MuZeroLearner(SearchingLearner):
+    """See `SearchingLearner`.
 
     Attributes:
-      network: that learns.
-      acting_network: follows it, as its average; the same one without `average_decay`.
+      acting_network: follows the one that learns, as its average; the same one without
+        `average_decay`.
     """
 
-    indivisible = None
-
     def __init__(self, config: MuZeroConfig, networks: OnlineAndActing, seed: int) -> None:
-        super().__init__(networks, seed, updates=networks.online.training_step)
-        self._config = config
-        self.network, self.acting_network = networks.online, networks.acting
-        self._variables = self.network.trainable_variables
-        self._descent = Descent(config, networks)
+        super().__init__(config, networks, seed)
+        self.acting_network = networks.acting
         # Traced once, with its gradient, not K times: there may be dozens of blocks in it.
         self._follow = tf.function(self._inference_behind, autograph=False)
 
@@ -57,20 +53,6 @@ class MuZeroLearner(Learner):
             return Update({**metrics, "replay/target_age": age})
         priorities = errors + self._config.min_priority
         return Update({**metrics, "replay/target_age": age}, priorities)
-
-    def _gradients(
-        self, data: Positions, weights: tf.Tensor
-    ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        function = tf.function(self.gradients, autograph=False, jit_compile=True)
-        return (function if self._config.jit_compile else self.gradients)(data, weights)
-
-    def gradients(
-        self, data: Positions, weights: tf.Tensor
-    ) -> tuple[list[tf.Tensor], dict[str, tf.Tensor]]:
-        """The gradients of the loss, in the variables' order, and the loss's parts."""
-        with tf.GradientTape() as tape:
-            loss, metrics = self.loss(data, weights)
-        return tape.gradient(loss, self._variables), metrics
 
     def loss(self, data: Positions, weights: tf.Tensor) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
         """The loss of a batch, weighted by `weights` [B], and its parts.
@@ -126,17 +108,23 @@ class MuZeroLearner(Learner):
 
     def unroll(self, data: Positions) -> list[Prediction]:
         """K + 1 predictions: at the position, and after each action done there."""
-        prediction = self.network.initial_inference(
+        first = self.network.initial_inference(
             data.observations, data.past_actions, is_training=True
         )
-        predictions = [prediction]
-        # XLA was seen to compile what holds such a function anew at every call.
-        follow = self._inference_behind if loader.compiling() else self._follow
+        if loader.compiling():
+            step = lambda latent, action: _with_latent(self._inference_behind(latent, action))  # noqa: E731
+            _, behind = unrolling.loop(step, first.latent, data.actions, like=first)
+            rows = zip(*(tf.unstack(values, axis=1) for values in behind), strict=True)
+            return [first, *(Prediction(*row) for row in rows)]
+        predictions = [first]
         for k in range(self._config.unroll_steps):
-            prediction = follow(prediction.latent, data.actions[:, k])
-            predictions.append(prediction)
+            predictions.append(self._follow(predictions[-1].latent, data.actions[:, k]))
         return predictions
 
     def _inference_behind(self, latent: tf.Tensor, action: tf.Tensor) -> Prediction:
         latent = losses.scale_gradient(latent, self._config.latent_gradient)
         return self.network.recurrent_inference(latent, action, is_training=True)
+
+
+def _with_latent(prediction: Prediction) -> tuple[tf.Tensor, Prediction]:
+    return prediction.latent, prediction

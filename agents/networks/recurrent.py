@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sonnet as snt
 import tensorflow as tf
+
+from agents.unrolling import unroll
 
 
 class GRU(snt.Module):
@@ -77,15 +81,18 @@ class LSTM(snt.Module):
         Returns:
           [B, T − burn_in, hidden_size], of the rows behind those.
         """
-        gates = tf.unstack(self.input_gates(inputs), axis=1)
-        keeps = tf.unstack(tf.cast(tf.logical_not(starts), inputs.dtype), axis=1)
-        outputs = []
-        for t, (gate, keep) in enumerate(zip(gates, keeps, strict=True)):
-            if t == burn_in:
-                hidden, cell = tf.stop_gradient(hidden), tf.stop_gradient(cell)
-            hidden, cell = self._step(gate, keep[:, None] * hidden, keep[:, None] * cell)
-            outputs.append(hidden)
-        return tf.stack(outputs[burn_in:], axis=1)
+
+        def step(state: tuple[tf.Tensor, tf.Tensor], row: tuple[tf.Tensor, tf.Tensor]) -> Any:
+            gates, keep = row
+            state = self._step(gates, *(keep[:, None] * value for value in state))
+            return state, state[0]
+
+        state = (hidden, cell)
+        rows = (self.input_gates(inputs), tf.cast(tf.logical_not(starts), inputs.dtype))
+        if burn_in:
+            state, _ = unroll(step, state, [values[:, :burn_in] for values in rows], hidden)
+            state = tuple(tf.stop_gradient(value) for value in state)
+        return unroll(step, state, [values[:, burn_in:] for values in rows], hidden)[1]
 
     def _step(
         self, gates: tf.Tensor, hidden: tf.Tensor, cell: tf.Tensor

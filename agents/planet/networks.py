@@ -16,7 +16,7 @@ out: s_t is the mean of its distribution, and distributions have unit variance.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sonnet as snt
 import tensorflow as tf
@@ -27,6 +27,7 @@ from agents.networks.convolutional import ConvolutionalDecoder, ConvolutionalEnc
 from agents.networks.mlp import ACTIVATIONS, ScalarHead
 from agents.networks.recurrent import GRU
 from agents.planet.config import PlaNetConfig
+from agents.unrolling import unroll
 
 tfd = tfp.distributions
 
@@ -129,18 +130,17 @@ class LatentDynamics(snt.Module):
         Returns:
           posterior and prior states [B, T, …]; the prior's `stochastic` is its mean.
         """
-        from_action = tf.unstack(_over_time(self._from_action, previous_action), axis=1)
-        from_embedding = tf.unstack(_over_time(self._from_embedding, embedding), axis=1)
+        from_action = _over_time(self._from_action, previous_action)
+        from_embedding = _over_time(self._from_embedding, embedding)
         state = self.initial(embedding.shape[0]) if start is None else start
-        steps, hiddens = [], []
-        for action, embedded, eps in zip(
-            from_action, from_embedding, tf.unstack(noise, axis=1), strict=True
-        ):
-            state, hidden = self._filter(state, action, embedded, eps)
-            steps.append(state)
-            hiddens.append(hidden)
-        posterior = LatentState(*(tf.stack(values, axis=1) for values in zip(*steps, strict=True)))
-        hidden = tf.stack(hiddens, axis=1)  # [B, T, hidden]
+
+        def step(state: LatentState, given: tuple[tf.Tensor, ...]) -> tuple[LatentState, Any]:
+            state, hidden = self._filter(state, *given)
+            return state, (state, hidden)
+
+        given = (from_action, from_embedding, noise)
+        like = (state, from_action[:, 0] if self._gru is None else state.deterministic)
+        _, (posterior, hidden) = unroll(step, state, given, like)  # hidden [B, T, …]
         parameters = _over_time(lambda x: tf.concat(self._prior(x), axis=-1), hidden)
         mean, stddev = tf.split(parameters, 2, axis=-1)
         return posterior, LatentState(posterior.deterministic, mean, mean, stddev)

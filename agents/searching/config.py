@@ -58,7 +58,7 @@ class SearchingConfig:
         number of updates is reached, and so on.
       temperature_moves: moves of a game after which the temperature is 0; None: never.
       search_backend: of the tree search.
-      jit_compile: the update through XLA.
+      jit_compile: the gradients through XLA.
     """
 
     channels: Count = 256

@@ -170,6 +170,8 @@ class ModelLearner(Learner):
 class ImaginedPPOLearner(PPOLearner):
     """One call of `step` is PPO's update on rollouts imagined from real frames (TRAIN_RL)."""
 
+    indivisible = "what it imagines on several replicas was never compared with one's"
+
     def __init__(
         self,
         config: SimPLePolicyConfig,

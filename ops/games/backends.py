@@ -5,7 +5,7 @@ from __future__ import annotations
 from ops import loader
 from ops.games.options import BACKENDS
 
-# Games whose rules are written in plain TensorFlow too.
+# Games whose rules are written in plain TensorFlow too; what is seen of a position is for all.
 PORTABLE = ("tic_tac_toe", "connect_four", "othello")
 
 
@@ -26,8 +26,8 @@ def checked(backend: str, game: str) -> str:
     return backend
 
 
-def resolve(backend: str, game: str) -> str:
-    """'native' or 'tensorflow'.
+def resolve(backend: str, game: str, has_twin: bool) -> str:
+    """'native' or 'tensorflow', for a question that has a twin or not.
 
     'auto' is native where `loader.serves` says so, and for a game without a twin: beside a GPU its
     tensors then cross to the CPU.
@@ -37,7 +37,7 @@ def resolve(backend: str, game: str) -> str:
     """
     if backend != "auto":
         return backend
-    if game in PORTABLE:
+    if has_twin:
         return "native" if loader.serves("games") else "tensorflow"
     if loader.is_portable() or loader.compiling():
         raise _no_twin("this graph is for plain TensorFlow", game)

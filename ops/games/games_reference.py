@@ -1,4 +1,7 @@
-"""The twin: rules in plain TensorFlow, of static shapes, which XLA compiles. Go has none."""
+"""The twin: rules in plain TensorFlow, of static shapes, which XLA compiles.
+
+Of Go it knows what is seen of a position, and no rules.
+"""
 
 from __future__ import annotations
 
@@ -108,7 +111,8 @@ def _valid(state: tf.Tensor, options: Options) -> Unpacked:
     none = tf.reduce_all(tf.bitwise.bitwise_and(parts.first, parts.second) == 0, axis=1)
     most = tf.where(parts.over, options.max_moves, options.max_moves - 1)
     good = none & (parts.moves <= most) & (parts.status <= layout.DRAWN)
-    good &= state[:, layout.PASSES] == 0
+    passes = 1 + tf.cast(parts.over, tf.uint8) if options.name == "go" else 0
+    good &= state[:, layout.PASSES] <= passes
     message = f"state is not one of {options.name}'s (row)"
     check = tf.debugging.Assert(tf.reduce_all(good), [message, _first_row(good)])
     with tf.control_dependencies([check] if check is not None else []):

@@ -88,7 +88,7 @@ class Rules:
         For each of `history` boards, the newest first, the own stones and the other's; boards
         before the beginning are empty. The last plane is 1 where the first player is to move.
         """
-        return self._implementation().observe(self._checked(state), self.options)
+        return self._implementation(has_twin=True).observe(self._checked(state), self.options)
 
     def to_play(self, state: tf.Tensor) -> tf.Tensor:
         """Who moves next, or would if the game were not over: int32 [B], 0 the first player."""
@@ -110,8 +110,9 @@ class Rules:
         first, second = (tf.cast(layout.stones(s), tf.int8) for s in (parts.first, parts.second))
         return tf.reshape(first - second, [-1, self.options.height, self.options.width])
 
-    def _implementation(self) -> Any:
-        backend = backends.resolve(self._backend, self.name)
+    def _implementation(self, has_twin: bool | None = None) -> Any:
+        has_twin = self.portable if has_twin is None else has_twin
+        backend = backends.resolve(self._backend, self.name, has_twin)
         return native if backend == "native" else games_reference
 
     def _unpacked(self, state: tf.Tensor) -> layout.Unpacked:

@@ -88,32 +88,49 @@ def _gin_file(agent: str) -> str:
     return there[0] if there else f"gin/{agent}.gin"
 
 
-def random_batch(stage: Stage, spec: specs.EnvironmentSpec, num_environments: int) -> Any:
-    """A batch as the learner reads it: pixels at random, other integers 0, truths do not hold.
+def batch_specs(stage: Stage, spec: specs.EnvironmentSpec, num_environments: int) -> Any:
+    """What a batch is, as the learner reads it.
 
     A whole table has an item of each environment where they have one length, else so many rows.
     """
-    rng, options = np.random.default_rng(0), stage.dataset_options
+    options = stage.dataset_options
 
-    def draw(array: tf.TensorSpec) -> tf.Tensor:
+    def batched(array: tf.TensorSpec) -> tf.TensorSpec:
         shape = [options.batch_size or num_environments, *array.shape]
         if None in array.shape:
             shape = [TABLE_ROWS, *array.shape[1:]]
-        if array.dtype == tf.uint8 and len(shape) > 3:  # Not a game's packed positions.
-            return tf.constant(rng.integers(0, 256, shape), tf.uint8)
-        if array.dtype.is_floating:
-            return tf.constant(rng.standard_normal(shape), array.dtype)
-        return tf.zeros(shape, array.dtype)
+        return tf.TensorSpec(shape, array.dtype)
 
     tables = {table.name: table for table in stage.make_tables(spec)}
     signature = tables[options.table].info.signature
-    items = options.sample_type(**tree.map_structure(draw, signature)._asdict())
+    items = options.sample_type(**tree.map_structure(batched, signature)._asdict())
     if not options.prioritized:
         return items
-    keys = tf.range(options.batch_size, dtype=tf.int64)
-    probabilities = tf.fill(keys.shape, tf.constant(1 / TABLE_ROWS, tf.float64))
-    sizes = tf.fill(keys.shape, tf.constant(TABLE_ROWS, tf.int64))
-    return Sample(tf.cast(keys, tf.uint64), probabilities, sizes, items)
+    of = lambda dtype: tf.TensorSpec([options.batch_size], dtype)  # noqa: E731
+    return Sample(of(tf.uint64), of(tf.float64), of(tf.int64), items)
+
+
+def random_batch(stage: Stage, spec: specs.EnvironmentSpec, num_environments: int) -> Any:
+    """A batch of those specs: pixels at random, other integers 0, truths do not hold."""
+    rng = np.random.default_rng(0)
+
+    def draw(array: tf.TensorSpec) -> tf.Tensor:
+        if array.dtype == tf.uint8 and array.shape.rank > 3:  # Not a game's packed positions.
+            return tf.constant(rng.integers(0, 256, array.shape), tf.uint8)
+        if array.dtype.is_floating:
+            return tf.constant(rng.standard_normal(array.shape), array.dtype)
+        return tf.zeros(array.shape, array.dtype)
+
+    batch = batch_specs(stage, spec, num_environments)
+    if not isinstance(batch, Sample):
+        return tree.map_structure(draw, batch)
+    size = batch.key.shape[0]
+    return Sample(
+        tf.cast(tf.range(size), tf.uint64),
+        tf.fill([size], tf.constant(1 / TABLE_ROWS, tf.float64)),
+        tf.fill([size], tf.constant(TABLE_ROWS, tf.int64)),
+        tree.map_structure(draw, batch.trajectory),
+    )
 
 
 def field(batch: Any, name: str) -> Any:

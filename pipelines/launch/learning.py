@@ -141,6 +141,8 @@ class Learning:
         # What is on its way from a queue is in no table: it is lost unless it is learned from.
         queued = options is not None and options.queue
         grace = self._client.timeout_s if queued else 0.0
+        if options is not None and not queued and options.prefetch and options.batch_size:
+            dataset = self.learner.feed(dataset)
         batches = TimedIterator(dataset, self._client, self._should_stop, grace)
         if lasts:
             self._lasting = batches
@@ -150,7 +152,7 @@ class Learning:
         if update.priorities is None or not isinstance(batches[0], Sample):
             return
         table = self._stage.dataset_options.table
-        keys = tf.concat([batch.key for batch in batches], axis=0)
+        keys = tf.concat([self.learner.whole(batch.key) for batch in batches], axis=0)
         self._client.update_priorities(table, keys, update.priorities)
 
 

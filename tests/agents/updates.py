@@ -142,6 +142,7 @@ CASES: dict[str, Callable[[], Case]] = {
         muzero.ATARI, normalisation="batch", optimizer="sgd", unroll_steps=1
     ),
     "muzero_averaged": lambda: muzero_case(muzero.BOARD, average_decay=0.9, unroll_steps=2),
+    "muzero_compiled": lambda: muzero_case(muzero.VECTORS, jit_compile=True),
     "alphazero": alphazero_case,
     "reinforce": reinforce_case,
     "a2c": a2c_case,

@@ -15,6 +15,7 @@ from agents.muzero.networks import MuZeroNetwork
 from agents.muzero.trajectories import positions
 from agents.searching.descent import averaging_share
 from agents.types import Sample
+from pipelines.benchmarks import lower
 from tests.agents.muzero import tiny
 
 
@@ -61,6 +62,37 @@ def test_it_overfits_one_batch(config):
     assert gain > 0.8, gain
     assert last["model/value_error"] < 0.25 * first["model/value_error"]
     assert last["loss/reward"] < first["loss/reward"]
+
+
+def test_xla_is_given_one_step_of_the_model_however_many_there_are():
+    sizes = []
+    for steps in (2, 6):
+        config = dataclasses.replace(tiny.VECTORS, normalisation="batch", unroll_steps=steps)
+        learner, batch = make(config), tiny.random_batch(config)
+        arguments = (lower.specs_of(batch), tf.TensorSpec([2], tf.int32))
+        sizes.append(len(lower.lower(lower.Program("update", learner.update, arguments)).hlo))
+    assert sizes[1] < 1.2 * sizes[0], sizes
+
+
+def test_an_update_by_xla_is_the_plain_one():
+    config = dataclasses.replace(
+        tiny.VECTORS, normalisation="batch", optimizer="sgd", unroll_steps=2
+    )
+    plain, compiled = make(config), make(config)
+    rng = np.random.RandomState(3)
+    for mine, theirs in zip(
+        compiled.network.trainable_variables, plain.network.trainable_variables, strict=True
+    ):
+        theirs.assign_add(0.1 * rng.normal(size=theirs.shape).astype(np.float32))
+        mine.assign(theirs)
+    compiled.compile()
+    for _ in range(2):
+        batch = tiny.random_batch(config)
+        found, expected = compiled.step(batch).metrics, plain.step(batch).metrics
+        for name, value in expected.items():
+            np.testing.assert_allclose(found[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
+    for mine, theirs in zip(compiled.variables, plain.variables, strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-5, err_msg=theirs.name)
 
 
 def test_sgd_with_the_papers_settings_lowers_the_loss():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from ops import games
+from ops import games, loader
 from ops.games.host import HostRules
 from tests.ops.games.openspiel import board_of, random_actions
 
@@ -76,6 +76,20 @@ def test_xla_compiles_the_twin(name, options):
         step, planes = compiled(state, action)
         assert_same([*step, planes], [*host.step(state, action), host.observe(state)])
         state, legal = step.state.numpy(), step.legal.numpy()
+
+
+def test_xla_compiles_what_is_seen_of_go():
+    rules = games.make("go", size=7, max_moves=60)
+    random, host = np.random.default_rng(10), HostRules(rules)
+    observe = tf.function(rules.observe, jit_compile=True)
+    state = host.initial(8)
+    legal = host.legal(state)
+    while legal.any():
+        state, _, _, legal = host.step(state, random_actions(legal, random, rare_pass=False))
+        seen = host.observe(state)
+        assert_same(observe(state), seen)
+        with loader.portable():
+            assert_same(rules.observe(state), seen)  # With its checks, which XLA drops.
 
 
 @pytest.mark.parametrize(("name", "options"), GAMES)
