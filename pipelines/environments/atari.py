@@ -37,6 +37,7 @@ class Preprocessing:
     noop_max: int
     clip_rewards: bool
     grayscale: bool
+    levels: int
     end_on_life_loss: bool
 
 
@@ -195,6 +196,7 @@ class Atari(dm_env.Environment):
 
     def _observe(self) -> np.ndarray:
         frame = _resize(np.maximum(*self._screens), *self._settings.image_size)
+        frame = _nearest(frame, self._settings.levels)
         return frame[..., np.newaxis] if self._settings.grayscale else frame
 
 
@@ -211,6 +213,7 @@ def atari(
     noop_max: int = 30,
     clip_rewards: bool = False,
     grayscale: bool = False,
+    levels: int = 256,
     end_on_life_loss: bool = False,
 ) -> Atari:
     """Makes one of the games whose ROMs ale-py carries.
@@ -234,6 +237,8 @@ def atari(
       noop_max: a game begins with 1 to so many frames without action. Both: 30; 0: none.
       clip_rewards: to [-1, 1], as DQN's are; MuZero's are not.
       grayscale: brightness instead of RGB, as DQN sees it; MuZero: RGB.
+      levels: that a pixel can have, evenly spaced from 0 to 255; fewer are less for a model of the
+        images to predict.
       end_on_life_loss: an episode is one life, with discount 0 at its end, as DQN trains; Machado
         et al. advise against it.
 
@@ -247,6 +252,7 @@ def atari(
     check_integer("atari.frame_skip", frame_skip, 1)
     check_integer("atari.max_episode_frames", max_episode_frames, 1)
     check_integer("atari.noop_max", noop_max, 0)
+    check_integer("atari.levels", levels, 2, 256)
     check_flag("atari.full_action_set", full_action_set)
     check_flag("atari.clip_rewards", clip_rewards)
     check_flag("atari.grayscale", grayscale)
@@ -260,6 +266,7 @@ def atari(
         noop_max=noop_max,
         clip_rewards=clip_rewards,
         grayscale=grayscale,
+        levels=levels,
         end_on_life_loss=end_on_life_loss,
     )
     emulator = _load(game)
@@ -304,3 +311,11 @@ def _resize(frame: np.ndarray, height: int, width: int) -> np.ndarray:
 
     box = Image.Resampling.BOX
     return np.array(Image.fromarray(frame).resize((width, height), box))
+
+
+def _nearest(frame: np.ndarray, levels: int) -> np.ndarray:
+    """Returns `frame`, uint8, with the nearest of so many values at each pixel."""
+    if levels == 256:
+        return frame
+    values = np.arange(256) * ((levels - 1) / 255)
+    return np.round(np.round(values) * (255 / (levels - 1))).astype(np.uint8)[frame]

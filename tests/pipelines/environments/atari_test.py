@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from agents.simple.losses import pixel_classes, pixels_of
 from pipelines.environments import BatchedEnvironment, atari
 from pipelines.environments.atari import games
 from pipelines.system.errors import UserError, first_line
@@ -111,6 +112,16 @@ def test_observations_are_the_greater_of_the_last_two_frames_averaged_down():
         expected = Image.fromarray(np.maximum(frames[-2], frames[-1])).resize((96, 96), 4)
         np.testing.assert_array_equal(observation, np.array(expected))
     assert flickered and len(frames) == 40
+
+
+def test_levels_are_the_nearest_ones_and_the_same_as_those_of_a_model_of_images():
+    plain, few = (make(game="seaquest", levels=levels) for levels in (256, 6))
+    before, after = plain.reset().observation, few.reset().observation
+    spaced = np.array([0, 51, 102, 153, 204, 255])
+    nearest = np.argmin(np.abs(before[..., None].astype(int) - spaced), axis=-1)
+    np.testing.assert_array_equal(after, spaced[nearest])
+    assert len(np.unique(after)) > 2
+    np.testing.assert_array_equal(after, pixels_of(pixel_classes(before, 6), 6))
 
 
 def test_rewards_are_points_and_clipped_on_request():
@@ -229,6 +240,7 @@ def test_an_action_out_of_range_is_refused(action):
         ({"full_action_set": 1}, "atari.full_action_set is 1, expected True or False"),
         ({"max_episode_frames": 0}, "atari.max_episode_frames is 0, expected"),
         ({"noop_max": -1}, "atari.noop_max is -1, expected"),
+        ({"levels": 1}, "atari.levels is 1, expected an integer from 2 to 256"),
     ],
 )
 def test_bad_input_is_one_line(arguments, line):
