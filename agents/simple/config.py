@@ -77,6 +77,8 @@ class SimPLeConfig:
         warm-up (scheduled sampling); the first ones of a sequence are real.
       sampled_frames_warmup: updates over which it rises from 0 linearly.
       reward_values: classes; a reward is the nearest one.
+      imagined_reward: the `likeliest` class, as in the released code; or the `mean`, which is not 0
+        where the model knows that a reward comes but not yet at which step.
       predict_ends: whether the model says where episodes end; the paper's does not.
       head_size: hidden units behind rewards and ends.
 
@@ -128,6 +130,7 @@ class SimPLeConfig:
     sampled_frames: Share = 1.0
     sampled_frames_warmup: Count = 40_000
     reward_values: tuple[Number, ...] = (-1.0, 0.0, 1.0)
+    imagined_reward: Literal["likeliest", "mean"] = "likeliest"
     predict_ends: bool = False
     head_size: Count = 128
 

@@ -174,8 +174,10 @@ class WorldModel(snt.Module):
         return tf.cast(tf.clip_by_value(tf.round(prediction.pixels), 0.0, 255.0), tf.uint8)
 
     def reward(self, prediction: Prediction) -> tf.Tensor:
-        """The likeliest reward [N]."""
+        """The reward [N], the likeliest or the mean."""
         values = tf.constant(self._config.reward_values, tf.float32)
+        if self._config.imagined_reward == "mean":
+            return tf.linalg.matvec(tf.nn.softmax(prediction.reward), values)
         return tf.gather(values, tf.argmax(prediction.reward, axis=-1))
 
 

@@ -11,6 +11,7 @@ import tensorflow as tf
 from agents.frame_stacking import into_channels
 from agents.simple.imagination import ImaginedGame
 from agents.simple.losses import signs
+from agents.simple.networks import Prediction
 from tests.agents.simple import tiny
 
 
@@ -165,3 +166,12 @@ def test_standardised_numbers_are_spread_over_the_batch(rng):
     numbers = model.latents.infer(model.evidence(images, seen, action, frame), action).numpy()
     np.testing.assert_allclose(numbers.mean(axis=0), 0, atol=1e-4)
     np.testing.assert_allclose(numbers.std(axis=0), 1, atol=1e-3)
+
+
+def test_an_imagined_reward_is_the_likeliest_class_or_the_mean_of_all():
+    logits = tf.math.log([[0.3, 0.6, 0.1], [0.1, 0.1, 0.8]])
+    said = Prediction(tf.zeros([2]), logits, tf.zeros([2]))
+    for kind, expected in {"likeliest": [0.0, 4.0], "mean": [-0.5, 2.9]}.items():
+        made = tiny.builder(imagined_reward=kind, reward_values=(-3.0, 0.0, 4.0))
+        rewards = tiny.networks_of(made).model.reward(said)
+        np.testing.assert_allclose(rewards, expected, rtol=1e-6)
