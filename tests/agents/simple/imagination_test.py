@@ -110,3 +110,17 @@ def test_an_open_loop_knows_the_context_and_the_actions_alone():
         assert isinstance(future, Imagined)
         np.testing.assert_array_equal(future.frames[:, 0, 0, 0], [3, 4, 6, 7, 7, 8])
         np.testing.assert_array_equal(future.rewards, [0, 0, 0, 70, 70, 80])
+
+
+def test_a_film_marks_the_rewards_that_are_likely_not_the_mean_of_all(rng):
+    """Of models whose imagined rewards are means, which are hardly ever 0."""
+    made = tiny.builder(imagined_reward="mean", reward_values=(-1.0, 0.0, 1.0))
+    networks = tiny.networks_of(made)
+    frames, actions = tiny.frames(rng, 1, 8)[0], rng.randint(0, tiny.NUM_ACTIONS, [8])
+    world = made.make_world(networks)
+    means = open_loop(world, frames, actions, context=3, samples=3)
+    films = made.make_open_loop_predictor(networks)(frames, actions, 3)
+    for mean, film in zip(means, films, strict=True):
+        assert not np.any(np.isin(mean.rewards[3:], [-1.0, 0.0, 1.0]))
+        np.testing.assert_array_equal(film.rewards, np.round(mean.rewards))
+        np.testing.assert_array_equal(film.frames, mean.frames)
