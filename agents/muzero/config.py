@@ -130,6 +130,12 @@ class MuZeroConfig(SearchingConfig):
         )
         expect(
             self,
+            "value_refresh_fraction",
+            self.value_refresh_fraction == 0 or self.n_step is not None,
+            "0 with n_step None: a game's outcome is bootstrapped by nothing",
+        )
+        expect(
+            self,
             "mirror",
             not self.mirror or self.action_planes == "columns",
             f"False with action_planes {self.action_planes!r}: only columns are known to have a "

@@ -36,6 +36,11 @@ class TestMuZeroConfig(ConfigContract):
             "temperature_updates = [20, 10]; expected none before the one in front of it",
         ),
         (
+            {"value_refresh_fraction": 1.0, "n_step": None},
+            "value_refresh_fraction = 1.0; expected 0 with n_step None: a game's outcome is "
+            "bootstrapped by nothing",
+        ),
+        (
             {"mirror": True},
             "mirror = True; expected False with action_planes 'index': only columns are known to "
             "have a mirror image",
