@@ -8,7 +8,7 @@ from typing import Annotated
 
 import gin
 
-from agents.config import AtLeast, Count, Positive, check, expect
+from agents.config import AtLeast, Count, Natural, Positive, check, expect
 
 
 @gin.configurable
@@ -17,9 +17,11 @@ class Distributed:
     """Settings of `--launcher=ray`; whoever runs locally needs none of them.
 
     Attributes:
-      learner_resources, actor_resources, evaluator_resources: what Ray reserves for each process by
-        name, as in {'CPU': 1} or {'GPU': 1} or {'TPU': 4}.
-      learner_threads, actor_threads: of TensorFlow's operations; None: all of the machine's cores.
+      num_searchers: processes for the agent's transform (Reanalyze's search); 0: the learner's own.
+      learner_resources, actor_resources, evaluator_resources, searcher_resources: what Ray reserves
+        for each process by name, as in {'CPU': 1} or {'GPU': 1} or {'TPU': 4}.
+      learner_threads, actor_threads: of TensorFlow's operations, the second of all processes but
+        the learner's; None: all of the machine's cores.
       object_store_mb: memory for variables on their way, on a machine where this run starts Ray.
       variable_seconds: shortest time between two versions of the variables that actors take up.
       rounds_ahead: rounds of all actors that may be collected before they are learned from; who is
@@ -28,9 +30,11 @@ class Distributed:
         does.
     """
 
+    num_searchers: Natural = 0
     learner_resources: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"CPU": 1})
     actor_resources: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"CPU": 1})
     evaluator_resources: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"CPU": 1})
+    searcher_resources: Mapping[str, float] = dataclasses.field(default_factory=lambda: {"CPU": 1})
     learner_threads: Count | None = None
     actor_threads: Count | None = 1
     object_store_mb: Annotated[int, AtLeast(80)] = 256
@@ -40,7 +44,8 @@ class Distributed:
 
     def __post_init__(self) -> None:
         check(self)
-        for name in ("learner_resources", "actor_resources", "evaluator_resources"):
+        for role in ("learner", "actor", "evaluator", "searcher"):
+            name = f"{role}_resources"
             amounts = getattr(self, name).values()
             valid = all(isinstance(amount, int | float) and amount >= 0 for amount in amounts)
             expect(self, name, valid, "amounts by name, as in {'CPU': 1}")

@@ -23,6 +23,16 @@ from pipelines.replay.server import Replay
 from pipelines.system.errors import UserError, naming_misfits
 
 
+class RemoteTransform(Transform):
+    """A transform whose calls wait for other processes.
+
+    Attributes:
+      calls: at once.
+    """
+
+    calls: int
+
+
 class Learning:
     """A stage's learner with the road that its data takes.
 
@@ -34,6 +44,9 @@ class Learning:
 
     As many updates as `per_call` says are done in one call of the learner; what is left over of
     those that are due is done one by one, so that no more programs than two are traced.
+
+    Args:
+      pooled: makes of the transform one that has others do it; None: it is done in this process.
 
     Attributes:
       learner, transform: of the stage; both are saved with a run.
@@ -49,10 +62,15 @@ class Learning:
         seed: int,
         should_stop: Callable[[], bool],
         per_call: int = 1,
+        pooled: Callable[[Transform], RemoteTransform] | None = None,
     ) -> None:
         self.learner, self.transform = learner, transform
+        self._applied, self._remote_calls = transform, None
+        if transform is not None and pooled is not None:
+            self._applied = pooled(transform)
+            self._remote_calls = self._applied.calls
         # Traced once, however many rounds have a dataset of their own.
-        self._apply = None if transform is None else tf.function(transform, autograph=False)
+        self._apply = None if transform is None else tf.function(self._applied, autograph=False)
         self.measured: dict[str, float] = {}
         self._stage, self._replay, self._seed = stage, replay, seed
         self._client = replay.client if replay is not None else None
@@ -84,7 +102,7 @@ class Learning:
                 done += size
                 _check_finite(update, done)
                 if self._until_refresh(done - 1) == 1:
-                    self.transform.refresh()
+                    self._applied.refresh()
                 yield update, size
             waited += batches.report().waited_seconds
         seconds = time.monotonic() - start
@@ -136,6 +154,7 @@ class Learning:
                 options,
                 count=None if lasts else count,
                 transform=self._apply,
+                remote_calls=self._remote_calls,
                 first_update=done,
             )
         # What is on its way from a queue is in no table: it is lost unless it is learned from.

@@ -18,14 +18,14 @@ from acme import specs
 
 from agents import replicas
 from agents.actor import Actor
-from agents.builder import Role, Stage
+from agents.builder import Role, Stage, Transform
 from agents.learner import Learner
 from agents.policy import Policy
 from pipelines.acting.environment_loop import EnvironmentLoop
 from pipelines.configuration.experiment import Experiment
 from pipelines.environments import BatchedEnvironment, make_environment_spec
 from pipelines.evaluation.evaluator import Evaluator
-from pipelines.launch.learning import Learning
+from pipelines.launch.learning import Learning, RemoteTransform
 from pipelines.launch.seeds import Seeds
 from pipelines.replay.adders import EpisodeBuffer, StepAdder
 from pipelines.replay.client import Client
@@ -99,13 +99,14 @@ class Parts:
         networks: snt.Module,
         replay: Replay | None,
         should_stop: Callable[[], bool],
+        pooled: Callable[[Transform], RemoteTransform] | None = None,
     ) -> Learning:
-        """Learner, transform and data of a stage."""
+        """Learner, transform and data of a stage; `pooled`: see `Learning`."""
         place = self.stages.index(stage)
         with naming_misfits(), self._scope():
             learner = stage.make_learner(networks, self.seeds.of("learner", place))
             self._check_replicas(stage, learner)
-            transform = stage.make_transform(networks, self.seeds.of("transform", place))
+            transform = self.transform(stage, networks)
             if self._experiment.compile_updates:
                 self._compile(learner)
         return Learning(
@@ -116,7 +117,14 @@ class Parts:
             self.seeds.of("dataset", place),
             should_stop,
             self._experiment.updates_per_call,
+            pooled,
         )
+
+    def transform(self, stage: Stage, networks: snt.Module) -> Transform | None:
+        """What stands between a stage's replay and its learner; None: nothing."""
+        with naming_misfits():
+            seed = self.seeds.of("transform", self.stages.index(stage))
+            return stage.make_transform(networks, seed)
 
     def _scope(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext() if self._strategy is None else self._strategy.scope()

@@ -31,6 +31,7 @@ def make_dataset(
     max_in_flight_samples_per_worker: int | None = None,
     num_workers: int = 2,
     transform: Transform | None = None,
+    remote_calls: int | None = None,
     first_update: int = 0,
     timeout_s: float = 20.0,
 ) -> tf.data.Dataset:
@@ -46,6 +47,8 @@ def make_dataset(
       num_workers: threads that fetch and decode. A table that samples in a fixed order (first or
         last in) is read by one, since two would race for that order.
       transform: applied to each batch, in parallel, in the dataset's threads (a search, say).
+      remote_calls: of a transform that waits for other processes, at once; None: it computes here,
+        in as many threads as fetch.
       first_update: number of the update that the first batch is for.
       timeout_s: how long the server may take to answer what its table looks like.
 
@@ -65,7 +68,8 @@ def make_dataset(
     )
     dataset = dataset.batch(options.batch_size, drop_remainder=True)
     dataset = dataset.map(lambda sample: _as_batch(sample, options))
-    return apply_transform(dataset, transform, first_update, workers).prefetch(options.prefetch)
+    dataset = apply_transform(dataset, transform, first_update, workers, remote_calls)
+    return dataset.prefetch(options.prefetch)
 
 
 def make_waiting_dataset(
@@ -120,18 +124,28 @@ def make_waiting_dataset(
 
 
 def apply_transform(
-    dataset: tf.data.Dataset, transform: Transform | None, first_update: int, workers: int = 1
+    dataset: tf.data.Dataset,
+    transform: Transform | None,
+    first_update: int,
+    workers: int = 1,
+    remote_calls: int | None = None,
 ) -> tf.data.Dataset:
-    """Applies an agent's transform to each batch, and tells it which update the batch is for."""
+    """Applies an agent's transform to each batch, and tells it which update the batch is for.
+
+    `workers`, `remote_calls`: see `make_dataset`.
+    """
     if transform is None:
         return dataset
+    settings = tf.data.Options()
+    if remote_calls is not None:  # Each holds a thread while it waits.
+        settings.threading.private_threadpool_size = remote_calls + workers
     numbers = tf.data.Dataset.range(first_update, tf.int64.max)
     dataset = tf.data.Dataset.zip((dataset, numbers))
     return dataset.map(
         lambda batch, update: transform(batch, update),
-        num_parallel_calls=workers,
+        num_parallel_calls=remote_calls or workers,
         deterministic=True,
-    )
+    ).with_options(settings)
 
 
 def _as_batch(sample: reverb.ReplaySample, options: DatasetOptions) -> Any:

@@ -2,7 +2,7 @@
 
     driver ──► learner (replay, counters, checkpoints) ◄── evaluator
                   ▲ ▲
-                  └─┴── actor 0 … K − 1
+                  └─┴── actor 0 … K − 1, searcher 0 … M − 1
 
 A process that dies is replaced by a fresh one. The learner goes on from its last checkpoint; who
 worked with the dead one ends too and is replaced: no client of a server that is gone is trusted.
@@ -26,6 +26,11 @@ from pipelines.system.cluster import connected
 from pipelines.system.errors import Interrupted, UserError
 from pipelines.system.progress import Progress
 
+_WORKERS = {
+    "actor": workers.CollectorWorker,
+    "evaluator": workers.EvaluatorWorker,
+    "searcher": workers.SearcherWorker,
+}
 # Between two looks at the processes, in seconds.
 _GLANCE = 0.5
 # How long a learner may take to save and end, in seconds, before it counts as hung.
@@ -74,7 +79,8 @@ class DistributedRun:
         self._seconds: dict[str, float] = {}
         with contextlib.ExitStack() as opened:
             others = ["evaluator", *(f"actor-{index}" for index in range(num_actors))]
-            roles = ["learner", "evaluator", *["actor"] * num_actors]
+            others += [f"searcher-{index}" for index in range(self._settings.num_searchers)]
+            roles = [name.partition("-")[0] for name in ("learner", *others)]
             cores = sum(self._settings.ray_options(role)["num_cpus"] for role in roles)
             memory = self._settings.object_store_mb
             with self._timed("Ray"):
@@ -222,16 +228,12 @@ class DistributedRun:
             raise UserError(outcome.error)
 
     def _place(self, name: str) -> None:
-        """Has Ray begin an actor's or the evaluator's process."""
-        if name == "evaluator":
-            worker, role, arguments = workers.EvaluatorWorker, "evaluator", ()
-        else:
-            worker, role = workers.CollectorWorker, "actor"
-            arguments = (int(name.removeprefix("actor-")),)
+        """Has Ray begin any other process."""
+        role, _, index = name.partition("-")
         self._workers[name] = (
-            ray.remote(worker)
+            ray.remote(_WORKERS[role])
             .options(**self._settings.ray_options(role))
-            .remote(self._setup, self._settings, *arguments)
+            .remote(self._setup, self._settings, *([int(index)] if index else []))
         )
 
     def _begin(self, name: str) -> None:

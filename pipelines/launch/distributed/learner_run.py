@@ -23,18 +23,21 @@ import numpy as np
 import ray
 import tensorflow as tf
 
-from agents.builder import Schedule, Stage
+from agents.builder import Schedule, Stage, Transform
 from pipelines.configuration.distributed import Distributed
 from pipelines.configuration.experiment import Experiment
 from pipelines.launch.base_run import BaseRun, restoring
 from pipelines.launch.distributed.messages import (
     Evaluated,
+    Job,
     Joined,
     Order,
     Report,
+    Searched,
     Status,
     Task,
 )
+from pipelines.launch.distributed.pool import Pool, PooledTransform
 from pipelines.launch.parts import Parts, make_role, spec_of
 from pipelines.launch.strategies import make_strategy
 from pipelines.logdir import exported, summary
@@ -123,6 +126,13 @@ class LearnerRun(BaseRun):
             if self._task is not None and result.task == self._task[:2]:
                 self._result = result
 
+    def job(self, index: int, searched: Searched | None) -> Job | None:
+        """Takes what searcher `index` did, and says what it does next; see `Pool.next`."""
+        if searched is not None and searched.number is not None:
+            with self._lock:
+                self._state.measure({"searcher/wait_share": searched.wait_share})
+        return self._pool.next(index, searched)
+
     def status(self) -> Status:
         """How far the run is."""
         with self._lock:
@@ -146,12 +156,27 @@ class LearnerRun(BaseRun):
         self._spec = spec_of(self._environment, parts.evaluation_environments(1))
         self._networks = parts.networks(self._spec)
         self._tables = parts.tables(self._spec, paced=self._stage.dataset_options.queue)
+        self._pool = self._make_pool(parts)
         role = make_role(self._environment)
         acting = self._stage.make_policy(self._networks, self._spec, role)
         read = {id(variable) for variable in acting.variables}
         self._places = [i for i, v in enumerate(self._networks.variables) if id(v) in read]
         self._exporter = parts.exporter(self._networks, self._spec)
         self._parts = parts
+
+    def _make_pool(self, parts: Parts) -> Pool | None:
+        """Where searchers get their jobs; None: there are none."""
+        if (count := self._settings.num_searchers) == 0:
+            return None
+        if parts.transform(self._stage, self._networks) is None:
+            raise UserError(
+                f"Distributed.num_searchers is {count}, but {self._builder.name} as configured "
+                "searches nothing anew (MuZeroConfig.reanalyze_fraction); expected 0"
+            )
+        return Pool(count)
+
+    def _pooled(self, transform: Transform) -> PooledTransform:
+        return PooledTransform(transform, self._networks, self._pool, ray.put)
 
     def _open(self, unit: Unit | None, opened: contextlib.ExitStack) -> None:
         experiment = self._experiment
@@ -170,8 +195,14 @@ class LearnerRun(BaseRun):
         if self._host is not None and self._replay.in_process:
             self._address = f"{self._host}:{self._address.rpartition(':')[2]}"
         self._learning = self._parts.learning(
-            self._stage, self._networks, self._replay, self._should_stop
+            self._stage,
+            self._networks,
+            self._replay,
+            self._should_stop,
+            None if self._pool is None else self._pooled,
         )
+        if self._pool is not None:
+            opened.callback(self._pool.close)
         if unit is not None:
             unit.restore(self._trackables())
             with restoring(unit):

@@ -100,6 +100,36 @@ class Evaluated(NamedTuple):
     pictures: Mapping[str, Any]
 
 
+class Job(NamedTuple):
+    """A batch that a searcher is to transform.
+
+    Attributes:
+      number: of the update that the batch is for.
+      version: of the transform's variables.
+      variables: reference to their values.
+      batch: reference to it, a nest of arrays.
+    """
+
+    number: int
+    version: int
+    variables: Any
+    batch: Any
+
+
+class Searched(NamedTuple):
+    """What a searcher did since it asked last.
+
+    Attributes:
+      number: of the job; None: nothing was done.
+      batch: as it is now, a nest of arrays.
+      wait_share: of the time since the job before.
+    """
+
+    number: int | None = None
+    batch: Any = None
+    wait_share: float = 0.0
+
+
 class Status(NamedTuple):
     """How far the run is; see `Progress`."""
 

@@ -15,7 +15,16 @@ from typing import Any
 import ray
 
 from pipelines.configuration.distributed import Distributed
-from pipelines.launch.distributed.messages import Ended, Evaluated, Joined, Order, Report, Setup
+from pipelines.launch.distributed.messages import (
+    Ended,
+    Evaluated,
+    Job,
+    Joined,
+    Order,
+    Report,
+    Searched,
+    Setup,
+)
 
 # What Ray raises where another process, or its own of this machine, is gone.
 _LOST = (ray.exceptions.RayError, OSError)
@@ -101,6 +110,10 @@ class LearnerWorker:
         """See `LearnerRun.evaluated`."""
         self._run.evaluated(result)
 
+    def job(self, index: int, searched: Searched | None) -> Job | None:
+        """See `LearnerRun.job`."""
+        return self._run.job(index, searched)
+
     def status(self) -> Any:
         """See `LearnerRun.status`."""
         return self._run.status()
@@ -134,6 +147,33 @@ class CollectorWorker:
             print(first_line(error), flush=True)
             return Ended(False, first_line(error))
         return Ended(True)
+
+
+class SearcherWorker:
+    """Hosts a `Searcher`; see `CollectorWorker`."""
+
+    def __init__(self, setup: Setup, settings: Distributed, index: int) -> None:
+        self._setup, self._index = setup, index
+        _use_threads(settings.actor_threads)
+        import pipelines.launch.distributed.searcher  # noqa: F401
+
+    def run(self, learner_name: str) -> Ended:
+        """Does what the learner hands out until that is gone."""
+        setup = self._setup
+        _log_to(setup.logdir, f"searcher-{self._index}")
+        from pipelines.configuration import experiment
+        from pipelines.launch.distributed.searcher import Searcher
+        from pipelines.system.errors import UserError, first_line
+
+        def ask(searched: Searched | None) -> Job | None:
+            return ray.get(learner.job.remote(self._index, searched))
+
+        try:
+            learner = _found(learner_name)
+            Searcher(experiment.parse_text(setup.config), setup.seed, ask).run()
+        except (UserError, *_LOST) as error:
+            print(first_line(error), flush=True)
+            return Ended(False, first_line(error))
 
 
 class EvaluatorWorker:
