@@ -1,6 +1,6 @@
 """Measures the parts that must be fast; one result a line.
 
-python pipelines/bench.py learn|imagine|act|cem|replay|mcts|games|serve|capacity|lower
+python pipelines/bench.py learn|imagine|act|cem|replay|mcts|games|serve|capacity|lower|xla
     [--agent=planet] [--batch=N] [--repeats=N] [--json]
     [--gin_bindings='PlaNetConfig.batch_size = 16' ...]
     [--shapes='B,A,N;...'] [--backend=auto|native|tensorflow|plain] [--clients=32]
@@ -16,6 +16,7 @@ serve   a server of the agent's policy, asked by --clients over gRPC and REST
 capacity  how many collectors, --batch environments each, a learner feeds on; bindings make what is
         timed smaller, not what is said
 lower   the programs of the agent in HLO, as a TPU's compiler is given them
+xla     update and decision of the agent, plain and compiled by XLA: how far apart, how long
 
 Each figure is the median of several repeats after a warm-up, with the least and the greatest beside
 it. `matmul_gflops` is the machine's own rate on a large float32 matrix product, measured right
@@ -81,6 +82,7 @@ BENCHMARKS = (
     "serve",
     "capacity",
     "lower",
+    "xla",
 )
 
 

@@ -23,7 +23,7 @@ def run(settings: Settings) -> Iterator[Result]:
     maker = who.stage if who.parts.stages else who.builder
     policy = maker.make_policy(networks, who.spec, role)
     state = policy.initial_state(settings.batch)
-    observation = _observed(policy, timesteps)
+    observation = observed(policy, timesteps)
     step = lambda: policy.step(observation, state, tf.constant([0, 0]))[0].numpy()  # noqa: E731
     seconds = measured.timed(step, settings.repeats)
     median = statistics.median(seconds)
@@ -51,7 +51,7 @@ def _measured(policy: Policy, observation: Any, state: Any, repeats: int) -> Res
     return dict(policy.speed(observation, state, seconds))
 
 
-def _observed(policy: Policy, timesteps: Sequence[Any]) -> Any:
+def observed(policy: Policy, timesteps: Sequence[Any]) -> Any:
     """What the environments show at their beginning [B, …]."""
     rows = [timestep.observation for timestep in timesteps]
     return tf.nest.map_structure(
