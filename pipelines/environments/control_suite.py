@@ -66,6 +66,7 @@ class ControlSuite(dm_env.Environment):
         frames: rendering.FrameRenderer,
         image_size: int | None,
         supersampling: int,
+        wrap_angles: bool = False,
     ) -> None:
         """Wraps `environment` (dm_control's); `image_size` None means state observations."""
         self.name = name
@@ -74,6 +75,7 @@ class ControlSuite(dm_env.Environment):
         self._frames = frames
         self._image_size = image_size
         self._supersampling = supersampling
+        self._wrapped = _free_hinges(environment.physics.model) if wrap_angles else None
         self._reset_next_step = True
         self._steps = 0
         self._action_spec, self._action_offset, self._action_scale = _normalise(
@@ -96,6 +98,9 @@ class ControlSuite(dm_env.Environment):
         if self._reset_next_step:
             return self.reset()
         control = self._action_offset + self._action_scale * np.asarray(action, np.float64)
+        if self._wrapped is not None:
+            angles = self._environment.physics.data.qpos
+            angles[self._wrapped] = (angles[self._wrapped] + np.pi) % (2 * np.pi) - np.pi
         reward, discount = 0.0, 1.0
         for _ in range(self.action_repeat):
             timestep = self._environment.step(control)
@@ -186,6 +191,7 @@ def control_suite(
     camera_id: int | str | None = None,
     cheap_rendering: bool = True,
     supersampling: int = 1,
+    wrap_angles: bool = False,
 ) -> ControlSuite:
     """Makes one task of the DeepMind control suite.
 
@@ -201,6 +207,8 @@ def control_suite(
         coarser, about thirty times as fast on a CPU; it holds for `render` too.
       supersampling: each pixel is the mean of that many squared drawn ones; keeps thin things, and
         where between two pixels they are, in small images. Cheaper than multisampling on a CPU.
+      wrap_angles: bring the angles of hinges without limits back to [−π, π) before each action. The
+        simulation is the same, but a state does not grow with every turn (reacher's shoulder).
 
     Raises:
       UserError: if an argument is out of range or no renderer is there for pixels.
@@ -208,6 +216,7 @@ def control_suite(
     check_choice("control_suite.observation", observation, ("pixels", "state"))
     check_integer("control_suite.image_size", image_size, MIN_IMAGE_SIZE, MAX_IMAGE_SIZE)
     check_flag("control_suite.cheap_rendering", cheap_rendering)
+    check_flag("control_suite.wrap_angles", wrap_angles)
     check_integer("control_suite.supersampling", supersampling, 1, MAX_IMAGE_SIZE // image_size)
     if action_repeat is not None:
         check_integer("control_suite.action_repeat", action_repeat, 1)
@@ -229,7 +238,16 @@ def control_suite(
         frames=rendering.FrameRenderer(environment.physics, camera, cheap_rendering),
         image_size=image_size if observation == "pixels" else None,
         supersampling=supersampling,
+        wrap_angles=wrap_angles,
     )
+
+
+def _free_hinges(model: Any) -> np.ndarray:
+    """Where the angles of hinges without limits are in the positions."""
+    import mujoco  # As the suite does: its import takes a second.
+
+    free = (model.jnt_type == mujoco.mjtJoint.mjJNT_HINGE) & (model.jnt_limited == 0)
+    return model.jnt_qposadr[free]
 
 
 @contextlib.contextmanager

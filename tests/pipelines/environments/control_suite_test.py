@@ -87,6 +87,23 @@ def test_default_action_repeat_is_planets_and_an_episode_has_1000_simulator_step
     assert len(play(environment, action_seed=0)) - 1 == 1000 // environment.action_repeat
 
 
+def test_wrapped_angles_stay_small_while_the_simulation_is_the_same():
+    made = dict(seed=3, task="reacher_easy", observation="state", action_repeat=10)
+    free, wrapped = control_suite(**made), control_suite(**made, wrap_angles=True)
+    free.reset(), wrapped.reset()
+    most = np.zeros(2)
+    for _ in range(60):
+        theirs, ours = (each.step([1.0, 0.2]) for each in (free, wrapped))
+        # Shoulder, wrist; then where the target is, and velocities.
+        most = np.maximum(most, np.abs([theirs.observation[0], ours.observation[0]]))
+        turns = (theirs.observation[0] - ours.observation[0]) / (2 * np.pi)
+        np.testing.assert_allclose(turns, np.round(turns), atol=1e-4)
+        np.testing.assert_allclose(ours.observation[1:], theirs.observation[1:], atol=1e-4)
+        assert ours.reward == theirs.reward
+    assert most[0] > 10 and most[1] < 2 * np.pi
+    assert len(control_suite(seed=3, task="finger_spin", wrap_angles=True, image_size=16)._wrapped)
+
+
 def test_a_repeat_that_does_not_divide_the_episode_shortens_the_last_step():
     environment = control_suite(seed=0, observation="state", action_repeat=300)
     timesteps = play(environment, action_seed=0)
