@@ -139,7 +139,7 @@ class WorldModel(snt.Module):
         return self._decided_by(self._pixels(hidden), self._head(self._summary(middle, hidden)))
 
     def _summary(self, middle: tf.Tensor, finest: tf.Tensor) -> tf.Tensor:
-        """What rewards and ends are told by [N, F]: means of the maps, greatest of what is where."""
+        """What rewards and ends are told [N, F]: the maps' means, the greatest of what is where."""
         parts = [middle, tf.reduce_mean(finest, axis=[1, 2])]
         if self._places is not None:
             parts.append(tf.reduce_max(tf.nn.relu(self._places(finest)), axis=[1, 2]))
