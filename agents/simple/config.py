@@ -81,6 +81,8 @@ class SimPLeConfig:
         where the model knows that a reward comes but not yet at which step.
       predict_ends: whether the model says where episodes end; the paper's does not.
       head_size: hidden units behind rewards and ends.
+      reward_channels: filters of 3×3 places of the finest map, whose greatest responses rewards and
+        ends are told by as well; 0: by the maps' means alone, as in the released code.
 
       image_scale, reward_scale, latent_scale, end_scale: weights of the losses' means.
       learning_rate, gradient_clip: Adam, clipped by global norm.
@@ -133,6 +135,7 @@ class SimPLeConfig:
     imagined_reward: Literal["likeliest", "mean"] = "likeliest"
     predict_ends: bool = False
     head_size: Count = 128
+    reward_channels: Natural = 0
 
     image_scale: Scale = 1.0
     reward_scale: Scale = 1.0

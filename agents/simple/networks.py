@@ -82,6 +82,9 @@ class WorldModel(snt.Module):
         ]
         outputs = config.levels if config.pixels == "softmax" else 1
         self._pixels = snt.Conv2D(outputs * image.shape[-1], 1, name="pixels")
+        self._places = None
+        if config.reward_channels:
+            self._places = snt.Conv2D(config.reward_channels, 3, name="places")
         head = [config.head_size, len(config.reward_values) + config.predict_ends]
         self._head = snt.nets.MLP(head, name="head")
         self.latents = None
@@ -133,8 +136,14 @@ class WorldModel(snt.Module):
             hidden = block(hidden, _fold(seed, 100 + i))
         for i, (up, skip) in enumerate(zip(self._ups, reversed(seen.skips), strict=True)):
             hidden = up(hidden, skip, action, _fold(seed, 200 + i))
-        features = tf.concat([middle, tf.reduce_mean(hidden, axis=[1, 2])], axis=-1)
-        return self._decided_by(self._pixels(hidden), self._head(features))
+        return self._decided_by(self._pixels(hidden), self._head(self._summary(middle, hidden)))
+
+    def _summary(self, middle: tf.Tensor, finest: tf.Tensor) -> tf.Tensor:
+        """What rewards and ends are told [N, F]: the maps' means, the greatest of what is where."""
+        parts = [middle, tf.reduce_mean(finest, axis=[1, 2])]
+        if self._places is not None:
+            parts.append(tf.reduce_max(tf.nn.relu(self._places(finest)), axis=[1, 2]))
+        return tf.concat(parts, axis=-1)
 
     def evidence(
         self, stack: tf.Tensor, seen: Seen, action: tf.Tensor, frame: tf.Tensor

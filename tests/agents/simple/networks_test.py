@@ -53,6 +53,19 @@ def test_a_prediction_has_the_frames_shape_whatever_the_switches(rng, changes):
         assert set(np.unique(frame)) <= {0, 85, 170, 255}
 
 
+@pytest.mark.parametrize("channels", [0, 6])
+def test_rewards_are_told_what_is_beside_what_only_where_places_are_looked_at(channels):
+    made = tiny.builder(reward_channels=channels)
+    model, (height, width, _) = tiny.networks_of(made).model, tiny.FRAME
+    finest = np.zeros([2, height, width, made.config.channels], np.float32)
+    # One number in each of two maps: in neighbouring pixels, and far apart.
+    finest[0, 3, 3, 0] = finest[0, 4, 3, 1] = 1.0
+    finest[1, 3, 3, 0] = finest[1, 4, 6, 1] = 1.0
+    together, apart = model._summary(tf.zeros([2, 8]), tf.constant(finest)).numpy()
+    assert together.shape == (8 + made.config.channels + channels,)
+    assert np.allclose(together, apart) == (channels == 0), "their means are equal"
+
+
 @pytest.mark.parametrize("injection", ["multiplicative", "gated"])
 def test_frames_actions_and_bits_all_matter_and_rows_do_not_see_each_other(rng, injection):
     model = tiny.networks_of(tiny.builder(action_injection=injection)).model
