@@ -183,7 +183,8 @@ def interior_scores(at: AtNodes, qscore: QScore, rule: SelectionRule) -> tf.Tens
         total = tf.reduce_sum(visits, axis=-1, keepdims=True)
         logits = tf.where(legal, at.logits, t.LOWEST_LOGIT)
         score = tf.nn.softmax(logits + qscore(at)) - visits / (1.0 + total)
-    return tf.where(legal, score, -float("inf"))
+    # Of one shape: TensorFlow's select takes four times as long where it must broadcast.
+    return tf.where(legal, score, tf.fill(tf.shape(score), -float("inf")))
 
 
 def _stochastic_scores(at, qscore, rule):

@@ -198,7 +198,7 @@ def _by_parent_and_siblings(qtransform, qvalues, visited, value):
 def _by_min_max(qtransform, qvalues, visited, value):
     low, high = column(qtransform.min_value), column(qtransform.max_value)
     reduction = column(qtransform.fpu_reduction)
-    missing = tf.zeros_like(value) + low
+    missing = tf.zeros_like(qvalues) + low
     if tf.is_tensor(reduction):
         urgent = tf.clip_by_value(value - reduction, low, high)
         missing = tf.where(reduction >= 0, urgent, missing)

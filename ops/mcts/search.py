@@ -14,8 +14,10 @@ import tensorflow as tf
 from ops import loader
 from ops.mcts import backends, checks, mcts_reference, native
 from ops.mcts import tree as t
+from ops.mcts.compiled_search import CompiledSearch
 from ops.mcts.errors import require
 from ops.mcts.plain_search import PlainSearch
+from ops.mcts.planned_search import PlannedSearch
 from ops.mcts.rules import SelectionRule
 from ops.mcts.tree import SearchTree
 from ops.mcts.types import RecurrentFnOutput, RootFnOutput, Visited
@@ -28,7 +30,7 @@ def start(
     root: RootFnOutput, rule: SelectionRule, num_simulations: int, backend: str
 ) -> SearchTree:
     """What `search` begins with: a tree that holds only its root, with room for the simulations."""
-    if backends.resolve(backend) != "native" and num_simulations and _is_plain(rule):
+    if backends.resolve(backend) != "native" and num_simulations and _form(rule) is PlainSearch:
         # The search makes the room for embeddings, often the most of a tree.
         tree = t.tree_from_root(root._replace(embedding=()), num_simulations + 1)
         embeddings = tf.nest.map_structure(lambda e: e[:, None], root.embedding)
@@ -58,8 +60,8 @@ def search(
         return tree
     if backends.resolve(backend) == "native":
         return _search_native(tree, recurrent_fn, rule, num_simulations, seed)
-    if _is_plain(rule):
-        return _search_plain(tree, recurrent_fn, rule, num_simulations, seed)
+    if form := _form(rule):
+        return _search_planned(form(tree, rule), tree, recurrent_fn, num_simulations, seed)
     return _search_reference(tree, recurrent_fn, rule, num_simulations, seed)
 
 
@@ -112,23 +114,24 @@ def _search_native(tree, recurrent_fn, rule, num_simulations, seed):
     return checks.without_fault(tree) if loader.has_gpu() else tree
 
 
-def _is_plain(rule):
-    """Whether a search on the twin is TensorFlow's executor's, and of a form that it runs well."""
-    return not loader.compiling() and not loader.has_gpu() and PlainSearch.serves(rule)
+def _form(rule) -> type[PlannedSearch] | None:
+    """The form of the twin that plans, for XLA or for TensorFlow's executor; None: it does not."""
+    if loader.compiling():
+        return CompiledSearch if CompiledSearch.serves(rule) else None
+    return PlainSearch if not loader.has_gpu() and PlainSearch.serves(rule) else None
 
 
-def _search_plain(tree, recurrent_fn, rule, num_simulations, seed):
-    """The twin where it is TensorFlow's executor that runs it."""
-    plain = PlainSearch(tree, rule)
+def _search_planned(planned, tree, recurrent_fn, num_simulations, seed):
+    """The twin where it plans."""
 
     def body(seeds, tables):
-        walk, embedding = plain.simulate(tables)
-        visited = functools.partial(plain.visited, tables, walk)
+        walk, embedding = planned.simulate(tables)
+        visited = functools.partial(planned.visited, tables, walk)
         step, embedding = _ask(recurrent_fn, tree, walk.action, embedding, seeds, visited)
-        return (plain.learn(tables, walk, checks.finite_step(step), embedding),)
+        return (planned.learn(tables, walk, checks.finite_step(step), embedding),)
 
-    state = (plain.start(),)
-    return plain.finish(_loop(body, state, num_simulations, _seed_of(recurrent_fn, seed))[0])
+    state = (planned.start(),)
+    return planned.finish(_loop(body, state, num_simulations, _seed_of(recurrent_fn, seed))[0])
 
 
 def _search_reference(tree, recurrent_fn, rule, num_simulations, seed):

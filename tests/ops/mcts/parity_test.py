@@ -76,16 +76,27 @@ def test_ties_go_to_the_lowest_action():
 
 
 def test_the_twin_compiles_under_xla():
-    model = TableModel(random_tables(seed=8, num_states=40, num_actions=6))
+    """Games that end, a tree that is carried over, Gumbel's roots."""
+    tables = random_tables(seed=10, num_states=40, num_actions=6, discounts=(0.5, 0.9, -1))
+    tables["prior_logits"][4::5] = -np.inf  # No action is legal there.
+    model = TableModel(tables)
+    noise = np.random.default_rng(8).gumbel(size=(3, 6)).astype(np.float32)  # XLA draws others.
 
     def search(backend):
         root = model.root(tf.constant([0, 1, 2]))
-        return mcts.muzero_policy(
-            root, model.step, 20, dirichlet_fraction=0.0, seed=tf.constant([0, 1]), backend=backend
-        ).search_tree
+        kwargs = dict(seed=tf.constant([0, 1]), backend=backend)
+        first = mcts.muzero_policy(root, model.step, 14, dirichlet_fraction=0.0, **kwargs)
+        kept = mcts.reroot(first.search_tree, tf.constant([0, 2, 0]), 14)
+        grown = mcts.muzero_policy(
+            None, model.step, 14, dirichlet_fraction=0.0, search_tree=kept, **kwargs
+        )
+        gumbel = mcts.gumbel_muzero_policy(root, model.step, 14, gumbel=noise, **kwargs)
+        return [found.search_tree for found in (first, grown, gumbel)]
 
-    compiled = tf.function(lambda: search("auto"), jit_compile=True)()
-    assert_same_tree(compiled, tf.function(lambda: search("native"))())
+    compiled = tf.function(lambda: search("tensorflow"), jit_compile=True)()
+    others = tf.function(lambda: search("native"))()
+    for one, other in zip(compiled, others, strict=True):
+        assert_same_tree(one, other)
 
 
 def test_a_tree_carried_over_is_equal_and_keeps_its_subtree():
