@@ -37,7 +37,7 @@ class Spec(NamedTuple):
     @property
     def has_rows(self) -> bool:
         """Whether its first size is B."""
-        return self.shape[:1] == (None,)
+        return bool(self.shape) and self.shape[0] is None
 
 
 class Limits(NamedTuple):
@@ -93,14 +93,14 @@ def of_proto(proto: Any, spec: Spec) -> np.ndarray:
     """
     if proto.dtype != spec.number:
         raise invalid(f"{spec.name} has TensorFlow's type {proto.dtype}; expected {spec}")
-    shape = tuple(dim.size for dim in proto.tensor_shape.dim)
+    shape = tuple([dim.size for dim in proto.tensor_shape.dim])
     if not _fits(shape, spec):  # Known before anything of that size is made.
         raise invalid(_misfit(shape, spec))
-    count = math.prod(shape)
-    if proto.tensor_content:
-        if len(proto.tensor_content) != count * spec.dtype.itemsize:
-            raise invalid(f"{spec.name} has {len(proto.tensor_content)} bytes; expected {spec}")
-        array = np.frombuffer(proto.tensor_content, spec.dtype)
+    count, content = math.prod(shape), proto.tensor_content
+    if content:
+        if len(content) != count * spec.dtype.itemsize:
+            raise invalid(f"{spec.name} has {len(content)} bytes; expected {spec}")
+        array = np.frombuffer(content, spec.dtype)
     else:
         array = _listed(proto, spec)
         if array.size == 1:  # As TensorFlow has it: one value stands for all.
@@ -166,7 +166,9 @@ def check_values(arrays: Mapping[str, np.ndarray]) -> None:
             raise invalid(f"{name} is NaN or infinite; expected finite numbers in row {rows}")
 
 
-def _fits(shape: Sequence[int], spec: Spec) -> bool:
+def _fits(shape: tuple[int, ...], spec: Spec) -> bool:
+    if shape == spec.shape or (spec.has_rows and shape[1:] == spec.shape[1:] and shape):
+        return True  # As nearly always.
     return len(shape) == len(spec.shape) and all(
         wanted in (None, size) for size, wanted in zip(shape, spec.shape, strict=True)
     )
@@ -207,6 +209,8 @@ def _converted(array: np.ndarray, spec: Spec) -> np.ndarray:
         if least < low or most > high:
             off = least if least < low else most
             raise invalid(f"{spec.name} holds {off}; expected {spec}, {low} to {high}")
+    if wanted != "f":
+        return array.astype(spec.dtype)
     with np.errstate(over="ignore"):
         return array.astype(spec.dtype)
 

@@ -50,6 +50,7 @@ class LoadedPolicy:
       rows_together: whether a batch costs less than its rows one by one.
       network_alone: whether it is the network of a search that only the host can do, without it.
       start: the state that an episode begins with, one row [1, …] of each input.
+      inputs: what `requests.inputs_of` has found out, kept as each request asks for it.
 
     Raises:
       UserError: there is none, or it was saved by a version that had no `step_with_seeds`.
@@ -78,6 +79,7 @@ class LoadedPolicy:
         self.options, self.most = self._numbers("options"), self._numbers("most")
         self.rows_together = bool(self._loaded.rows_together.numpy())
         self.start = self.call(START, {"batch_size": np.int32(1)})
+        self.inputs: dict[tuple[str, bool], Any] = {}
 
     def call(self, signature: str, inputs: Mapping[str, np.ndarray]) -> Arrays:
         """Calls it.

@@ -45,12 +45,19 @@ def inputs_of(policy: LoadedPolicy, signature: str, by_row: bool = False) -> Inp
       Refusal: there is no such signature.
     """
     name = signature or _DEFAULT
+    if (known := policy.inputs.get((name, by_row))) is not None:
+        return known
     if name not in policy.signatures:
         listed = ", ".join(policy.signatures)
         raise invalid(
             f"there is no signature '{name[:80]}'; expected one of {listed}"
             f"{nearest(name[:80], policy.signatures)}"
         )
+    policy.inputs[name, by_row] = made = _inputs_of(policy, name, by_row)
+    return made
+
+
+def _inputs_of(policy: LoadedPolicy, name: str, by_row: bool) -> Inputs:
     specs = dict(policy.signatures[name].inputs)
     if name == START:
         return Inputs(name, specs, tuple(specs), {})
