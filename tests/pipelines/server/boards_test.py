@@ -6,7 +6,7 @@ import pytest
 
 from pipelines.server.arrays import Limits
 from tests.pipelines.engines import saved
-from tests.pipelines.server import served
+from tests.pipelines.server import browser, served
 
 BOARDS = "/v1/models/small/boards"
 
@@ -88,3 +88,30 @@ def test_a_policy_without_a_run_has_no_board(server):
     status, answer = server.ask(BOARDS, {})
     assert status == 404 and "no policy of a board game's run" in answer["error"]
     assert server.ask("/v1/models/small/metadata")[1]["metadata"]["lookahead"]["board"] is False
+
+
+@pytest.mark.skipif(browser.program() is None, reason=f"needs one of {', '.join(browser.NAMES)}")
+def test_a_browser_plays_a_game_to_its_end(playing):
+    """From the page of all policies: its buttons and squares do what they say."""
+    server, _ = playing
+    with browser.opened(f"http://127.0.0.1:{server.server.port}/") as page:
+        page.evaluate("document.querySelector('#token').value = 'secret'")
+        page.click("#load")
+        page.wait("document.querySelector('[name=play]:not([hidden])')")
+        page.click("[name=play]")
+        page.wait("document.title == 'Lookahead plays connect four' && state !== null")
+        page.evaluate("$('simulations').value = 2")
+        page.evaluate("$('plays').value = '1'; $('plays').dispatchEvent(new Event('change'))")
+        over = "document.querySelector('#status').textContent.startsWith('The game is over: ')"
+        for moves in range(2, 44, 2):
+            page.click("#board .cell.open")
+            page.wait(f"{over} || (state.played.length == {moves} && !state.moving)")
+            if page.evaluate(over):
+                break
+        played, result = page.evaluate("state.played"), page.evaluate("state.result")
+        assert page.evaluate(over) and 7 <= len(played) <= 42
+        circles = page.evaluate("document.querySelectorAll('#board circle:not(.thought)').length")
+        assert circles == len(played)
+        state = server.ask(page.evaluate("location.pathname") + "state")[1]
+        assert (state["played"], state["result"]) == (played, result)
+        assert page.faults == []
