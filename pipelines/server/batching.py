@@ -184,7 +184,7 @@ class Batcher:
     def _answers(self, jobs: Sequence[_Job]) -> list[Arrays | Exception]:
         """Each one's answer, or why there is none."""
         now = time.monotonic()
-        live = [job for job in jobs if not job.future.cancelled() and job.late_at > now]
+        live = [job for job in jobs if not job.future.done() and job.late_at > now]
         text = f"it was not this request's turn within {self._limits.seconds:g} s"
         answers: dict[int, Any] = {id(job): Refusal(Why.LATE, text) for job in jobs}
         if live:

@@ -287,7 +287,9 @@ class Rest:
     async def _json(self, request: web.Request, empty: bool = False) -> dict[str, Any]:
         """The body, an object."""
         try:
-            async with asyncio.timeout(self._service.limits.seconds):
+            # What is there already, as most often, needs no timer.
+            seconds = None if request.content.is_eof() else self._service.limits.seconds
+            async with asyncio.timeout(seconds):
                 data = await request.read()
         except TimeoutError as error:
             raise Refusal(Why.TIMED_OUT, "the request's body did not come in time") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import collections
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -36,6 +37,35 @@ class Answer(NamedTuple):
     simulations: int | None
 
 
+class _Deadlines:
+    """Refuses answers that do not come within so many seconds.
+
+    One timer for all of them: one for each would cost a request more than its look-ups.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._open: collections.deque[tuple[float, asyncio.Future]] = collections.deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def watch(self, answer: asyncio.Future) -> None:
+        loop = answer.get_loop()
+        while self._open and self._open[0][1].done():
+            self._open.popleft()
+        self._open.append((loop.time() + self._seconds, answer))
+        if self._timer is None:
+            self._timer = loop.call_at(self._open[0][0], self._look, loop)
+
+    def _look(self, loop: asyncio.AbstractEventLoop) -> None:
+        while self._open and (self._open[0][1].done() or self._open[0][0] <= loop.time()):
+            answer = self._open.popleft()[1]
+            if not answer.done():
+                text = f"there was no answer within {self._seconds:g} s"
+                answer.set_exception(Refusal(Why.LATE, text))
+        again = (self._open[0][0], self._look, loop) if self._open else None
+        self._timer = loop.call_at(*again) if again else None
+
+
 class Service:
     """The models that are served.
 
@@ -58,6 +88,7 @@ class Service:
     ) -> None:
         self.models = {model.name: model for model in models}
         self.limits, self.metrics, self.draining = limits, metrics, False
+        self._deadlines = _Deadlines(limits.seconds)
         self.episodes = {name: Episodes(*episodes) for name in self.models}
         for name, model in self.models.items():
             rows = lambda model=model: sum(v.batcher.waiting_rows for v in model.versions)  # noqa: E731
@@ -126,12 +157,9 @@ class Service:
         return {SIMULATIONS: version.pace.simulations(milliseconds / 1e3 - waits, most)}
 
     async def _outputs(self, version: Version, call: Call) -> Mapping[str, np.ndarray]:
-        try:
-            async with asyncio.timeout(self.limits.seconds):
-                return await version.batcher.submit(call)
-        except TimeoutError as error:
-            text = f"there was no answer within {self.limits.seconds:g} s"
-            raise Refusal(Why.LATE, text) from error
+        answer = version.batcher.submit(call)
+        self._deadlines.watch(answer)
+        return await answer
 
 
 def _without(inputs: Inputs, names: Sequence[str]) -> Inputs:

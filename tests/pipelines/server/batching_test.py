@@ -8,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+from pipelines.server import service
 from pipelines.server.arrays import Limits
 from pipelines.server.batching import Batcher, Call
 from pipelines.server.budget import Pace, rounded
@@ -131,3 +132,20 @@ def test_a_time_is_as_many_simulations_as_were_done_in_it():
     assert pace.simulations(9.0, 100) == 100
     assert pace.simulations(-1.0, 100) == 1
     assert [rounded(n) for n in (1, 2, 3, 5, 7, 12, 13, 31)] == [1, 2, 3, 4, 6, 12, 12, 24]
+
+
+def test_an_answer_that_does_not_come_is_refused_and_others_are_not():
+    async def asked():
+        loop, deadlines = asyncio.get_running_loop(), service._Deadlines(0.05)
+        early, late, later = (loop.create_future() for _ in range(3))
+        deadlines.watch(early)
+        deadlines.watch(late)
+        early.set_result("in time")
+        with pytest.raises(Refusal, match="no answer within"):
+            await late
+        deadlines.watch(later)
+        loop.call_soon(later.set_result, "in time too")
+        await asyncio.sleep(0.1)
+        return await early, await later
+
+    assert asyncio.run(asked()) == ("in time", "in time too")
