@@ -161,10 +161,11 @@ class CompiledSearch(PlannedSearch):
         rows = tf.concat([counts, edges], axis=1)
         if kept is not None:
             rows = tf.where(kept[0][:, None], rows, kept[1])
-        parent = tf.cast(tf.maximum(made[:, PARENT], 0.0), tf.int32)
+        # A parent is older than its child; a tree that says otherwise must not loop for ever.
+        older = tf.minimum(tf.cast(made[:, PARENT], tf.int32), backup.row - self._roots - 1)
         return backup._replace(
             live=table_rows.written(backup.live, backup.row, rows),
-            row=self._roots + parent,
+            row=self._roots + tf.maximum(older, 0),
             below=backup.row,
             value=value,
             plan=plan,
