@@ -10,8 +10,8 @@ from agents.q_learning.config import QConfig
 from ops import draws
 
 
-class Exploration:
-    """Greedy actions → those that are done.
+class Exploration(tf.Module):
+    """Greedy actions → those that are done; a module, so that its policy's variables are all there.
 
     Args:
       config: ε at first and at last, of the ladder, and where the policy is judged.
@@ -20,6 +20,7 @@ class Exploration:
     """
 
     def __init__(self, config: QConfig, role: Role, updates: tf.Variable) -> None:
+        super().__init__(name="exploration")
         self._config, self._evaluation, self._updates = config, role.evaluation, updates
         steps = max(role.total_rows - 1, 1)
         self._exponents = tf.constant(1 + config.ladder * np.array(role.rows) / steps, tf.float32)

@@ -66,6 +66,13 @@ class PolicyContract:
         np.testing.assert_array_equal(first, again)
         assert np.any(first != other)
 
+    def test_whatever_it_reads_is_among_its_variables(self, policy: Policy) -> None:
+        inputs = observe(policy, 3), policy.initial_state(3), tf.constant([7, 1])
+        read = policy.step.get_concrete_function(*inputs).captured_inputs
+        known = {id(variable.handle) for variable in policy.variables}
+        unknown = [x for x in read if x.dtype == tf.resource and id(x) not in known]
+        assert not unknown, "who acts in another process is given its variables, and no others"
+
     def test_rows_do_not_see_each_other(self, policy: Policy) -> None:
         observation, state = observe(policy, 3), policy.initial_state(3)
         _, state, _ = policy.step(observation, state, tf.constant([0, 0]))
