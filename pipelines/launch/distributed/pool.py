@@ -56,12 +56,14 @@ class Pool:
     def next(self, index: int, searched: Searched | None) -> Job | None:
         """Takes what a searcher has done and gives it the oldest job; None: there is none.
 
-        A searcher that has just begun says None: what the one before it had goes to the next one.
+        A searcher that has just begun says None: what the one before it had goes to the next one,
+        and if that one's answer still comes, nobody needs it.
         """
         with self._changed:
-            if searched is None and index in self._taken:
+            had = self._taken.get(index)
+            if searched is None and had is not None:
                 self._waiting.appendleft(self._taken.pop(index))
-            elif searched is not None and searched.number is not None:
+            elif searched is not None and had is not None and searched.number == had.number:
                 self._done[self._taken.pop(index).number] = searched.batch
                 self._changed.notify_all()
             if self._waiting:

@@ -14,7 +14,7 @@ from agents.builder import Transform
 from agents.types import Sample
 from pipelines.configuration import experiment
 from pipelines.launch.distributed.learner_run import LearnerRun
-from pipelines.launch.distributed.messages import Searched
+from pipelines.launch.distributed.messages import Job, Searched
 from pipelines.launch.distributed.pool import Pool, PooledTransform
 from pipelines.launch.distributed.searcher import Searcher
 from pipelines.launch.parts import Parts, spec_of
@@ -120,6 +120,29 @@ def test_batches_are_those_of_the_transform_itself_in_their_order_and_a_dead_sea
     pool.close()
     for thread in threads:
         thread.join(timeout=60)
+
+
+def test_an_answer_of_one_who_was_replaced_is_nobodys():
+    pool, found = Pool(1), []
+    first, second = (Job(number, 0, [None], [None]) for number in (1, 2))
+    askers = [
+        threading.Thread(target=lambda job=job: found.append(pool.do(job)))
+        for job in (first, second)
+    ]
+    askers[0].start()
+    while pool.next(0, None) is None:
+        continue
+    assert pool.next(0, None).number == 1, "the next one begins with what the dead one had"
+    assert pool.next(0, Searched(7, "stale")).number == 1
+    pool.next(0, Searched(1, "one"))
+    askers[0].join(timeout=60)
+    askers[1].start()
+    while pool.next(0, Searched()) is None:
+        continue
+    assert pool.next(0, Searched(1, "stale")).number == 2
+    pool.next(0, Searched(2, "two"))
+    askers[1].join(timeout=60)
+    assert found == ["one", "two"]
 
 
 def test_who_waits_for_a_batch_is_let_go_when_the_run_is_over():
