@@ -183,7 +183,7 @@ def test_the_native_backend_without_its_library_ends_in_one_line(
         (
             ["mct"],
             "got 'mct'; expected one of learn, imagine, act, cem, replay, mcts, games, serve, "
-            "capacity, lower; did you mean 'mcts'?",
+            "capacity, lower, xla; did you mean 'mcts'?",
         ),
         (["act", "learn"], "got 'act learn'; expected one of"),
         (["act", "--batch=0"], "--batch is '0'; expected a positive integer"),
