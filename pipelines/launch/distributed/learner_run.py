@@ -171,7 +171,7 @@ class LearnerRun(BaseRun):
         if parts.transform(self._stage, self._networks) is None:
             raise UserError(
                 f"Distributed.num_searchers is {count}, but {self._builder.name} as configured "
-                "searches nothing anew (MuZeroConfig.reanalyze_fraction); expected 0"
+                "transforms no batches; expected 0"
             )
         return Pool(count)
 

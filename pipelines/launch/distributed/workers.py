@@ -10,6 +10,7 @@ import os
 import pathlib
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -133,20 +134,16 @@ class CollectorWorker:
         _log_to(setup.logdir, f"actor-{self._index}")
         from pipelines.configuration import experiment
         from pipelines.launch.distributed.collector import Collector
-        from pipelines.system.errors import UserError, first_line
 
-        def ask(report: Report, version: int) -> Order:
-            return ray.get(learner.order.remote(report, version))
+        def collect(learner: Any) -> None:
+            def ask(report: Report, version: int) -> Order:
+                return ray.get(learner.order.remote(report, version))
 
-        try:
-            learner = _found(learner_name)
             described = experiment.parse_text(setup.config)
             joined = ray.get(learner.joined.remote(self._index))
             Collector(described, setup.seed, self._index, setup.num_actors, joined, ask).run()
-        except (UserError, *_LOST) as error:
-            print(first_line(error), flush=True)
-            return Ended(False, first_line(error))
-        return Ended(True)
+
+        return _with_learner(learner_name, collect)
 
 
 class SearcherWorker:
@@ -163,17 +160,14 @@ class SearcherWorker:
         _log_to(setup.logdir, f"searcher-{self._index}")
         from pipelines.configuration import experiment
         from pipelines.launch.distributed.searcher import Searcher
-        from pipelines.system.errors import UserError, first_line
 
-        def ask(searched: Searched | None) -> Job | None:
-            return ray.get(learner.job.remote(self._index, searched))
+        def search(learner: Any) -> None:
+            def ask(searched: Searched | None) -> Job | None:
+                return ray.get(learner.job.remote(self._index, searched))
 
-        try:
-            learner = _found(learner_name)
             Searcher(experiment.parse_text(setup.config), setup.seed, ask).run()
-        except (UserError, *_LOST) as error:
-            print(first_line(error), flush=True)
-            return Ended(False, first_line(error))
+
+        return _with_learner(learner_name, search)
 
 
 class EvaluatorWorker:
@@ -191,10 +185,8 @@ class EvaluatorWorker:
         from pipelines.configuration import experiment
         from pipelines.launch.distributed.judge import Judge
         from pipelines.logdir import exported
-        from pipelines.system.errors import UserError, first_line
 
-        try:
-            learner = _found(learner_name)
+        def evaluate(learner: Any) -> None:
             described = experiment.parse_text(setup.config)
             judge = Judge(described, setup.seed, setup.logdir)
             while True:
@@ -208,9 +200,20 @@ class EvaluatorWorker:
                 if described.keep_policies:
                     judge.export(exported.kept_at(task.position), task.updates)
                 ray.get(learner.evaluated.remote(result))
-        except (UserError, *_LOST) as error:
-            print(first_line(error), flush=True)
-            return Ended(False, first_line(error))
+
+        return _with_learner(learner_name, evaluate)
+
+
+def _with_learner(name: str, work: Callable[[Any], None]) -> Ended:
+    """Does the work with the learner's process until it is done, or somebody is gone."""
+    from pipelines.system.errors import UserError, first_line
+
+    try:
+        work(_found(name))
+    except (UserError, *_LOST) as error:
+        print(first_line(error), flush=True)
+        return Ended(False, first_line(error))
+    return Ended(True)
 
 
 def _found(learner: str) -> Any:
