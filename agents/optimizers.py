@@ -153,6 +153,8 @@ def clipped(
     gradients: Sequence[tf.Tensor], most: float | None
 ) -> tuple[Sequence[tf.Tensor], tf.Tensor]:
     """Gradients whose global norm is at most that (None: any), and the norm that they had."""
+    # Rows that were gathered twice would count as two, not as their sum.
+    gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
     norm = tf.linalg.global_norm(gradients)
     if most is not None:
         gradients, _ = tf.clip_by_global_norm(gradients, most, norm)

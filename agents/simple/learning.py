@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import sonnet as snt
 import tensorflow as tf
@@ -18,6 +18,7 @@ from agents.simple import losses
 from agents.simple.config import SimPLeConfig, SimPLePolicyConfig
 from agents.simple.imagination import imagine
 from agents.simple.networks import Prediction, WorldModel
+from agents.unrolling import unroll
 from agents.world import World
 
 
@@ -73,25 +74,26 @@ class ModelLearner(Learner):
         The model sees S real frames. Then, more and more often, it sees in the place of what came
         what it has predicted itself (scheduled sampling; Bengio et al. 2015).
         """
-        config, parts = self._config, []
-        size, first = config.frame_stack, config.frame_stack - 1
-        frames = tf.unstack(batch.observation, axis=1)  # S + K of [B, H, W, C].
-        stack = tf.stack(frames[:size], axis=1)
+        config, first = self._config, self._config.frame_stack - 1
         own = losses.ramp(seed[1], config.sampled_frames_warmup, config.sampled_frames)
-        for k in range(config.unroll_steps):
-            row, step_seed = first + k, tf.random.experimental.stateless_fold_in(seed, k)
-            truth = Truth(frames[row + 1], batch.reward[:, row], batch.discount[:, row])
-            prediction, latent = self._predict(stack, batch.action[:, row], truth, step_seed)
-            parts.append({**self._failures(prediction, truth), "loss/latent": latent})
+
+        def predict(stack: tf.Tensor, given: Any) -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+            action, truth, k = given
+            step_seed = tf.random.experimental.stateless_fold_in(seed, k[0])
+            prediction, latent = self._predict(stack, action, truth, step_seed)
             chance = tf.random.stateless_uniform([stack.shape[0]], step_seed)
             imagined = (chance < own)[:, None, None, None]
             frame = tf.where(imagined, self._model.frame(prediction), truth.frame)
             stack = tf.concat([stack[:, 1:], frame[:, None]], axis=1)
+            return stack, {**self._failures(prediction, truth), "loss/latent": latent}
+
+        frames, steps = batch.observation, tf.range(config.unroll_steps)[None]
+        came = (frames[:, first + 1 :], batch.reward[:, first:], batch.discount[:, first:])
+        given = (batch.action[:, first:], Truth(*came), steps)  # [B, K, …], but [1, K] of steps.
+        like = dict.fromkeys(self._kept(), tf.TensorSpec(batch.reward.shape[:1]))
+        _, parts = unroll(predict, frames[:, : first + 1], given, like)  # [B, K] each.
         weights = tf.cast(tf.logical_not(final_rows(batch)[:, first:]), tf.float32)  # [B, K]
-        means = {
-            name: weighted_mean(tf.stack([part[name] for part in parts], axis=1), weights)
-            for name in parts[0]
-        }
+        means = {name: weighted_mean(values, weights) for name, values in parts.items()}
         return self._total(means), self._metrics(means)
 
     def _predict(
@@ -144,6 +146,11 @@ class ModelLearner(Learner):
             ended = tf.cast(truth.discount == 0, tf.float32)
             failures["loss/end"] = tf.nn.sigmoid_cross_entropy_with_logits(ended, prediction.end)
         return failures
+
+    def _kept(self) -> list[str]:
+        """The names of what is kept of a step."""
+        names = ["loss/image", "loss/reward", "model/wrong_pixels", "model/wrong_rewards"]
+        return names + ["loss/end"] * self._config.predict_ends + ["loss/latent"]
 
     def _image_loss(self, pixels: tf.Tensor, frame: tf.Tensor) -> tf.Tensor:
         config = self._config

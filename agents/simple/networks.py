@@ -351,18 +351,18 @@ def with_places(hidden: tf.Tensor) -> tf.Tensor:
 
     Convolutions do not know where they are. (Vaswani et al. 2017, section 3.5, for each axis.)
     """
-    return hidden + tf.constant(_places(*hidden.shape[1:]))
+    _, height, width, filters = hidden.shape
+    # One by one: a constant [h, w, F] at each of these places makes a program of 150 MB.
+    return hidden + _places(height, filters, 0)[:, None] + _places(width, filters, 1)
 
 
-def _places(height: int, width: int, filters: int) -> np.ndarray:
-    signal = np.zeros([height, width, filters], np.float32)
+def _places(length: int, filters: int, axis: int) -> np.ndarray:
     count = filters // 4
     frequencies = 10_000.0 ** (-np.arange(count) / max(count - 1, 1))
-    for axis, length in enumerate((height, width)):
-        angles = np.arange(length)[:, None] * frequencies  # [length, count]
-        waves = np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
-        shape = [length, 1, -1] if axis == 0 else [1, length, -1]
-        signal[..., 2 * count * axis : 2 * count * (axis + 1)] += waves.reshape(shape)
+    angles = np.arange(length)[:, None] * frequencies  # [length, count]
+    signal = np.zeros([length, filters], np.float32)
+    filled = slice(2 * count * axis, 2 * count * (axis + 1))
+    signal[:, filled] = np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)
     return signal
 
 

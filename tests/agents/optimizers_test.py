@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.optimizers import Adam, Momentum, RMSProp
+from agents.optimizers import Adam, Momentum, RMSProp, clipped
 
 
 def steps(seed: int, count: int = 5) -> list[np.ndarray]:
@@ -58,3 +58,12 @@ def test_all_state_is_there_before_the_first_step():
     optimizer = Adam([variable], 0.1)
     assert len(optimizer.variables) >= 3 and int(optimizer.updates) == 0
     np.testing.assert_array_equal(variable, np.ones([2, 3]))
+
+
+def test_a_row_that_is_gathered_twice_has_one_gradient_in_the_norm():
+    table = tf.Variable(tf.ones([3, 1]))
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum([[1.0], [2.0], [4.0]] * tf.gather(table, [0, 0, 2]))
+    gradients, norm = clipped(tape.gradient(loss, [table]), 1.0)
+    assert norm == 5.0, "of (1 + 2, 0, 4)"
+    np.testing.assert_allclose(gradients[0], [[0.6], [0.0], [0.8]], rtol=1e-6)

@@ -9,8 +9,9 @@ import tensorflow as tf
 from agents.actor_critic.losses import rows_of
 from agents.frame_stacking import push
 from agents.rollouts import final_rows
-from agents.simple import losses
+from agents.simple import learning, losses
 from agents.simple.learning import ImaginedPPOLearner, ModelLearner
+from agents.unrolling import loop
 from agents.world import World, WorldStep
 from tests.agents.simple import tiny
 
@@ -61,6 +62,18 @@ def test_the_loss_is_the_mean_of_single_predictions_from_real_frames(rng):
         expected.append(losses.clipped_cross_entropy(prediction.pixels, classes, 0.03))
     _, found = learner.loss(batch, SEED)
     np.testing.assert_allclose(found["loss/image"], np.mean(expected), rtol=1e-4)
+
+
+def test_a_loop_learns_what_copies_learn(rng, monkeypatch):
+    """XLA takes the loop: six copies of the paper's model are a program of 54 MB."""
+    batch, updated = tiny.sequences(rng, unroll=2), []
+    for way in (learning.unroll, loop):
+        monkeypatch.setattr(learning, "unroll", way)
+        tf.random.set_seed(5)
+        learner = learner_of(unroll_steps=2, sampled_frames=0.5, sampled_frames_warmup=1)
+        metrics = tf.function(lambda: learner.update(batch, SEED).metrics)()  # noqa: B023
+        updated.append((metrics, learner.networks.trainable_variables))
+    tf.nest.map_structure(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5), *updated)
 
 
 def test_behind_the_warm_up_the_model_sees_its_own_frames(rng):
