@@ -14,11 +14,14 @@ ends with one line and status 2.
 
 from __future__ import annotations
 
+import _thread
+import ctypes
 import datetime
 import os
 import pathlib
 import signal
 import sys
+import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
     from pipelines.configuration.experiment import Experiment
     from pipelines.launch.distributed.driver import DistributedRun
     from pipelines.launch.local import LocalRun
+
+# Seconds in which a second stop is still the first one.
+_ONE_STOP = 0.5
 
 _FLAGS = flags.FlagValues()
 _GIN_FILE = flags.DEFINE_multi(
@@ -190,16 +196,23 @@ class StopFlag:
             self._undo()
             output.say_at_once(_NOTHING + command_line.again(self._argv), 1)
             os._exit(0)
-        if number != signal.SIGHUP:
-            # The next of its kind ends the program even inside a call into C++. Not so the other
-            # kind: Python complains of a signal that it caught and that has lost its handler since.
-            signal.signal(number, signal.SIG_DFL)
-            if self._hurried:
-                os.kill(os.getpid(), number)
+        if number != signal.SIGHUP and not self._hurried:
             self._hurried = True
+            _thread.start_new_thread(_end_at_the_next, ())
         first, self._raised = not self._raised, True
         if first:
             output.say_at_once(self._line, 2)
+
+
+def _end_at_the_next() -> None:
+    """In a moment lets Ctrl-C and SIGTERM end the program, even inside a call into C++.
+
+    Until then they say the same once more: `timeout` and make send each to the program and to all
+    of its group. `signal.signal` is for the main thread alone, which may be inside such a call.
+    """
+    time.sleep(_ONE_STOP)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        ctypes.CDLL(None).signal(int(number), None)  # None is SIG_DFL.
 
 
 def _fresh_logdir(gin_file: str) -> str:

@@ -14,6 +14,9 @@ from pipelines.system.errors import UserError, first_line
 
 # Ray's own processes sometimes abort on a busy machine while they start.
 _STARTS = 3
+# `timeout`, systemd and Slurm send these to all processes of a job at once. Ray's must outlive the
+# one that was started by hand, which saves and then ends them.
+_STOPS = {signal.SIGTERM, signal.SIGHUP}
 
 
 @contextlib.contextmanager
@@ -62,6 +65,7 @@ def _init(ray: Any, options: dict[str, Any]) -> None:
         environment = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
         options = {**options, "runtime_env": {"env_vars": environment}}
     for left in reversed(range(_STARTS)):
+        mask = signal.pthread_sigmask(signal.SIG_BLOCK, _STOPS)  # Processes inherit it.
         try:
             ray.init(
                 **options,
@@ -75,3 +79,5 @@ def _init(ray: Any, options: dict[str, Any]) -> None:
             if not left or options["address"] != "local":
                 where = options["address"]
                 raise UserError(f"no Ray at '{where}': {first_line(error)}") from error
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, mask)

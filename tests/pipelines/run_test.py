@@ -229,7 +229,9 @@ def test_a_stop_at_any_moment_saves_and_the_line_it_prints_resumes(server, finis
         run = server.start(*arguments)
         run.wait_for("log directory")
         time.sleep(random.uniform(0.0, 6.0))
-        run.send_signal(number)
+        for _ in range(2):  # As `timeout` does: to the program, and to all of its group.
+            run.send_signal(number)
+            time.sleep(random.uniform(0.0, 0.01))
         assert (run.wait(), run.stderr) == (0, SAVING)
         if "stopped and saved" in run.stdout:
             line = next(line for line in run.stdout.splitlines() if line.startswith("stopped"))

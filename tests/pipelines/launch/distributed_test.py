@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import pathlib
+import signal
 import threading
 import time
 
@@ -41,15 +42,21 @@ def described(*bindings: str) -> experiment.Experiment:
 
 
 class Killer(threading.Thread):
-    """Kills a collector, then the learner, each once there is a checkpoint to go on from."""
+    """Kills a collector, then the learner, each once there is a checkpoint to go on from.
+
+    Before, it tells all of Ray's processes to end, as `timeout` and systemd do.
+    """
 
     def __init__(self, logdir: pathlib.Path, mark: str) -> None:
         super().__init__(daemon=True)
-        self._logdir, self._mark, self.killed = logdir, mark, []
+        self._logdir, self._mark, self.killed, self.told = logdir, mark, [], 0
 
     def run(self) -> None:
         while find_latest(self._logdir) is None:
             time.sleep(0.05)
+        for process in processes(self._mark, ""):
+            kill(process, signal.SIGTERM)
+            self.told += 1
         for title in ("ray::CollectorWorker", "ray::LearnerWorker"):
             while not (there := processes(self._mark, title)):
                 time.sleep(0.01)
@@ -66,7 +73,7 @@ def test_killed_processes_are_replaced_and_the_run_comes_to_its_end(tmp_path, ca
     killer.start()
     assert not run.finished
     assert run.run()
-    assert len(killer.killed) == 2
+    assert len(killer.killed) == 2 and killer.told > 5
     out = capfd.readouterr().out
     assert "learner is replaced: it died" in out
     assert not processes(mark, "ray::"), "nothing is left behind"

@@ -33,10 +33,10 @@ def processes(mark: str, title: str = "") -> list[Process]:
     return found
 
 
-def kill(process: Process) -> None:
-    """At once, whether it is still there or not."""
+def kill(process: Process, number: int = signal.SIGKILL) -> None:
+    """Sends it the signal, whether it is still there or not."""
     with contextlib.suppress(ProcessLookupError):
-        os.kill(process.pid, signal.SIGKILL)
+        os.kill(process.pid, number)
 
 
 def rows(logdir: pathlib.Path) -> list[dict[str, str]]:
