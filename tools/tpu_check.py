@@ -2,7 +2,8 @@
 """What a TPU's compiler says of every agent's programs, without a TPU.
 
 python tools/tpu_check.py [--agents=planet_small,muzero_cartpole_small] [--paper] [--batch=N]
-    [--gin_bindings=...] [--tpu_python=PYTHON] [--topology=v5e:2x2] [--minutes=N]
+    [--programs=update,act] [--gin_bindings=...]
+    [--tpu_python=PYTHON] [--topology=v5e:2x2] [--minutes=N]
 
 Each program (an update; a decision for --batch environments; Reanalyze's search) is lowered to HLO,
 which refuses ops that no TPU has. With --tpu_python, an interpreter of another environment that has
@@ -29,6 +30,9 @@ from pipelines.system.errors import UserError
 _FLAGS = flags.FlagValues()
 _AGENTS = flags.DEFINE_list("agents", None, "gin/<agent>.gin of each.", flag_values=_FLAGS)
 _PAPER = flags.DEFINE_bool("paper", False, "Files of paper scale by default.", flag_values=_FLAGS)
+_PROGRAMS = flags.DEFINE_list(
+    "programs", None, "Of the agents, by name; all by default.", flag_values=_FLAGS
+)
 _BINDINGS = flags.DEFINE_multi_string("gin_bindings", [], "Over the files.", flag_values=_FLAGS)
 _BATCH = flags.DEFINE_integer("batch", 1, "Environments of a decision.", flag_values=_FLAGS)
 _TPU_PYTHON = flags.DEFINE_string("tpu_python", None, "Compiles too, by it.", flag_values=_FLAGS)
@@ -64,10 +68,13 @@ def _check() -> list[str]:
 
     _print(title for _, title, _ in _COLUMNS)
     _print("---" for _ in _COLUMNS)
-    refused = []
+    refused, known, wanted = [], set(), set(_PROGRAMS.value or ())
     for agent in _AGENTS.value or (lower.PAPER if _PAPER.value else lower.SMALL):
         who = measured.subject(agent, _BINDINGS.value, _BATCH.value)
         for program in lower.programs(who, _BATCH.value):
+            known.add(program.name)
+            if wanted and program.name not in wanted:
+                continue
             found, hlo = lower.figures(program)
             if hlo is not None and _TPU_PYTHON.value:
                 found |= _compiled(hlo)
@@ -75,6 +82,8 @@ def _check() -> list[str]:
             if "refused" in found:
                 refused.append(f"{agent} {program.name}")
             _print(_cells({"agent": agent, **found}))
+    if wanted - known:
+        raise UserError(f"--programs has '{min(wanted - known)}'; expected of {sorted(known)}")
     return refused
 
 
