@@ -1,6 +1,6 @@
 """Measures the parts that must be fast; one result a line.
 
-python pipelines/bench.py learn|imagine|act|cem|replay|mcts|games|serve|capacity|lower|xla
+python pipelines/bench.py learn|imagine|act|export|cem|replay|mcts|games|serve|capacity|lower|xla
     [--agent=planet] [--batch=N] [--repeats=N] [--json]
     [--gin_bindings='PlaNetConfig.batch_size = 16' ...]
     [--shapes='B,A,N;...'] [--backend=auto|native|tensorflow|plain] [--clients=32]
@@ -8,6 +8,7 @@ python pipelines/bench.py learn|imagine|act|cem|replay|mcts|games|serve|capacity
 learn   an update of the agent's learner, of each stage's, on a batch of its own shapes
 imagine steps of the agent's learned world, for --batch rows
 act     a step of the agent's policy, for --batch environments
+export  a step of the SavedModels of the agent's policy: native, plain and compiled by XLA
 cem     a plan in the latent space of --size, for --batch beliefs
 replay  batches of real frames through table and dataset
 mcts    tree searches of --shapes over a tabular model
@@ -55,7 +56,8 @@ _SHAPES = flags.DEFINE_string(
 _BATCH = flags.DEFINE_integer(
     "batch",
     1,
-    "Environments of `act` and of a collector of `capacity`, rows of `imagine`, beliefs of `cem`.",
+    "Environments of `act`, `export` and of a collector of `capacity`, rows of `imagine`, beliefs of "
+    "`cem`.",
     lower_bound=1,
     flag_values=_FLAGS,
 )
@@ -75,6 +77,7 @@ BENCHMARKS = (
     "learn",
     "imagine",
     "act",
+    "export",
     "cem",
     "replay",
     "mcts",
