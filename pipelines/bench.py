@@ -56,8 +56,8 @@ _SHAPES = flags.DEFINE_string(
 _BATCH = flags.DEFINE_integer(
     "batch",
     1,
-    "Environments of `act`, `export` and of a collector of `capacity`, rows of `imagine`, beliefs of "
-    "`cem`.",
+    "Environments of `act`, `export`, and of a collector of `capacity`; rows of `imagine`, beliefs "
+    "of `cem`.",
     lower_bound=1,
     flag_values=_FLAGS,
 )
