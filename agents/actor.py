@@ -10,6 +10,7 @@ import numpy as np
 import tensorflow as tf
 import tree
 
+from agents.direct import direct
 from agents.policy import Policy
 
 
@@ -61,6 +62,7 @@ class Actor:
         if adders and len(adders) != batch_size:
             raise ValueError(f"got {len(adders)} adders, expected one for each of {batch_size}")
         self.policy = policy
+        self._step = direct(policy.step)
         self._adders = adders
         self._extras = extras
         self._seed = seed
@@ -89,7 +91,7 @@ class Actor:
         ]
         if self.policy.skips_idle_rows:
             inputs.append(tf.constant(active))
-        action, after, info = self.policy.step(*inputs)
+        action, after, info = self._step(*inputs)
         self._state = after if active.all() else _rows(active, after, before)
         self._recorded = tree.map_structure(np.array, {name: info[name] for name in self._extras})
         self.calls += 1

@@ -11,6 +11,7 @@ import sonnet as snt
 import tensorflow as tf
 
 from agents import replicas
+from agents.direct import direct
 from ops import loader
 
 
@@ -110,7 +111,7 @@ class Learner(tf.Module, abc.ABC):
         Raises:
           replicas.Misfit: the batch does not divide among the replicas.
         """
-        return _told(self._one(self._placed([batch])[0]))
+        return _told(self._direct(self._placed([batch])[0]))
 
     def steps(self, batches: Sequence[Any]) -> Update:
         """Does an update on each of some batches of equal shapes in one call, as if one by one.
@@ -138,6 +139,7 @@ class Learner(tf.Module, abc.ABC):
             **options,
         )
         self._one = everywhere(self._update_and_count, reduce_retracing=True)
+        self._direct = direct(self._one)
         self._several = everywhere(lambda batches: self._loop(_stacked(batches)))
 
     def _placed(self, batches: Sequence[Any]) -> tuple[Any, ...]:

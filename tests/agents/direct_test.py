@@ -1,0 +1,44 @@
+"""Protects calls of a `tf.function` by types and shapes: the right trace, or the usual way."""
+
+from __future__ import annotations
+
+import pytest
+import tensorflow as tf
+
+from agents.direct import direct
+
+
+@pytest.mark.parametrize("compiled", [None, True])
+def test_each_shape_and_type_has_its_trace_and_its_answer(compiled):
+    count, traced = tf.Variable(0), []
+
+    @tf.function(autograph=False, jit_compile=compiled)
+    def function(nest, offset):
+        traced.append(nest["x"].shape)
+        count.assign_add(1)
+        return {"sum": tf.reduce_sum(nest["x"]) + offset, "rows": (tf.shape(nest["x"])[0],)}
+
+    call = direct(function)
+    for x in ([1.0], [1.0, 2.0], [3.0], [4.0, 5.0]):
+        found = call({"x": tf.constant(x)}, tf.constant(1.0))
+        assert float(found["sum"]) == sum(x) + 1 and int(found["rows"][0]) == len(x)
+    whole = call({"x": tf.constant([7])}, tf.constant(2))
+    assert whole["sum"].dtype == tf.int32 and int(whole["sum"]) == 9
+    assert len(traced) == 3 and int(count) == 5
+
+
+def test_variables_are_read_as_they_are_at_each_call():
+    weight = tf.Variable(2.0)
+    call = direct(tf.function(lambda x: weight * x, autograph=False))
+    assert float(call(tf.constant(3.0))) == 6.0
+    weight.assign(5.0)
+    assert float(call(tf.constant(3.0))) == 15.0
+
+
+def test_what_is_no_function_of_tensors_goes_the_usual_way():
+    def plain(x):
+        return x
+
+    assert direct(plain) is plain
+    call = direct(tf.function(lambda x: 2 * x, autograph=False))
+    assert int(call(4)) == 8 and float(call(1.5)) == 3.0
