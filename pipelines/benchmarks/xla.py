@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 from agents.builder import Stage
+from agents.direct import direct
 from agents.learner import Learner, Perhaps
 from ops import loader
 from pipelines.benchmarks import measured
@@ -69,7 +70,7 @@ def _acts(who: Subject, settings: Settings) -> Iterator[Result]:
         observation = observed(policy, who.environment.reset())
         state, seed = policy.initial_state(settings.batch), tf.constant([0, 0])
         calls = [
-            tf.function(step.python_function, autograph=False, jit_compile=how)
+            direct(tf.function(step.python_function, autograph=False, jit_compile=how))
             for how in (False, True)
         ]
         said = [lambda call=call: call(observation, state, seed) for call in calls]
