@@ -3,7 +3,8 @@
 An update is written once, for one device, and is right on several because of what it names here:
 
     mean, total      what a loss or a statistic takes over the whole batch
-    drawn            random numbers: those of the whole batch, of which each replica has its part
+    drawn, sampled   random numbers, and what is drawn given values: the whole batch's, of which
+                     each replica has its part
     share, gathered  rows of what all replicas hold alike; all rows of what each holds a part of
 
 A loss is the mean of the replicas' own, and so is its gradient (`optimizers.gradient`): a mean over
@@ -88,6 +89,11 @@ def drawn(
     """
     whole = [size * count() if i == axis else size for i, size in enumerate(shape)]
     return share(draw(whole), axis)
+
+
+def sampled(sample: Callable[[T], tf.Tensor], values: T) -> tf.Tensor:
+    """A replica's own part of what `sample` draws for the whole batch's values [B, …]."""
+    return share(sample(gathered(values)))
 
 
 def check_divides(size: int, parts: int) -> None:

@@ -8,12 +8,14 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
+from agents import replicas
 from agents.alphago.config import AlphaGoConfig
 from agents.alphago.experts import Examples, Experts
 from agents.alphago.networks import AlphaGoNetworks, playable
 from agents.boards.symmetries import turned_at_random, turned_states
 from agents.learner import Learner, Update, measured_if
-from agents.optimizers import Adam
+from agents.moments import weighted_mean
+from agents.optimizers import Adam, gradient
 from agents.searching.descent import Descent, OnlineAndActing
 from ops.games import go
 
@@ -44,6 +46,8 @@ class ExpertLearner(Learner):
     Attributes:
       fingerprint: of the files that it learns from, as it began.
     """
+
+    indivisible = None
 
     def __init__(
         self,
@@ -104,7 +108,7 @@ class SupervisedLearner(ExpertLearner):
         with tf.GradientTape() as tape:
             logits = self.networks.supervised(planes)
             loss = tf.reduce_mean(tf.nn.softmax_cross_entropy_with_logits(moves, logits))
-        gradients = tape.gradient(loss, self._variables)
+        gradients = gradient(tape, loss, self._variables)
         self._descent.step(gradients, seed[1])
         if self._config.supervised_updates:
             last = tf.equal(seed[1] + 1, self._config.supervised_updates)
@@ -144,8 +148,8 @@ class RolloutPolicyLearner(ExpertLearner):
             logits = self.networks.rollout(features)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(action, logits)
             loss = tf.reduce_mean(tf.where(made, losses, 0.0))
-        gradient = tf.convert_to_tensor(tape.gradient(loss, self.networks.rollout.weights))
-        self._optimizer.apply([gradient])
+        weights = [self.networks.rollout.weights]
+        self._optimizer.apply(map(tf.convert_to_tensor, gradient(tape, loss, weights)))
         metrics = {"rollout/loss": loss, "rollout/accuracy": _accuracy(logits, action)}
         return Update(metrics | self.held_out("rollout", self._judge, seed[1]))
 
@@ -158,6 +162,8 @@ class RolloutPolicyLearner(ExpertLearner):
 
 class ReinforceLearner(Learner):
     """p_ρ: a step along Σ log p_ρ(a | s) z over its own moves in a round of games."""
+
+    indivisible = None
 
     def __init__(self, config: AlphaGoConfig, networks: AlphaGoNetworks, seed: int) -> None:
         super().__init__(networks, seed, updates=networks.reinforced.training_step)
@@ -175,7 +181,7 @@ class ReinforceLearner(Learner):
             logits = tf.where(choices, self.networks.reinforced(planes), -1e9)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(rows.action, logits)
             loss = tf.reduce_mean(losses * rows.outcome)
-        gradients = tape.gradient(loss, self._variables)
+        gradients = gradient(tape, loss, self._variables)
         self._descent.step(gradients, seed[1])
         chances = tf.nn.softmax(logits)
         joins = tf.equal((seed[1] + 1) % self._config.pool_interval, 0)
@@ -197,6 +203,8 @@ class ReinforceLearner(Learner):
 class ValueLearner(Learner):
     """v_θ: Σ (z − v_θ(s))² over positions of p_ρ's games falls."""
 
+    indivisible = None
+
     def __init__(self, config: AlphaGoConfig, networks: AlphaGoNetworks, seed: int) -> None:
         super().__init__(networks, seed, updates=networks.value.training_step)
         self._config = config
@@ -212,13 +220,15 @@ class ValueLearner(Learner):
         learned = tf.cast(~rows.held_out, tf.float32)
         with tf.GradientTape() as tape:
             errors = tf.square(rows.outcome - self.networks.value(planes))
-            loss = tf.math.divide_no_nan(tf.reduce_sum(errors * learned), tf.reduce_sum(learned))
-        gradients = tape.gradient(loss, self._variables)
+            loss = weighted_mean(errors, learned)
+        gradients = gradient(tape, loss, self._variables)
         self._descent.step(gradients, seed[1])
+        unlearned = 1.0 - learned
+        held_out_loss = weighted_mean(errors, unlearned)
         held_out = measured_if(
-            tf.reduce_any(rows.held_out),
+            replicas.total(tf.reduce_sum(unlearned)) > 0,
             ["value/held_out_loss"],
-            lambda: {"value/held_out_loss": tf.reduce_mean(tf.boolean_mask(errors, rows.held_out))},
+            lambda: {"value/held_out_loss": held_out_loss},
         )
         norm = tf.linalg.global_norm(gradients)
         return Update({"value/loss": loss, "learner/gradient_norm": norm, **held_out})

@@ -130,8 +130,12 @@ class AlphaGoNetworks(snt.Module):
 
     def join_pool(self) -> None:
         """p_ρ as it is takes its place among the opponents."""
+        size = self.pool[0].shape[0]
+        is_next = tf.range(size) == self.pooled % size
+        # Whole, since a strategy's variables are not written slot by slot.
         for slots, variable in zip(self.pool, self.reinforced.trainable_variables, strict=True):
-            slots.scatter_nd_update([[self.pooled % slots.shape[0]]], variable[None])
+            here = tf.reshape(is_next, [size] + [1] * variable.shape.rank)
+            slots.assign(tf.where(here, variable[None], slots))
         self.pooled.assign_add(1)
 
     def draw_opponent(self, seed: tf.Tensor) -> None:

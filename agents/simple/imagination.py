@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from agents import replicas
 from agents.builder import Imagined
 from agents.frame_stacking import empty_stack, into_channels, push
 from agents.rollouts import Rollouts
@@ -45,7 +46,8 @@ class ImaginedGame(World):
         bits = None if model.latents is None else model.latents.draw(seen.map, seeds[0])
         prediction = model.predict(seen, action, bits)
         frame = model.frame(prediction)
-        chance = tf.random.stateless_uniform(tf.shape(prediction.end), seeds[1])
+        uniform = lambda shape: tf.random.stateless_uniform(shape, seeds[1])  # noqa: E731
+        chance = replicas.drawn(uniform, [tf.shape(prediction.end)[0]])
         goes_on = tf.cast(chance >= tf.sigmoid(prediction.end), tf.float32)
         following = {"frames": push(frames, frame)}
         return WorldStep(frame, model.reward(prediction), goes_on, following)
@@ -62,7 +64,7 @@ def imagine(
 
     Args:
       world: whose state are the last frames.
-      acting: stacks as images [B, H, W, S · C] → a distribution over actions.
+      acting: stacks as images [B, H, W, S · C] → a distribution over discrete actions.
       frames: uint8 [B, S, H, W, C] to start from.
       length: T.
       seed: int32 [2].
@@ -85,7 +87,9 @@ def imagine(
         seeds = tf.random.experimental.stateless_split(_at(seed, t), 2)
         seen = into_channels(frames)
         policy = acting(seen)
-        action = policy.sample(seed=seeds[0])
+        action = replicas.sampled(
+            lambda logits: policy.copy(logits=logits).sample(seed=seeds[0]), policy.logits
+        )
         step = world.step({"frames": frames}, action, seeds[1])
         acted = lambda x: tf.where(over, tf.zeros([], x.dtype), x)  # noqa: E731
         row = (

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import sonnet as snt
 import tensorflow as tf
 
+from agents import replicas
 from agents.actor_critic.losses import weighted_mean
 from agents.actor_critic.networks import ImageActorCritic
 from agents.frame_stacking import into_channels
 from agents.learner import Learner, Update
-from agents.optimizers import Adam, clipped
+from agents.optimizers import Adam, clipped, gradient
 from agents.ppo.learning import PPOLearner
 from agents.rollouts import Rollouts, final_rows
 from agents.simple import losses
@@ -52,6 +54,7 @@ class ModelLearner(Learner):
     """One call of `step` is one update on sequences of K predictions (TRAIN_SUPERVISED)."""
 
     networks: SimPLeNetworks
+    indivisible = None
 
     def __init__(self, config: SimPLeConfig, networks: SimPLeNetworks, seed: int) -> None:
         super().__init__(networks, seed)
@@ -63,7 +66,7 @@ class ModelLearner(Learner):
         """See `Learner.update`; of rows that take no action nothing is learned."""
         with tf.GradientTape() as tape:
             total, metrics = self.loss(batch, seed)
-        gradients = tape.gradient(total, self._variables)
+        gradients = gradient(tape, total, self._variables)
         gradients, norm = clipped(gradients, self._config.gradient_clip)
         self._optimizer.apply(gradients)
         return Update({"loss/total": total, "learner/gradient_norm": norm, **metrics})
@@ -81,8 +84,8 @@ class ModelLearner(Learner):
             action, truth, k = given
             step_seed = tf.random.experimental.stateless_fold_in(seed, k[0])
             prediction, latent = self._predict(stack, action, truth, step_seed)
-            chance = tf.random.stateless_uniform([stack.shape[0]], step_seed)
-            imagined = (chance < own)[:, None, None, None]
+            imagined = _uniform(stack.shape[:1], step_seed) < own
+            imagined = imagined[:, None, None, None]
             frame = tf.where(imagined, self._model.frame(prediction), truth.frame)
             stack = tf.concat([stack[:, 1:], frame[:, None]], axis=1)
             return stack, {**self._failures(prediction, truth), "loss/latent": latent}
@@ -116,18 +119,19 @@ class ModelLearner(Learner):
         self, numbers: tf.Tensor, seen: tf.Tensor, seed: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor]:
         """The bits that the decoder is shown [B, bits], and which rows are [B]."""
-        config, shape = self._config, tf.shape(numbers)
+        config, shape = self._config, numbers.shape
         seeds = tf.random.experimental.stateless_split(seed, 5)
         updates = self.updates.read_value()
-        noise = config.bits_stddev * tf.random.stateless_truncated_normal(shape, seeds[0])
-        flips = tf.random.stateless_uniform(shape, seeds[1]) < config.bit_flips
+        normal = lambda shape: tf.random.stateless_truncated_normal(shape, seeds[0])  # noqa: E731
+        noise = config.bits_stddev * replicas.drawn(normal, shape)
+        flips = _uniform(shape, seeds[1]) < config.bit_flips
         bits = losses.discretised(numbers, noise, flips)
         if config.bits_predicted > 0:
             drawn = tf.stop_gradient(self._model.latents.draw(seen, seeds[2]))
             share = losses.ramp(updates, config.bits_warmup, config.bits_predicted)
-            bits = tf.where(tf.random.stateless_uniform(shape, seeds[3]) < share, drawn, bits)
+            bits = tf.where(_uniform(shape, seeds[3]) < share, drawn, bits)
         used = losses.ramp(updates, config.bits_warmup, config.bits_used)
-        return bits, tf.random.stateless_uniform(shape[:1], seeds[4]) < used
+        return bits, _uniform(shape[:1], seeds[4]) < used
 
     def _failures(self, prediction: Prediction, truth: Truth) -> dict[str, tf.Tensor]:
         """Losses and errors of one step, [B] each."""
@@ -177,8 +181,6 @@ class ModelLearner(Learner):
 class ImaginedPPOLearner(PPOLearner):
     """One call of `step` is PPO's update on rollouts imagined from real frames (TRAIN_RL)."""
 
-    indivisible = "what it imagines on several replicas was never compared with one's"
-
     def __init__(
         self,
         config: SimPLePolicyConfig,
@@ -205,3 +207,8 @@ class ImaginedPPOLearner(PPOLearner):
         """Rollouts [B, T] of the policy as it is now."""
         frames = batch.observation[:, : self._frame_stack]
         return imagine(self._world, self.networks.acting, frames, self._config.rollout, seed)
+
+
+def _uniform(shape: Sequence[int], seed: tf.Tensor) -> tf.Tensor:
+    """A replica's part of uniform numbers in [0, 1), its first axis the batch's."""
+    return replicas.drawn(lambda whole: tf.random.stateless_uniform(whole, seed), shape)

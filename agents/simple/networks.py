@@ -19,6 +19,7 @@ import numpy as np
 import sonnet as snt
 import tensorflow as tf
 
+from agents import replicas
 from agents.networks.perception import as_numbers
 from agents.networks.recurrent import LSTM
 from agents.networks.residual import Normalisation
@@ -223,7 +224,8 @@ class Latents(snt.Module):
         numbers = self._numbers(snt.flatten(self._action(hidden, action)))
         if not self._config.bits_standardised:
             return numbers
-        mean, variance = tf.nn.moments(numbers, axes=[0])
+        mean = replicas.mean(tf.reduce_mean(numbers, axis=0))
+        variance = replicas.mean(tf.reduce_mean(tf.square(numbers - mean), axis=0))
         return (numbers - mean) * tf.math.rsqrt(variance + 1e-6)
 
     def inject(self, hidden: tf.Tensor, bits: tf.Tensor, used: tf.Tensor | None) -> tf.Tensor:
@@ -252,9 +254,12 @@ class Latents(snt.Module):
         previous = tf.zeros([tf.shape(hidden)[0], size])
         for i in range(self._config.bits // size):
             logits, state = self._next(previous, state)
-            group = tf.random.stateless_categorical(
-                logits / temperature, 1, _fold(seed, i), tf.int32
-            )[:, 0]
+            group = replicas.sampled(
+                lambda logits, i=i: tf.random.stateless_categorical(
+                    logits, 1, _fold(seed, i), tf.int32
+                )[:, 0],
+                logits / temperature,
+            )
             previous = bits_of(group, size)
             drawn.append(previous)
         return tf.concat(drawn, axis=-1)
@@ -370,7 +375,9 @@ def dropped(hidden: tf.Tensor, rate: float, seed: tf.Tensor | None) -> tf.Tensor
     """The map with a share of its numbers 0, others larger by as much; without a seed as it is."""
     if seed is None or rate == 0:
         return hidden
-    return tf.nn.experimental.stateless_dropout(hidden, rate, seed)
+    uniform = lambda shape: tf.random.stateless_uniform(shape, seed)  # noqa: E731
+    kept = replicas.drawn(uniform, hidden.shape) >= rate
+    return tf.where(kept, hidden * (1.0 / (1.0 - rate)), 0.0)
 
 
 def _scales(config: SimPLeConfig, shape: tf.TensorShape) -> tuple[list[tuple[int, int]], list[int]]:

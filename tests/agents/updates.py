@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import dataclasses
+import os
+import pathlib
+import shutil
+import tempfile
 from collections.abc import Callable
 from typing import Any
 
@@ -10,13 +15,20 @@ import numpy as np
 import tensorflow as tf
 
 from agents.a2c import A2CBuilder, A2CConfig
+from agents.alphago import AlphaGoBuilder
+from agents.alphago.experts import Examples
+from agents.alphago.learning import Played
 from agents.alphazero import AlphaZeroBuilder
 from agents.builder import Stage
 from agents.impala import ImpalaBuilder
 from agents.muzero import MuZeroBuilder
 from agents.ppo import PPOBuilder, PPOConfig
 from agents.types import Sample
+from ops import games
+from ops.games.host import HostRules
+from pipelines.benchmarks.games import positions
 from tests.agents.actor_critic import tiny as actor_critic
+from tests.agents.alphago import tiny as alphago
 from tests.agents.alphazero import tiny as alphazero
 from tests.agents.d4pg import tiny as d4pg
 from tests.agents.dqn import tiny as dqn
@@ -25,6 +37,7 @@ from tests.agents.muzero import tiny as muzero
 from tests.agents.planet import tiny as planet
 from tests.agents.r2d2 import tiny as r2d2
 from tests.agents.reinforce import tiny as reinforce
+from tests.agents.simple import tiny as simple
 
 BATCH = 8
 
@@ -135,6 +148,43 @@ def d4pg_case() -> Case:
     return builder, networks, sample(d4pg.batch(rng(), builder.config, BATCH))
 
 
+def simple_case(stage: int) -> Case:
+    made = simple.builder(
+        batch_size=BATCH,
+        imagined_rollouts=BATCH,
+        unroll_steps=2,
+        dropout=0.2,
+        predict_ends=True,
+        sampled_frames=0.5,
+        sampled_frames_warmup=1,
+        bits_predicted=0.5,
+        bits_standardised=True,
+    )
+    batch = simple.sequences(rng(), BATCH, unroll=2)
+    starts = batch.start_of_episode.numpy()
+    starts[:3, -1:] = True
+    batch = batch._replace(start_of_episode=tf.constant(starts))
+    return made.make_stages()[stage], simple.networks_of(made), batch
+
+
+def alphago_case(stage: int) -> Case:
+    folder = pathlib.Path(tempfile.gettempdir()) / f"games-{os.getpid()}"
+    if not folder.exists():
+        alphago.write_games(folder, count=10)
+        atexit.register(shutil.rmtree, folder)
+    config = dataclasses.replace(alphago.CONFIG, sgf_folder=str(folder))
+    rules = {"superko": False} if stage < 2 else {"max_moves": 30}
+    host = HostRules(games.make("go", size=alphago.SIZE, **rules))
+    states, actions = positions(host, BATCH)
+    batch = Examples(tf.constant(states), tf.constant(actions))
+    if stage > 1:
+        outcomes = tf.constant([1.0, -1.0, 0.0, 1.0] * (BATCH // 4))[:, None]
+        held_out = tf.constant([False, True, True] + [False] * (BATCH - 3))[:, None]
+        legal = tf.ones([BATCH, 1, alphago.SIZE**2 + 1], tf.bool)
+        batch = Played(batch.state[:, None], legal, batch.action[:, None], outcomes, held_out)
+    return AlphaGoBuilder(config).make_stages()[stage], alphago.networks(config), batch
+
+
 CASES: dict[str, Callable[[], Case]] = {
     "planet": lambda: planet_case(dequantisation_noise=True, overshooting_distance=3),
     "muzero": lambda: muzero_case(muzero.VECTORS, prioritized=True),
@@ -153,4 +203,10 @@ CASES: dict[str, Callable[[], Case]] = {
     "dqn_distributional": lambda: dqn_case(True, distributional=True),
     "r2d2": r2d2_case,
     "d4pg": d4pg_case,
+    "simple_model": lambda: simple_case(0),
+    "simple_policy": lambda: simple_case(1),
+    "alphago_supervised": lambda: alphago_case(0),
+    "alphago_rollout_policy": lambda: alphago_case(1),
+    "alphago_reinforce": lambda: alphago_case(2),
+    "alphago_value": lambda: alphago_case(3),
 }
