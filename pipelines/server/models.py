@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import pathlib
@@ -148,8 +149,7 @@ class Model:
             await self.refresh()
             if self._ended:
                 self._ended = False
-                # TensorFlow's functions hold each other, and Python looks for such seldom.
-                await asyncio.get_running_loop().run_in_executor(None, gc.collect)
+                await asyncio.get_running_loop().run_in_executor(None, _give_back)
 
     async def refresh(self) -> bool:
         """Takes the SavedModel if it is a new one; returns whether it was."""
@@ -208,3 +208,11 @@ class Model:
 def powers_of_two(most: int) -> Sequence[int]:
     """1, 2, 4, … and `most` itself."""
     return [*(1 << i for i in range((most - 1).bit_length())), most]
+
+
+def _give_back() -> None:
+    """Gives the machine the memory back that an ended version had."""
+    gc.collect()  # TensorFlow's functions hold each other, and Python looks for such seldom.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; others keep less.
+    if trim is not None:
+        trim(0)
