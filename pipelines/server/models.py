@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import concurrent.futures
 import ctypes
 import gc
 import logging
@@ -20,6 +21,8 @@ from pipelines.server.refusals import Refusal, Why
 from pipelines.system.errors import first_line
 
 _LOG = logging.getLogger("lookahead.serve")
+# One thread loads all versions: each one that did would keep some of the memory it once had.
+_LOADER = concurrent.futures.ThreadPoolExecutor(1, "loader")
 
 
 class Version:
@@ -149,7 +152,7 @@ class Model:
             await self.refresh()
             if self._ended:
                 self._ended = False
-                await asyncio.get_running_loop().run_in_executor(None, _give_back)
+                await asyncio.get_running_loop().run_in_executor(_LOADER, _give_back)
 
     async def refresh(self) -> bool:
         """Takes the SavedModel if it is a new one; returns whether it was."""
@@ -158,7 +161,7 @@ class Model:
             return False
         began = time.monotonic()
         try:
-            version = await asyncio.get_running_loop().run_in_executor(None, self._loaded)
+            version = await asyncio.get_running_loop().run_in_executor(_LOADER, self._loaded)
         except Exception as error:
             # Whatever is wrong with it: the old one serves, and the next look may find another.
             logs.event(_LOG, "not_loaded", model=self.name, reason=first_line(error))
