@@ -15,8 +15,8 @@ import tensorflow as tf
 def direct(function: Callable[..., Any]) -> Callable[..., Any]:
     """The function, for calls by position whose nests never change, only types and shapes.
 
-    What is no `tf.function` is returned as it is; and a call whose leaves are not all tensors, as
-    those of a distribution strategy are not, goes the usual way.
+    What is no `tf.function` is returned as it is. The usual way go calls whose leaves are not all
+    tensors, as those of a distribution strategy are not, and those that leave defaults out.
     """
     if not isinstance(function, tf.types.experimental.PolymorphicFunction):
         return function
@@ -28,7 +28,14 @@ def direct(function: Callable[..., Any]) -> Callable[..., Any]:
             return function(*inputs)
         key = tuple((leaf.dtype, *leaf.shape) for leaf in leaves)
         if key not in traces:
-            traces[key] = function.get_concrete_function(*inputs)
+            traces[key] = _trace(function, inputs)
         return traces[key](*inputs)
 
     return call
+
+
+def _trace(function: Any, inputs: tuple[Any, ...]) -> Callable[..., Any]:
+    """What to call for such inputs; a trace itself knows no defaults."""
+    trace = function.get_concrete_function(*inputs)
+    positional, named = trace.structured_input_signature
+    return trace if len(positional) == len(inputs) and not named else function

@@ -42,3 +42,15 @@ def test_what_is_no_function_of_tensors_goes_the_usual_way():
     assert direct(plain) is plain
     call = direct(tf.function(lambda x: 2 * x, autograph=False))
     assert int(call(4)) == 8 and float(call(1.5)) == 3.0
+
+
+def test_what_is_left_out_is_as_by_default():
+    class Policy(tf.Module):
+        @tf.function(autograph=False)
+        def step(self, x, count=2):
+            return x * tf.cast(count, x.dtype)
+
+    policy = Policy()
+    call = direct(policy.step)
+    assert [float(call(tf.constant(3.0))) for _ in range(2)] == [6.0, 6.0]
+    assert float(call(tf.constant(3.0), tf.constant(5))) == 15.0

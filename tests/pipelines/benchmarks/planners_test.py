@@ -179,11 +179,11 @@ def test_the_native_backend_without_its_library_ends_in_one_line(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "got ''; expected one of learn, imagine, act, cem, replay, mcts, games"),
+        ([], "got ''; expected one of learn, imagine, act, export, cem, replay, mcts"),
         (
             ["mct"],
-            "got 'mct'; expected one of learn, imagine, act, cem, replay, mcts, games, serve, "
-            "capacity, lower, xla; did you mean 'mcts'?",
+            "got 'mct'; expected one of learn, imagine, act, export, cem, replay, mcts, games, "
+            "serve, capacity, lower, xla; did you mean 'mcts'?",
         ),
         (["act", "learn"], "got 'act learn'; expected one of"),
         (["act", "--batch=0"], "--batch is '0'; expected a positive integer"),
