@@ -145,16 +145,18 @@ class RMSProp(Optimizer):
 def gradient(
     tape: tf.GradientTape, loss: tf.Tensor, variables: Sequence[tf.Variable]
 ) -> list[tf.Tensor]:
-    """Of the loss of the whole batch, which is the mean of all replicas' own."""
-    return replicas.mean(tape.gradient(loss, variables))
+    """Of the loss of the whole batch, which is the mean of all replicas' own.
+
+    Dense: as rows of a table, those that were gathered twice would count as two in a norm.
+    """
+    dense = [tf.convert_to_tensor(each) for each in tape.gradient(loss, variables)]
+    return replicas.mean(dense)
 
 
 def clipped(
     gradients: Sequence[tf.Tensor], most: float | None
 ) -> tuple[Sequence[tf.Tensor], tf.Tensor]:
     """Gradients whose global norm is at most that (None: any), and the norm that they had."""
-    # Rows that were gathered twice would count as two, not as their sum.
-    gradients = [tf.convert_to_tensor(gradient) for gradient in gradients]
     norm = tf.linalg.global_norm(gradients)
     if most is not None:
         gradients, _ = tf.clip_by_global_norm(gradients, most, norm)

@@ -8,8 +8,8 @@ With --launcher=ray the parts are processes that Ray places and replaces: a lear
 N that collect in `Experiment.num_environments` environments each, and an evaluator.
 
 Ctrl-C, SIGTERM or the terminal's end: the run saves, says how to resume, and ends with status 0. A
-second Ctrl-C or SIGTERM ends it at once, and what came after the last checkpoint is lost. Bad input
-ends with one line and status 2.
+second Ctrl-C or SIGTERM, half a second later or more, ends it at once, and what came after the last
+checkpoint is lost. Bad input ends with one line and status 2.
 """
 
 from __future__ import annotations
@@ -160,8 +160,9 @@ def _made(described: Experiment, logdir: str, stop: StopFlag) -> LocalRun | Dist
 class StopFlag:
     """True once Ctrl-C, SIGTERM or SIGHUP came; a second of the first two ends the program at once.
 
-    Until `end_first` there is nothing to save, and the first one ends the program at once too. A
-    closed terminal is no haste: the kernel and the shell send its SIGHUP one after the other.
+    What comes within half a second is still the first, see `_end_at_the_next`. Until `end_first`
+    there is nothing to save, and the first one ends the program at once too. A closed terminal is
+    no haste: the kernel and the shell send its SIGHUP one after the other.
     """
 
     def __init__(self, argv: list[str]) -> None:

@@ -148,8 +148,7 @@ class RolloutPolicyLearner(ExpertLearner):
             logits = self.networks.rollout(features)
             losses = tf.nn.sparse_softmax_cross_entropy_with_logits(action, logits)
             loss = tf.reduce_mean(tf.where(made, losses, 0.0))
-        weights = [self.networks.rollout.weights]
-        self._optimizer.apply(map(tf.convert_to_tensor, gradient(tape, loss, weights)))
+        self._optimizer.apply(gradient(tape, loss, [self.networks.rollout.weights]))
         metrics = {"rollout/loss": loss, "rollout/accuracy": _accuracy(logits, action)}
         return Update(metrics | self.held_out("rollout", self._judge, seed[1]))
 

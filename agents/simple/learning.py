@@ -84,9 +84,9 @@ class ModelLearner(Learner):
             action, truth, k = given
             step_seed = tf.random.experimental.stateless_fold_in(seed, k[0])
             prediction, latent = self._predict(stack, action, truth, step_seed)
+            own_frame = self._model.frame(prediction)
             imagined = _uniform(stack.shape[:1], step_seed) < own
-            imagined = imagined[:, None, None, None]
-            frame = tf.where(imagined, self._model.frame(prediction), truth.frame)
+            frame = tf.where(imagined[:, None, None, None], own_frame, truth.frame)
             stack = tf.concat([stack[:, 1:], frame[:, None]], axis=1)
             return stack, {**self._failures(prediction, truth), "loss/latent": latent}
 

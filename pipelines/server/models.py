@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
+import ctypes
+import gc
 import logging
 import pathlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from pipelines.server import logs, memory, messages
+from pipelines.server import logs, messages
 from pipelines.server.arrays import Limits
 from pipelines.server.batching import Batcher
 from pipelines.server.budget import Pace
@@ -19,8 +20,6 @@ from pipelines.server.refusals import Refusal, Why
 from pipelines.system.errors import first_line
 
 _LOG = logging.getLogger("lookahead.serve")
-# One thread loads all versions: each one that did would keep some of the memory it once had.
-_LOADER = concurrent.futures.ThreadPoolExecutor(1, "loader")
 
 
 class Version:
@@ -150,7 +149,7 @@ class Model:
             await self.refresh()
             if self._ended:
                 self._ended = False
-                await asyncio.get_running_loop().run_in_executor(_LOADER, memory.give_back)
+                await asyncio.get_running_loop().run_in_executor(None, _give_back)
 
     async def refresh(self) -> bool:
         """Takes the SavedModel if it is a new one; returns whether it was."""
@@ -159,7 +158,7 @@ class Model:
             return False
         began = time.monotonic()
         try:
-            version = await asyncio.get_running_loop().run_in_executor(_LOADER, self._loaded)
+            version = await asyncio.get_running_loop().run_in_executor(None, self._loaded)
         except Exception as error:
             # Whatever is wrong with it: the old one serves, and the next look may find another.
             logs.event(_LOG, "not_loaded", model=self.name, reason=first_line(error))
@@ -209,3 +208,11 @@ class Model:
 def powers_of_two(most: int) -> Sequence[int]:
     """1, 2, 4, … and `most` itself."""
     return [*(1 << i for i in range((most - 1).bit_length())), most]
+
+
+def _give_back() -> None:
+    """Gives the machine the memory back that an ended version had."""
+    gc.collect()  # TensorFlow's functions hold each other, and Python looks for such seldom.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; others keep less.
+    if trim is not None:
+        trim(0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import pathlib
 import signal
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import grpc
 from aiohttp import web
 
-from pipelines.server import logs, memory, security
+from pipelines.server import logs, security
 from pipelines.server.arrays import Limits
 from pipelines.server.grpc_services import GrpcServices
 from pipelines.server.metrics import Metrics
@@ -67,7 +68,8 @@ class Serving(NamedTuple):
         Raises:
           UserError: one of them cannot be.
         """
-        memory.settle()
+        gc.collect()
+        gc.freeze()  # What libraries have made stays, and is not looked through at each reload.
         metrics = Metrics()
         models = [
             Model(
