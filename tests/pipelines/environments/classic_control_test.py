@@ -54,6 +54,28 @@ def test_without_velocities_the_rest_is_the_same(task: str, shown: list[int]):
         assert one.reward == other.reward
 
 
+class TestMountainCarNormalised(EnvironmentContract):
+    name = "gymnasium/MountainCar-v0"
+
+    def make(self, seed):
+        return classic_control(seed=seed, task="MountainCar-v0", normalise=True)
+
+
+def test_what_has_bounds_is_brought_to_between_minus_one_and_one():
+    whole, scaled = (
+        play(classic_control(seed=1, normalise=normalise), action_seed=0)
+        for normalise in (False, True)
+    )
+    for one, other in zip(whole, scaled, strict=True):
+        scale = np.array([4.8, 1.0, np.deg2rad(24), 1.0])  # Velocities have no bounds.
+        np.testing.assert_allclose(other.observation, one.observation / scale, rtol=1e-6)
+    car = classic_control(seed=1, task="MountainCar-v0", normalise=True)
+    np.testing.assert_array_equal(car.observation_spec().minimum, [-1, -1])
+    # Its positions are from -1.2 to 0.6, so that their middle is not 0.
+    raw = classic_control(seed=1, task="MountainCar-v0").reset().observation
+    np.testing.assert_allclose(car.reset().observation[0], (raw[0] + 0.3) / 0.9, rtol=1e-6)
+
+
 def test_a_fallen_pole_has_discount_0_and_one_reward_a_step():
     timesteps = play(classic_control(seed=1), action_seed=0)
     assert len(timesteps) < 500
