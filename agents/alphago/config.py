@@ -53,6 +53,8 @@ class AlphaGoConfig(SearchingConfig):
       expansion_threshold: visits of a position before the search looks behind it; each is another
         rollout from there.
       prior_temperature: of p_σ, where it is the search's prior: the paper's β is 1 over it.
+      figure_rollouts: of p_σ and of p_ρ from each position of the figure of errors, beside those of
+        p_π; each of their moves takes a network's answer.
       pb_c_init: c_puct; it stays so, as `pb_c_base` is large.
     """
 
@@ -94,6 +96,7 @@ class AlphaGoConfig(SearchingConfig):
     rollout_policy: Literal["linear", "uniform"] = "linear"
     expansion_threshold: Count = 40
     prior_temperature: Positive = 1.5
+    figure_rollouts: Natural = 0
     pb_c_init: Scale = 5.0
     pb_c_base: Positive = 1e9
     fpu_reduction: Scale | None = 0.0

@@ -11,9 +11,10 @@ import numpy as np
 import tensorflow as tf
 
 from agents.alphago.config import AlphaGoConfig
-from agents.alphago.networks import AlphaGoNetworks
+from agents.alphago.networks import AlphaGoNetworks, PolicyNetwork, playable
 from agents.boards.observations import STATE
 from agents.builder import FigureMaker
+from ops import draws
 from ops.games import go
 
 _ROLLOUTS = (1, 10, 100)
@@ -38,8 +39,38 @@ def squared_errors(
     return np.stack([np.square(z - value(tf.constant(states)).numpy()) for value in values])
 
 
+def played_out(
+    networks: AlphaGoNetworks, policy: PolicyNetwork, states: tf.Tensor, seed: tf.Tensor
+) -> tf.Tensor:
+    """Both sides play by `policy`, each move drawn, to the end: z for who is to move, [B].
+
+    Args:
+      networks: give the rules, and the planes.
+      policy: p_σ or p_ρ.
+      states: uint8 [B, S].
+      seed: int32 [2].
+    """
+    rules = networks.rules
+
+    def move(number, states, legal):
+        planes = networks.planes(states)
+        choices = playable(planes, legal | rules.over(states)[:, None])
+        logits = tf.where(choices, policy(planes), -1e9)
+        action = draws.categorical(logits, tf.random.experimental.stateless_fold_in(seed, number))
+        step = rules.step(states, action)
+        return number + 1, step.state, step.legal
+
+    def goes_on(number, states, legal):
+        return tf.reduce_any(legal)
+
+    _, ended, _ = tf.while_loop(goes_on, move, (0, states, rules.legal(states)))
+    return tf.where(rules.to_play(states) == 0, 1.0, -1.0) * rules.score(ended)
+
+
 def value_errors(config: AlphaGoConfig, networks: AlphaGoNetworks) -> FigureMaker:
-    """Draws the mean squared error over the move's number, of v_θ and of rollouts by p_π."""
+    """Draws the mean squared error over the move's number: of v_θ, of rollouts by p_π, and of
+    `figure_rollouts` by p_σ and by p_ρ.
+    """
     rules = networks.rules
 
     @tf.function(autograph=False, reduce_retracing=True)
@@ -56,8 +87,22 @@ def value_errors(config: AlphaGoConfig, networks: AlphaGoNetworks) -> FigureMake
 
         return mean
 
-    names = ["value network", *[f"{count} rollouts" for count in _ROLLOUTS]]
+    def network_rollouts(policy: PolicyNetwork, count: int) -> Value:
+        @tf.function(autograph=False, reduce_retracing=True)
+        def mean(states: tf.Tensor) -> tf.Tensor:
+            many = tf.repeat(states, count, axis=0)
+            outcome = played_out(networks, policy, many, tf.constant([0, count]))
+            return tf.reduce_mean(tf.reshape(outcome, [-1, count]), axis=1)
+
+        return mean
+
+    names = ["value network", *[f"{count} rollouts of p_π" for count in _ROLLOUTS]]
     values = [value, *map(rollouts, _ROLLOUTS)]
+    if config.figure_rollouts > 0:
+        count = config.figure_rollouts
+        names += [f"{count} of p_σ", f"{count} of p_ρ"]
+        policies = networks.supervised, networks.reinforced
+        values += [network_rollouts(policy, count) for policy in policies]
 
     def draw(observations: Sequence[Any], actions: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
         """See `FigureMaker`."""

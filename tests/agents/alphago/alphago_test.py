@@ -200,10 +200,25 @@ def test_finished_games_are_drawn():
     for _ in range(2):
         state = host.step(state, [25])[0]
         seen.append(state[0])
-    draw = figures.value_errors(tiny.CONFIG, tiny.networks())
+    config = dataclasses.replace(tiny.CONFIG, figure_rollouts=2)
+    draw = figures.value_errors(config, tiny.networks())
     assert draw([{"state": np.stack(seen)[:2]}], []) == {}
     pictures = draw([{"state": np.stack(seen)}], [])
     assert pictures["value_error"].shape[2] == 3 and pictures["value_error"].std() > 0
+
+
+def test_a_network_plays_games_to_their_end_and_tells_each_mover_how_it_ended():
+    """With all the board's points as komi a side cannot lose, and wins unless it loses all."""
+    drawn, _ = states(20, seed=4)
+    for komi, white in [(25.0, 1.0), (-25.0, -1.0)]:
+        made = AlphaGoBuilder(tiny.CONFIG).make_networks(tiny.spec(komi=komi), seed=0)
+        outcome = figures.played_out(made, made.reinforced, drawn, tf.constant([1, 2]))
+        mover = made.rules.to_play(drawn).numpy()
+        whites = np.where(mover == 1, outcome, -outcome) * white
+        assert whites.min() >= 0 and whites.mean() > 0.8
+    made, many = tiny.networks(), tf.tile(drawn[:1], [200, 1])
+    outcome = figures.played_out(made, made.reinforced, many, tf.constant([1, 2])).numpy()
+    assert set(outcome) == {-1.0, 1.0}
 
 
 # Acting.
