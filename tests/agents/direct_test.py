@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import pytest
 import tensorflow as tf
 
@@ -54,3 +56,47 @@ def test_what_is_left_out_is_as_by_default():
     call = direct(policy.step)
     assert [float(call(tf.constant(3.0))) for _ in range(2)] == [6.0, 6.0]
     assert float(call(tf.constant(3.0), tf.constant(5))) == 15.0
+
+
+def test_leaves_alike_reach_their_own_places():
+    class Pair(NamedTuple):
+        second: tf.Tensor
+        first: tf.Tensor
+
+    @tf.function(autograph=False)
+    def function(z, a, pair, nest):
+        return tf.stack([z, a, pair.second, pair.first, nest["b"][0], nest["b"][1], nest["a"]])
+
+    call, same = direct(function), tf.constant(0.0)
+    for shift in (0.0, 10.0):
+        z, a, second, first, b0, b1, na = (tf.constant(shift + i) for i in range(7))
+        found = call(z, a, Pair(second, first), {"b": (b0, b1), "a": na})
+        assert found.numpy().tolist() == [shift + i for i in range(7)]
+    again = call(same, a, Pair(same, first), {"b": (same, b1), "a": same})
+    assert again.numpy().tolist() == [0, 11, 0, 13, 0, 15, 0]
+
+
+def test_in_a_graph_that_is_being_built_gradients_flow():
+    weight = tf.Variable(2.0)
+    call = direct(tf.function(lambda x: weight * x, autograph=False))
+    assert float(call(tf.constant(3.0))) == 6.0
+
+    @tf.function(autograph=False)
+    def slope(x):
+        with tf.GradientTape() as tape:
+            y = call(x)
+        return tape.gradient(y, weight)
+
+    assert float(slope(tf.constant(3.0))) == 3.0
+
+
+def test_what_a_call_complains_of_is_told_as_usual():
+    @tf.function(autograph=False)
+    def function(x):
+        with tf.control_dependencies([tf.debugging.assert_positive(x, "x is bad")]):
+            return tf.identity(x)
+
+    call = direct(function)
+    call(tf.constant(1.0))
+    with pytest.raises(tf.errors.InvalidArgumentError, match="x is bad"):
+        call(tf.constant(-1.0))

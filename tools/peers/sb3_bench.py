@@ -4,9 +4,10 @@
     OMP_NUM_THREADS=1 python tools/peers/sb3_bench.py [ppo] [a2c] [dqn]
 
 Prints the processor's milliseconds, medians: of an update (PPO's is all of its epochs on 8 times 32
-steps, A2C's one step on 16 times 16, DQN's one batch of 64), and of a decision for B environments.
-Ours: `bench.py xla --agent=ppo_cartpole_small --batch=B`, with TF_NUM_INTRAOP_THREADS=1 and
-TF_NUM_INTEROP_THREADS=1.
+steps, A2C's one step on 16 times 16, DQN's one batch of 64), and of a decision for B environments;
+and the steps that a second of the processor collects: decisions, environments and memory.
+Ours: `bench.py xla --agent=ppo_cartpole_small --batch=B`, and `actor_steps` of `bench.py capacity
+--agent=ppo_cartpole_small --batch=8`, with TF_NUM_INTRAOP_THREADS=1 and TF_NUM_INTEROP_THREADS=1.
 """
 
 from __future__ import annotations
@@ -19,8 +20,10 @@ from collections.abc import Callable
 import numpy as np
 import torch
 from stable_baselines3 import A2C, DQN, PPO
+from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.env_util import make_vec_env
 from stable_baselines3.common.logger import configure
+from stable_baselines3.common.type_aliases import TrainFreq, TrainFrequencyUnit
 
 _BATCHES = (1, 8, 64)
 _NETWORK = {"net_arch": [64, 64]}
@@ -42,6 +45,17 @@ def milliseconds(call: Callable[[], object], repeats: int) -> float:
     return 1e3 * statistics.median(seconds[3:])
 
 
+def collects(model: PPO | A2C | DQN) -> Callable[[], object]:
+    """What collects as many steps of each environment as an update needs."""
+    callback = CallbackList([])
+    callback.init_callback(model)
+    if isinstance(model, DQN):
+        frequency = TrainFreq(64, TrainFrequencyUnit.STEP)
+        return lambda: model.collect_rollouts(model.env, callback, frequency, model.replay_buffer)
+    buffer = model.rollout_buffer
+    return lambda: model.collect_rollouts(model.env, callback, buffer, model.n_steps)
+
+
 def main(names: list[str]) -> None:
     """Prints a line an agent."""
     torch.set_num_threads(1)
@@ -57,7 +71,9 @@ def main(names: list[str]) -> None:
             seen = np.random.RandomState(0).randn(batch, 4).astype(np.float32)
             took = milliseconds(lambda model=model, seen=seen: model.predict(seen), 300)
             print(f"act_{batch}_ms {took:.3g}", end=" ", flush=True)
-        print()
+        steps = count * (64 if name == "dqn" else settings["n_steps"])
+        seconds = 1e-3 * milliseconds(collects(model), 30)
+        print(f"collected_{count}_per_s {steps / seconds:.0f}")
 
 
 if __name__ == "__main__":
