@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import sys
+import zlib
+from collections.abc import Iterator
 
 import pytest
 
 
 @pytest.fixture(autouse=True, scope="module")
-def bindings_of_this_file_alone():
+def bindings_of_this_file_alone(request: pytest.FixtureRequest) -> Iterator[None]:
     """gin's bindings are global: one file's must not reach the next."""
+    _seed(request.node.nodeid)
     yield
     if "gin" in sys.modules:
         sys.modules["gin"].clear_config()
+
+
+@pytest.fixture(autouse=True)
+def weights_as_in_the_last_run(request: pytest.FixtureRequest) -> None:
+    """What draws without a seed of its own, as networks do, draws alike in each run of a test."""
+    _seed(request.node.nodeid)
+
+
+def _seed(name: str) -> None:
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(zlib.crc32(name.encode()))

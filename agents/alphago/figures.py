@@ -72,13 +72,15 @@ def value_errors(config: AlphaGoConfig, networks: AlphaGoNetworks) -> FigureMake
     `figure_rollouts` by p_σ and by p_ρ.
     """
     rules = networks.rules
+    states_of_any_game = [tf.TensorSpec([None, rules.state_size], tf.uint8)]
+    traced = tf.function(autograph=False, input_signature=states_of_any_game)
 
-    @tf.function(autograph=False, reduce_retracing=True)
+    @traced
     def value(states: tf.Tensor) -> tf.Tensor:
         return networks.value(networks.with_colour(networks.planes(states), states))
 
     def rollouts(count: int) -> Value:
-        @tf.function(autograph=False, reduce_retracing=True)
+        @traced
         def mean(states: tf.Tensor) -> tf.Tensor:
             many = tf.repeat(states, count, axis=0)
             weights = networks.rollout.weights if config.rollout_policy == "linear" else None
@@ -88,7 +90,7 @@ def value_errors(config: AlphaGoConfig, networks: AlphaGoNetworks) -> FigureMake
         return mean
 
     def network_rollouts(policy: PolicyNetwork, count: int) -> Value:
-        @tf.function(autograph=False, reduce_retracing=True)
+        @traced
         def mean(states: tf.Tensor) -> tf.Tensor:
             many = tf.repeat(states, count, axis=0)
             outcome = played_out(networks, policy, many, tf.constant([0, count]))
