@@ -10,8 +10,8 @@ import pytest
 
 
 @pytest.fixture(autouse=True, scope="module")
-def bindings_of_this_file_alone(request: pytest.FixtureRequest) -> Iterator[None]:
-    """gin's bindings are global: one file's must not reach the next."""
+def a_file_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
+    """gin's bindings and TensorFlow's seed are global: one file's must not reach the next."""
     _seed(request.node.nodeid)
     yield
     if "gin" in sys.modules:
@@ -19,8 +19,8 @@ def bindings_of_this_file_alone(request: pytest.FixtureRequest) -> Iterator[None
 
 
 @pytest.fixture(autouse=True)
-def weights_as_in_the_last_run(request: pytest.FixtureRequest) -> None:
-    """What draws without a seed of its own, as networks do, draws alike in each run of a test."""
+def weights_as_in_each_run(request: pytest.FixtureRequest) -> None:
+    """What draws without a seed of its own, as networks do, draws the same in each run of a test."""
     _seed(request.node.nodeid)
 
 

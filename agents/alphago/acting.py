@@ -49,6 +49,33 @@ def _masked(logits: tf.Tensor, choices: tf.Tensor) -> tf.Tensor:
     return tf.where(choices, logits, -1e9)
 
 
+def played_out(
+    networks: AlphaGoNetworks, policy: PolicyNetwork, states: tf.Tensor, seed: tf.Tensor
+) -> tf.Tensor:
+    """Both sides play by `policy`, each move drawn, to the end: z for who is to move, [B].
+
+    Args:
+      networks: give the rules, and the planes.
+      policy: p_σ or p_ρ.
+      states: uint8 [B, S].
+      seed: int32 [2].
+    """
+    rules = networks.rules
+
+    def move(number, states, legal):
+        planes = networks.planes(states)
+        logits = _masked(policy(planes), playable(planes, _or_anything(legal)))
+        action = draws.categorical(logits, tf.random.experimental.stateless_fold_in(seed, number))
+        step = rules.step(states, action)
+        return number + 1, step.state, step.legal
+
+    def goes_on(number, states, legal):
+        return tf.reduce_any(legal)
+
+    _, ended, _ = tf.while_loop(goes_on, move, (0, states, rules.legal(states)))
+    return tf.where(rules.to_play(states) == 0, 1.0, -1.0) * rules.score(ended)
+
+
 class NetworkPolicy(_PlayingPolicy):
     """Plays the likeliest move of one network, without a search."""
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from agents.alphago.acting import played_out
 from agents.alphago.config import AlphaGoConfig
-from agents.alphago.networks import AlphaGoNetworks, PolicyNetwork, playable
+from agents.alphago.networks import AlphaGoNetworks, PolicyNetwork
 from agents.boards.observations import STATE
 from agents.builder import FigureMaker
-from ops import draws
 from ops.games import go
 
 _ROLLOUTS = (1, 10, 100)
@@ -37,34 +37,6 @@ def squared_errors(
     """
     z = np.where(turns == 0, outcome, -outcome)
     return np.stack([np.square(z - value(tf.constant(states)).numpy()) for value in values])
-
-
-def played_out(
-    networks: AlphaGoNetworks, policy: PolicyNetwork, states: tf.Tensor, seed: tf.Tensor
-) -> tf.Tensor:
-    """Both sides play by `policy`, each move drawn, to the end: z for who is to move, [B].
-
-    Args:
-      networks: give the rules, and the planes.
-      policy: p_σ or p_ρ.
-      states: uint8 [B, S].
-      seed: int32 [2].
-    """
-    rules = networks.rules
-
-    def move(number, states, legal):
-        planes = networks.planes(states)
-        choices = playable(planes, legal | rules.over(states)[:, None])
-        logits = tf.where(choices, policy(planes), -1e9)
-        action = draws.categorical(logits, tf.random.experimental.stateless_fold_in(seed, number))
-        step = rules.step(states, action)
-        return number + 1, step.state, step.legal
-
-    def goes_on(number, states, legal):
-        return tf.reduce_any(legal)
-
-    _, ended, _ = tf.while_loop(goes_on, move, (0, states, rules.legal(states)))
-    return tf.where(rules.to_play(states) == 0, 1.0, -1.0) * rules.score(ended)
 
 
 def value_errors(config: AlphaGoConfig, networks: AlphaGoNetworks) -> FigureMaker:

@@ -80,6 +80,7 @@ def test_a_batch_is_normalised_as_its_actions_were_drawn(rng):
     data = data._replace(extras={"log_prob": drawn})
     learner.update(data, tf.constant([0, 0]))
     rows = data.observation.numpy()[:, :-1][~data.start_of_episode.numpy()[:, 1:]]
-    moments, close = networks.observation_moments, {"rtol": 1e-4, "atol": 1e-6}
-    np.testing.assert_allclose(moments.mean, rows.mean(axis=0), **close)
-    np.testing.assert_allclose(moments.stddev, rows.std(axis=0), **close)
+    moments = networks.observation_moments
+    # A mean near 0 has the rounding of what was summed.
+    np.testing.assert_allclose(moments.mean, rows.mean(axis=0), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(moments.stddev, rows.std(axis=0), rtol=1e-4)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from agents.alphago import AlphaGoBuilder, AlphaGoConfig, experts, figures
+from agents.alphago import AlphaGoBuilder, AlphaGoConfig, acting, experts, figures
 from agents.alphago.acting import NetworkPolicy, PoolPolicy, SearchPolicy, ValueGamesPolicy
 from agents.alphago.learning import Played, ReinforceLearner, ValueLearner
 from agents.alphago.networks import playable
@@ -212,12 +212,12 @@ def test_a_network_plays_games_to_their_end_and_tells_each_mover_how_it_ended():
     drawn, _ = states(20, seed=4)
     for komi, white in [(25.0, 1.0), (-25.0, -1.0)]:
         made = AlphaGoBuilder(tiny.CONFIG).make_networks(tiny.spec(komi=komi), seed=0)
-        outcome = figures.played_out(made, made.reinforced, drawn, tf.constant([1, 2]))
+        outcome = acting.played_out(made, made.reinforced, drawn, tf.constant([1, 2]))
         mover = made.rules.to_play(drawn).numpy()
         whites = np.where(mover == 1, outcome, -outcome) * white
         assert whites.min() >= 0 and whites.mean() > 0.8
     made, many = tiny.networks(), tf.tile(drawn[:1], [200, 1])
-    outcome = figures.played_out(made, made.reinforced, many, tf.constant([1, 2])).numpy()
+    outcome = acting.played_out(made, made.reinforced, many, tf.constant([1, 2])).numpy()
     assert set(outcome) == {-1.0, 1.0}
 
 
