@@ -20,7 +20,7 @@ def a_file_of_its_own(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def weights_as_in_each_run(request: pytest.FixtureRequest) -> None:
-    """What draws without a seed of its own, as networks do, draws the same in each run of a test."""
+    """What draws without a seed of its own, as networks do, draws the same in each run."""
     _seed(request.node.nodeid)
 
 
