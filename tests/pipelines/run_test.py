@@ -228,9 +228,10 @@ def test_a_stop_at_any_moment_saves_and_the_line_it_prints_resumes(server, finis
         run = server.start(*arguments)
         run.wait_for("log directory")
         time.sleep(random.uniform(0.0, 6.0))
+        ended = run.poll() is not None  # Where a machine is fast.
         run.send_signal(number)
         run.send_signal(number)  # As `timeout` does: to the program, and to all of its group.
-        assert (run.wait(), run.stderr) == (0, SAVING)
+        assert (run.wait(), run.stderr) == (0, "" if ended else SAVING)
         if "stopped and saved" in run.stdout:
             line = next(line for line in run.stdout.splitlines() if line.startswith("stopped"))
             interpreter, _, *rest = shlex.split(line.split("resume with: ")[1])
