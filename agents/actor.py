@@ -123,9 +123,10 @@ class Actor:
 
     def flush(self) -> None:
         """Returns when what the adders hold back and can write is in the tables."""
-        for adder in self._adders:
-            if hasattr(adder, "flush"):
-                adder.flush()
+        for method in ("write", "flush"):  # All write before the first one waits.
+            for adder in self._adders:
+                if hasattr(adder, method):
+                    getattr(adder, method)()
 
     def abandon(self) -> None:
         """Forgets the episodes in progress; nothing of them reaches replay."""

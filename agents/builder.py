@@ -251,6 +251,10 @@ class Stage(abc.ABC):
         """Makes the adder (Acme's interface) that writes one environment's steps to the tables."""
         raise NotImplementedError
 
+    def make_adders(self, client: reverb.Client, count: int) -> Sequence[Any]:
+        """Makes the adders of `count` environments that act in a batch."""
+        return [self.make_adder(client) for _ in range(count)]
+
     def make_dataset(self, seed: int, first_update: int) -> tf.data.Dataset:
         """Makes the dataset of a stage that reads no table.
 

@@ -19,7 +19,6 @@ remembers nothing.
 
 from __future__ import annotations
 
-import collections
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -109,54 +108,100 @@ def item_of(columns: Rollouts, length: int) -> Rollouts:
 
 
 class RolloutAdder(base.Adder):
-    """Keeps one environment's rows; a rollout is the last T + 1 of them when `flush` is called.
+    """Keeps one environment's rows; a rollout is the last T + 1 of them when it is written.
 
     A row that is kept is an observation with the action that led to it and what came of that. They
     go to Reverb as one step of its writer: row by row that takes twice the time of a decision.
     """
 
-    def __init__(self, client: reverb.Client, table: str, length: int) -> None:
-        self._table, self._length = table, length
-        self._writer = client.trajectory_writer(num_keep_alive_refs=1)
-        self._rows: collections.deque[list[np.ndarray]] = collections.deque(maxlen=length + 1)
+    def __init__(self, writer: reverb.TrajectoryWriter, table: str, length: int) -> None:
+        """Makes an adder.
+
+        Args:
+          writer: where environments share one, rollouts come to the table in the order in which
+            they are written.
+          table: of rollouts.
+          length: T.
+        """
+        self._writer, self._table, self._length = writer, table, length
         self._first: dm_env.TimeStep | None = None
-        self._like: Rollouts | None = None  # A row; what an action looks like is seen with it.
+        self._columns: Rollouts | None = None  # Of rows [T + 1, …].
+        self._rows = 0
 
     def reset(self) -> None:
         """Forgets all rows."""
-        self._rows.clear()
+        self._rows = 0
 
     def add_first(self, timestep: dm_env.TimeStep) -> None:
         """Adds the row that starts an episode."""
         self._first = timestep
-        if self._like is not None:
+        if self._columns is not None:  # Else what an action looks like is seen with the next row.
             self._append_first()
 
     def add(
         self, action: Any, next_timestep: dm_env.TimeStep, extras: Mapping[str, Any] | None = None
     ) -> None:
         """Adds the row that an action led to."""
-        row = row_led_to(action, next_timestep, extras or {})
-        if self._like is None:
-            self._like = row
+        if self._columns is None:
+            self._make_columns(row_led_to(action, next_timestep, extras or {}))
             self._append_first()
-        self._append(row)
+        columns, here = self._columns, self._next_row()
+        _put(columns.observation, here, next_timestep.observation)
+        columns.action[here] = action
+        columns.reward[here] = next_timestep.reward
+        columns.discount[here] = next_timestep.discount
+        columns.start_of_episode[here] = False
+        for name, value in (extras or {}).items():
+            _put(columns.state if name == STATE else columns.extras[name], here, value)
 
-    def flush(self) -> None:
-        """Makes an item of the last T + 1 rows; it is in the table when this returns."""
-        columns = [np.stack(column) for column in zip(*self._rows, strict=True)]
-        item = item_of(tree.unflatten_as(self._like, columns), self._length)
+    def write(self) -> None:
+        """Makes an item of the last T + 1 rows.
+
+        Raises:
+          ValueError: there are less.
+        """
+        if self._rows <= self._length:
+            raise ValueError(f"{self._rows} rows are no rollout, expected {self._length + 1}")
         # Lists of leaves: with nests, Reverb's writer spends most of its time on their paths.
-        self._writer.append(tree.flatten(item))
+        self._writer.append(tree.flatten(item_of(self._columns, self._length)))
         whole = [column[-1] for column in self._writer.history]
         self._writer.create_item(self._table, 1.0, whole)
+        for column in tree.flatten(self._columns):
+            column[0] = column[-1]
+        self._rows = 1
+
+    def flush(self) -> None:
+        """Returns when what was written is in the table."""
         self._writer.flush()
 
-    def _append_first(self) -> None:
-        row = tree.map_structure(np.zeros_like, self._like)
-        observation, start = self._first.observation, np.asarray(True)
-        self._append(row._replace(observation=observation, start_of_episode=start))
+    def _make_columns(self, row: Rollouts) -> None:
+        def rows_like(leaf: Any) -> np.ndarray:
+            leaf = np.asarray(leaf)
+            return np.zeros((self._length + 1, *leaf.shape), leaf.dtype)
 
-    def _append(self, row: Rollouts) -> None:
-        # Copies: environments and policies may use their arrays again.
-        self._rows.append([np.array(leaf) for leaf in tree.flatten(row)])
+        self._columns = tree.map_structure(rows_like, row)
+
+    def _append_first(self) -> None:
+        here = self._next_row()
+        for column in tree.flatten(self._columns):
+            column[here] = 0
+        _put(self._columns.observation, here, self._first.observation)
+        self._columns.start_of_episode[here] = True
+
+    def _next_row(self) -> int:
+        """Where it goes; if there are T + 1, the oldest gives way."""
+        if self._rows > self._length:
+            for column in tree.flatten(self._columns):
+                column[:-1] = column[1:]
+            self._rows -= 1
+        self._rows += 1
+        return self._rows - 1
+
+
+def _put(columns: Any, row: int, nest: Any) -> None:
+    """Writes a nest of arrays […] into a row of a nest of [T + 1, …]."""
+    if isinstance(columns, np.ndarray):  # `tree` costs more than the rest.
+        columns[row] = nest
+        return
+    for column, leaf in zip(tree.flatten(columns), tree.flatten(nest), strict=True):
+        column[row] = leaf

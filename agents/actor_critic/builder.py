@@ -50,9 +50,10 @@ class RolloutBuilder(SingleStageBuilder):
         """TensorSpecs of what the policy records with each action: `extras`, by name."""
         return {"log_prob": tf.TensorSpec([], tf.float32, "log_prob")}
 
-    def make_adder(self, client: reverb.Client) -> RolloutAdder:
-        """See `RolloutAdder`."""
-        return RolloutAdder(client, TABLE, self.config.rollout)
+    def make_adders(self, client: reverb.Client, count: int) -> list[RolloutAdder]:
+        """See `RolloutAdder`; they share a writer, so that B rollouts are waited for once."""
+        writer = client.trajectory_writer(num_keep_alive_refs=1)
+        return [RolloutAdder(writer, TABLE, self.config.rollout) for _ in range(count)]
 
 
 class ActorCriticBuilder(RolloutBuilder):

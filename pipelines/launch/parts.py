@@ -175,7 +175,7 @@ class Parts:
         with naming_misfits():
             seed_policy = stage.make_seed_policy(spec)
             policy = stage.make_policy(networks, spec, role)
-            adders = [_make_adder(stage, client) for _ in role.rows]
+            adders = _make_adders(stage, client, len(role.rows))
 
         def actor_of(policy: Policy, stream: str) -> Actor:
             seed = self.seeds.of(stream, place, role.rows.start)
@@ -225,10 +225,11 @@ class Parts:
         )
 
 
-def _make_adder(stage: Stage, client: Client) -> Any:
+def _make_adders(stage: Stage, client: Client, count: int) -> list[Any]:
+    adders = stage.make_adders(client, count)
     if stage.schedule.rollout is None:
-        return EpisodeBuffer(stage.make_adder(client))
-    return StepAdder(lambda: stage.make_adder(client), client)
+        return [EpisodeBuffer(adder) for adder in adders]
+    return [StepAdder(adder, client) for adder in adders]
 
 
 def evaluation_factory(experiment: Experiment) -> Callable[..., Any]:

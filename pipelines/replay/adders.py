@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import dm_env
@@ -73,9 +73,8 @@ class StepAdder:
     knows what comes before the next one; what they make is in the table already.
     """
 
-    def __init__(self, make_adder: Callable[[], Any], client: Client):
-        self._make, self._client = make_adder, client
-        self._adder = make_adder()
+    def __init__(self, adder: Any, client: Client):
+        self._adder, self._client = adder, client
 
     def add_first(self, timestep: dm_env.TimeStep) -> None:
         """Starts an episode."""
@@ -92,14 +91,19 @@ class StepAdder:
             for step in steps:
                 self.add(step.action, step.timestep, step.extras or ())
 
+    def write(self) -> None:
+        """Makes an item of what the adder it wraps holds back."""
+        if hasattr(self._adder, "write"):
+            self._adder.write()
+
     def flush(self) -> None:
         """Returns when the steps' items are in the table, where the adder it wraps can say so."""
         if hasattr(self._adder, "flush"):
             self._adder.flush()
 
     def reset(self) -> None:
-        """Discards the episode in progress: Acme's adders keep its last observation at a reset."""
-        self._adder = self._make()
+        """Discards the episode in progress."""
+        self._adder.reset()
 
 
 def _copied(nest: Any) -> Any:

@@ -30,6 +30,10 @@ SPEC = acme_specs.EnvironmentSpec(
 )
 
 
+def adder(replay: Replay) -> RolloutAdder:
+    return RolloutAdder(replay.client.trajectory_writer(1), "rollouts", LENGTH)
+
+
 @pytest.fixture
 def replay():
     item = signature(SPEC, LENGTH, {"log_prob": tf.TensorSpec([], tf.float32)})
@@ -74,8 +78,9 @@ def rollouts(replay: Replay) -> Rollouts:
 
 
 def test_rows_tell_what_was_done_in_them_and_what_came_of_it(replay):
-    playing = Playing(RolloutAdder(replay.client, "rollouts", LENGTH), [2, 9])
+    playing = Playing(adder(replay), [2, 9])
     playing.play(1 + LENGTH)
+    playing.adder.write()
     playing.adder.flush()
     found = rollouts(replay)
     assert found.observation[0, :, 0].numpy().tolist() == [100, 101, 102, 103, 104]
@@ -88,11 +93,12 @@ def test_rows_tell_what_was_done_in_them_and_what_came_of_it(replay):
 
 
 def test_a_rollouts_last_row_is_the_next_ones_first(replay):
-    playing = Playing(RolloutAdder(replay.client, "rollouts", LENGTH), [3, 3, 3, 3])
+    playing = Playing(adder(replay), [3, 3, 3, 3])
     playing.play(1)
     for _ in range(3):
         playing.play(LENGTH)
-        playing.adder.flush()
+        playing.adder.write()
+    playing.adder.flush()
     found = rollouts(replay)
     assert found.observation.shape == (3, LENGTH + 1, 1)
     np.testing.assert_array_equal(found.observation[1:, 0], found.observation[:-1, -1])
@@ -100,18 +106,42 @@ def test_a_rollouts_last_row_is_the_next_ones_first(replay):
     assert seen == list(range(13))
 
 
+def test_rollouts_of_one_writer_come_in_the_order_they_were_written_in(replay):
+    writer = replay.client.trajectory_writer(1)
+    adders = [RolloutAdder(writer, "rollouts", LENGTH) for _ in range(5)]
+    players = [Playing(adder, [9 + i, 30]) for i, adder in enumerate(adders)]
+    for i, player in enumerate(players):
+        player.next = 2 * i
+        player.adder.add_first(dm_env.restart(np.float32([-i])))
+        player.next += 1
+    for _ in range(2):
+        for player in players:
+            player.play(LENGTH)
+        for adder in adders:
+            adder.write()
+        for adder in adders:
+            adder.flush()
+    found = rollouts(replay).observation[..., 0].numpy()
+    expected = [range(101 + 2 * i + k, 105 + 2 * i + k) for k in (0, 4) for i in range(5)]
+    np.testing.assert_array_equal(found[:, 1:], np.array(expected))
+
+
+def test_a_rollout_that_lacks_rows_is_not_written(replay):
+    playing = Playing(adder(replay), [9])
+    playing.play(LENGTH)
+    with pytest.raises(ValueError, match=r"^4 rows are no rollout, expected 5$"):
+        playing.adder.write()
+
+
 @pytest.mark.parametrize("rows", [1, 2, 4, 5, 6])
 def test_a_resume_goes_on_with_the_row_it_stopped_at(replay, rows):
     """`rows` of the episode in progress are known when the run goes on."""
-    client = replay.client
-    make = lambda: StepAdder(  # noqa: E731
-        lambda: RolloutAdder(client, "rollouts", LENGTH), client
-    )
-    playing = Playing(make(), [3, 5, 5])
+    playing = Playing(adder(replay), [3, 5, 5])
     playing.play(4 + rows)
-    playing.adder = make()
+    playing.adder = StepAdder(adder(replay), replay.client)
     playing.adder.rehearse(playing.first, playing.steps)
     playing.play(LENGTH)
+    playing.adder.write()
     playing.adder.flush()
     found = rollouts(replay)
     expected = np.arange(4 + rows - 1, 4 + rows + LENGTH) + 100
