@@ -12,6 +12,7 @@ import numpy as np
 
 from pipelines.reports.configurations import differences, settings
 from pipelines.reports.data import Run, words
+from pipelines.reports.defaults import without_defaults
 
 _GRID = 200
 _RESAMPLES = 2000
@@ -74,8 +75,9 @@ def without_copies(runs: Sequence[Run]) -> tuple[list[Run], list[tuple[Run, Run]
     kept: dict[tuple[object, ...], Run] = {}
     copies = []
     # The furthest first; of equals the one named first.
-    for run in sorted(runs, key=lambda run: -run.summary["episodes"]):
-        key = (*_method(run), run.seed)
+    pairs = zip(runs, _methods(runs), strict=True)
+    for run, method in sorted(pairs, key=lambda pair: -pair[0].summary["episodes"]):
+        key = (*method, run.seed)
         if key in kept:
             copies.append((kept[key], run))
         else:
@@ -86,8 +88,8 @@ def without_copies(runs: Sequence[Run]) -> tuple[list[Run], list[tuple[Run, Run]
 def group_runs(runs: Sequence[Run]) -> list[Group]:
     """Puts runs together whose agent, environment and configuration are the same."""
     found: dict[tuple[object, ...], list[Run]] = {}
-    for run in runs:
-        found.setdefault(_method(run), []).append(run)
+    for run, method in zip(runs, _methods(runs), strict=True):
+        found.setdefault(method, []).append(run)
     methods = [sorted(together, key=lambda run: run.seed) for together in found.values()]
     labels = _labels(methods)
     groups = [
@@ -161,11 +163,27 @@ def differing(groups: Sequence[Group]) -> dict[str, list[str | None]]:
     return differences([settings(group.runs[0].config) for group in groups])
 
 
-def _method(run: Run) -> tuple[object, ...]:
-    """What runs of one method have in common."""
-    config = settings(run.config)
-    config.pop("Experiment.goal", None)  # What is hoped for changes nothing.
-    return (run.summary["environment"], run.summary["agent"], frozenset(config.items()))
+def _methods(runs: Sequence[Run]) -> list[tuple[object, ...]]:
+    """What runs of one method have in common, of each run.
+
+    A setting that came with a later revision stands in newer runs alone: where it says what holds
+    without it, it makes no other method. A configuration that includes a file is not all there is.
+    """
+    subjects = [(run.summary["environment"], run.summary["agent"]) for run in runs]
+    configs = [settings(run.config) for run in runs]
+    for config in configs:
+        config.pop("Experiment.goal", None)  # What is hoped for changes nothing.
+    whole: dict[tuple[str, str], list[dict[str, str]]] = {subject: [] for subject in subjects}
+    for subject, config in zip(subjects, configs, strict=True):
+        if "include" not in config:
+            whole[subject].append(config)
+    methods = []
+    for run, subject, config in zip(runs, subjects, configs, strict=True):
+        peers = whole[subject] if "include" not in config else []
+        partly = [name for name in config if any(name not in peer for peer in peers)]
+        known = without_defaults(config, run.config, partly)
+        methods.append((*subject, frozenset(known.items())))
+    return methods
 
 
 def _common_grid(places: Sequence[np.ndarray]) -> np.ndarray:

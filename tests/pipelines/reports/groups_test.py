@@ -31,6 +31,25 @@ def test_runs_of_one_configuration_are_one_method(tmp_path):
     assert [run.seed for run in small.runs] == [0, 1, 2]
 
 
+def test_a_setting_of_a_later_revision_makes_another_method_only_where_it_says_something(tmp_path):
+    known = "import pipelines.environments\nclassic_control.task = 'CartPole-v1'\n"
+    later = known + "classic_control.normalise = False\nclassic_control.hide_velocities = False\n"
+    make_run(tmp_path / "old" / "0", config=known)
+    make_run(tmp_path / "later" / "1", seed=1, config=later)
+    make_run(tmp_path / "other" / "2", seed=2, config=later.replace("False", "True", 1))
+    # Of nothing that is known now: no default says what it was.
+    make_run(tmp_path / "gone" / "3", seed=3, config=known + "classic_control.gone = False\n")
+    make_run(tmp_path / "copy" / "0", config=later, episodes=1)
+    # What is included may say other things than defaults do.
+    include = "include 'gin/dqn_cartpole_small.gin'\n"
+    make_run(tmp_path / "file" / "4", seed=4, config=include)
+    make_run(tmp_path / "file_false" / "5", seed=5, config=include + later)
+    runs, copies = groups.without_copies(data.find_runs([tmp_path]))
+    assert [left_out.path.parent.name for _, left_out in copies] == ["copy"]
+    found = [[run.seed for run in group.runs] for group in groups.group_runs(runs)]
+    assert sorted(found) == [[0, 1], [2], [3], [4], [5]]
+
+
 def test_a_method_has_no_name_but_what_says_more_than_its_seed(tmp_path):
     other = "Experiment.num_episodes = 9\n"
     make_run(tmp_path / "wide" / "seed-0")
