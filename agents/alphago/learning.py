@@ -12,11 +12,12 @@ from agents import replicas
 from agents.alphago.config import AlphaGoConfig
 from agents.alphago.experts import Examples, Experts
 from agents.alphago.networks import AlphaGoNetworks, playable
+from agents.averaging import OnlineAndActing
 from agents.boards.symmetries import turned_at_random, turned_states
 from agents.learner import Learner, Update, measured_if
 from agents.moments import weighted_mean
 from agents.optimizers import Adam, gradient
-from agents.searching.descent import Descent, OnlineAndActing
+from agents.searching.descent import Descent
 from ops.games import go
 
 _MEASURED_AT_ONCE = 256  # Held-out positions, so that they fit into memory at paper scale.

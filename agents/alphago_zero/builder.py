@@ -8,9 +8,9 @@ from acme import specs
 from agents.alphago_zero.acting import AlphaGoZeroPolicy
 from agents.alphago_zero.config import AlphaGoZeroConfig
 from agents.alphazero.builder import AlphaZeroBuilder
+from agents.averaging import OnlineAndActing
 from agents.boards.observations import rules_of
 from agents.builder import Gate, Role, tensor_spec
-from agents.searching.descent import OnlineAndActing
 
 
 @gin.configurable

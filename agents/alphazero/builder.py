@@ -20,12 +20,12 @@ from agents.alphazero.host_export import (
 )
 from agents.alphazero.learning import AlphaZeroLearner
 from agents.alphazero.networks import AlphaZeroNetwork
+from agents.averaging import OnlineAndActing
 from agents.boards import symmetries
 from agents.boards.observations import rules_of, split
 from agents.builder import Role, tensor_spec
 from agents.policy import Policy, SavedNetwork
 from agents.searching.builder import SearchingBuilder, num_actions
-from agents.searching.descent import OnlineAndActing
 
 
 @gin.configurable

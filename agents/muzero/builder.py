@@ -7,6 +7,7 @@ import numpy as np
 import tree
 from acme import specs
 
+from agents.averaging import OnlineAndActing
 from agents.boards.observations import rules_of, split
 from agents.builder import Role, tensor_spec
 from agents.muzero.acting import MuZeroPolicy
@@ -15,7 +16,6 @@ from agents.muzero.learning import MuZeroLearner
 from agents.muzero.networks import MuZeroNetwork
 from agents.muzero.reanalyze import Reanalyzer
 from agents.searching.builder import SearchingBuilder
-from agents.searching.descent import OnlineAndActing
 
 
 @gin.configurable

@@ -6,12 +6,12 @@ import sonnet as snt
 import tensorflow as tf
 
 from agents import replicas, unrolling
+from agents.averaging import OnlineAndActing
 from agents.learner import Update
 from agents.muzero import losses
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import Prediction
 from agents.muzero.trajectories import Positions, positions
-from agents.searching.descent import OnlineAndActing
 from agents.searching.learner import SearchingLearner
 from agents.searching.losses import cross_entropy
 from agents.types import Sample, Trajectory

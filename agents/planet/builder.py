@@ -10,6 +10,7 @@ import reverb
 from acme import specs
 from acme.adders.reverb import base as trajectories
 
+from agents.averaging import OnlineAndActing
 from agents.builder import (
     DatasetOptions,
     Imagined,
@@ -49,11 +50,12 @@ class PlaNetBuilder(SingleStageBuilder):
     def _by_return(self) -> bool:
         return self.config.replay_sampler == "return"
 
-    def build_networks(self, spec: specs.EnvironmentSpec) -> WorldModel:
-        """Makes the world model for square images and continuous actions in [−1, 1]."""
+    def build_networks(self, spec: specs.EnvironmentSpec) -> OnlineAndActing:
+        """Makes world models for square images and continuous actions in [−1, 1]."""
         self.config.check_image(single_array(spec.observations, "PlaNet"))
         actions = unit_actions(spec.actions, "PlaNet")
-        return WorldModel(self.config, spec.observations.shape, actions.shape[0])
+        model = WorldModel(self.config, spec.observations.shape, actions.shape[0])
+        return OnlineAndActing(model, self.config.average_decay)
 
     def make_tables(self, spec: specs.EnvironmentSpec, paced: bool = False) -> list[reverb.Table]:
         """One table; an item is a chunk of L rows that starts at any row of an episode."""
@@ -74,27 +76,27 @@ class PlaNetBuilder(SingleStageBuilder):
         priority = _chunk_return if self._by_return else None
         return SequenceAdder(client, _TABLE, self.config.sequence_length, priority)
 
-    def make_learner(self, networks: WorldModel, seed: int) -> PlaNetLearner:
+    def make_learner(self, networks: OnlineAndActing, seed: int) -> PlaNetLearner:
         """See `PlaNetLearner`."""
         return PlaNetLearner(self.config, networks, seed)
 
     def make_policy(
-        self, networks: WorldModel, spec: specs.EnvironmentSpec, role: Role
+        self, networks: OnlineAndActing, spec: specs.EnvironmentSpec, role: Role
     ) -> PlaNetPolicy:
         """See `PlaNetPolicy`; evaluation plans without exploration noise."""
         return PlaNetPolicy(
             self.config,
-            networks,
+            networks.acting,
             tensor_spec(spec.observations),
             tensor_spec(spec.actions),
             exploration_noise=0.0 if role.evaluation else self.config.exploration_noise,
         )
 
-    def make_open_loop_predictor(self, networks: WorldModel) -> OpenLoopPredictor:
+    def make_open_loop_predictor(self, networks: OnlineAndActing) -> OpenLoopPredictor:
         """Reconstructs the context, then decodes what the actions alone lead to."""
 
         def predict(frames: np.ndarray, actions: Any, context: int) -> list[Imagined]:
-            drawn = open_loop(networks, frames, actions, context, self.config.pixel_bits)
+            drawn = open_loop(networks.acting, frames, actions, context, self.config.pixel_bits)
             return [Imagined(drawn.numpy())]
 
         return predict

@@ -9,7 +9,17 @@ import gin
 import numpy as np
 from dm_env import specs
 
-from agents.config import AtLeast, AtMost, Count, Positive, Scale, check, expect
+from agents.config import (
+    AtLeast,
+    AtMost,
+    Count,
+    LessThan,
+    MoreThan,
+    Positive,
+    Scale,
+    check,
+    expect,
+)
 from agents.networks.geometry import decoded_size, encoded_size
 from agents.planner_config import Candidates, check_elites, check_networks
 
@@ -51,6 +61,9 @@ class PlaNetConfig:
         nats.
       reward_scale: weight of the reward's log-likelihood (the released code has 10).
       learning_rate, adam_epsilon, gradient_clip: Adam, clipped by global norm.
+      average_decay: who acts has the weights' average, which keeps so much of itself at an update,
+        see `agents.averaging`; None: the weights themselves (the paper). A model is now and then
+        bad for a few hundred updates.
       batch_size: B, sequences a batch.
       sequence_length: L, steps a sequence; shorter episodes are padded, and the padding is not
         learned from.
@@ -99,6 +112,7 @@ class PlaNetConfig:
     learning_rate: Scale = 1e-3
     adam_epsilon: Positive = 1e-4
     gradient_clip: Positive = 1000.0
+    average_decay: Annotated[float, MoreThan(0), LessThan(1)] | None = None
 
     batch_size: Count = 50
     sequence_length: Annotated[int, AtLeast(2)] = 50

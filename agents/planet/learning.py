@@ -9,11 +9,12 @@ import tensorflow as tf
 from acme.adders.reverb import base as adders
 
 from agents import replicas
+from agents.averaging import OnlineAndActing
 from agents.learner import Learner, Update
 from agents.optimizers import Adam, gradient
 from agents.planet import losses
 from agents.planet.config import PlaNetConfig
-from agents.planet.networks import LatentState, WorldModel, preprocess
+from agents.planet.networks import LatentState, preprocess
 
 
 class Sequences(NamedTuple):
@@ -50,13 +51,13 @@ class PlaNetLearner(Learner):
 
     indivisible = None
 
-    def __init__(self, config: PlaNetConfig, model: WorldModel, seed: int) -> None:
-        super().__init__(model, seed)
+    def __init__(self, config: PlaNetConfig, networks: OnlineAndActing, seed: int) -> None:
+        super().__init__(networks, seed)
         self._config = config
-        self._model = model
-        variables = model.trainable_variables
+        self._networks, self._model = networks, networks.online
+        variables = self._model.trainable_variables
         self._optimizer = Adam(variables, config.learning_rate, epsilon=config.adam_epsilon)
-        sizes = model.dynamics.deterministic_size, config.stochastic_size
+        sizes = self._model.dynamics.deterministic_size, config.stochastic_size
         self._last_beliefs = [
             tf.Variable(tf.zeros([config.batch_size, size]), trainable=False, name="last_belief")
             for size in sizes
@@ -70,6 +71,7 @@ class PlaNetLearner(Learner):
         gradients = gradient(tape, loss, variables)
         gradients, norm = tf.clip_by_global_norm(gradients, self._config.gradient_clip)
         self._optimizer.apply(gradients)
+        self._networks.follow(self.updates + 1)
         last = replicas.gathered(last[:2])
         for variable, value in zip(self._last_beliefs, last, strict=True):
             variable.assign(value)

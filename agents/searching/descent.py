@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 
-import sonnet as snt
 import tensorflow as tf
 
+from agents.averaging import OnlineAndActing
 from agents.optimizers import Adam, Momentum
 from agents.searching.config import SearchingConfig
-
-
-class OnlineAndActing(snt.Module):
-    """The network that learns and the one that acts.
-
-    Attributes:
-      online: the learner's; its `training_step` counts updates.
-      acting: its average over the last updates; without `average_decay` the same network.
-    """
-
-    def __init__(self, online: snt.Module, average_decay: float | None) -> None:
-        super().__init__(name="networks")
-        self.online = online
-        self.acting = online if average_decay is None else copy.deepcopy(online)
 
 
 class Descent(tf.Module):
@@ -57,20 +42,7 @@ class Descent(tf.Module):
                 for gradient, variable in zip(gradients, self._variables, strict=True)
             ]
         self._optimizer.apply(gradients, rate)
-        self._average(update + 1)
-
-    def _average(self, updates: tf.Tensor) -> None:
-        online, acting = self._networks.online, self._networks.acting
-        if acting is online:
-            return
-        share = averaging_share(updates, self._config.average_decay)
-        for average, variable in zip(acting.variables, online.variables, strict=True):
-            if variable is online.training_step:
-                average.assign(updates)
-            elif variable.dtype.is_floating:
-                average.assign_add(share * (variable - average))
-            else:
-                average.assign(variable)
+        self._networks.follow(update + 1)
 
 
 def learning_rate(step: tf.Tensor, config: SearchingConfig) -> tf.Tensor:
@@ -81,12 +53,6 @@ def learning_rate(step: tf.Tensor, config: SearchingConfig) -> tf.Tensor:
     else:
         exponent = tf.cast(step, tf.float32) / float(config.decay_steps)
     return config.learning_rate * tf.pow(tf.constant(config.decay_rate, tf.float32), exponent)
-
-
-def averaging_share(updates: tf.Tensor, decay: float) -> tf.Tensor:
-    """What an average of the weights takes over at an update: 1 − decay, and more at first."""
-    updates = tf.cast(updates, tf.float32)
-    return 1.0 - tf.minimum(decay, (1.0 + updates) / (10.0 + updates))
 
 
 def _decays(variable: tf.Variable) -> bool:

@@ -7,9 +7,10 @@ from typing import Any
 
 import tensorflow as tf
 
+from agents.averaging import OnlineAndActing
 from agents.learner import Learner
 from agents.searching.config import SearchingConfig
-from agents.searching.descent import Descent, OnlineAndActing
+from agents.searching.descent import Descent
 
 Gradients = tuple[list[tf.Tensor], dict[str, tf.Tensor]]
 

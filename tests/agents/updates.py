@@ -186,7 +186,9 @@ def alphago_case(stage: int) -> Case:
 
 
 CASES: dict[str, Callable[[], Case]] = {
-    "planet": lambda: planet_case(dequantisation_noise=True, overshooting_distance=3),
+    "planet": lambda: planet_case(
+        dequantisation_noise=True, overshooting_distance=3, average_decay=0.9
+    ),
     "muzero": lambda: muzero_case(muzero.VECTORS, prioritized=True),
     "muzero_batch_normalised": lambda: muzero_case(
         muzero.ATARI, normalisation="batch", optimizer="sgd", unroll_steps=1

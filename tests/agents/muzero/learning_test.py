@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from agents.averaging import averaging_share
 from agents.builder import Role
 from agents.muzero import losses
 from agents.muzero.learning import MuZeroLearner
 from agents.muzero.networks import MuZeroNetwork
 from agents.muzero.trajectories import positions
-from agents.searching.descent import averaging_share
 from agents.types import Sample
 from pipelines.benchmarks import lower
 from tests.agents.muzero import tiny

@@ -68,23 +68,23 @@ def test_the_belief_is_filtered_over_the_episode():
 @pytest.mark.parametrize("latents", ["mean", "sample"])
 @pytest.mark.parametrize("kind", tiny.KINDS)
 def test_the_planner_imagines_what_the_model_does(kind: str, latents: str):
-    _, networks = tiny.builder_and_networks(seed=3, dynamics=kind, reward_layers=(9, 8))
+    model = tiny.builder_and_networks(seed=3, dynamics=kind, reward_layers=(9, 8))[1].acting
     rng = np.random.RandomState(5)
-    for variable in networks.trainable_variables:
+    for variable in model.trainable_variables:
         variable.assign(0.5 * rng.normal(size=variable.shape))
     actions = tf.constant(rng.uniform(-1, 1, [2, 4, 3, tiny.ACTION_SIZE]), tf.float32)
     noise = tf.constant(rng.normal(size=[3, 8, 4]), tf.float32) if latents == "sample" else None
-    start = networks.dynamics.initial(2)
+    start = model.dynamics.initial(2)
     config = tiny.config(dynamics=kind, reward_layers=(9, 8))
     actual = imagined_return(
-        latent_model(networks, config), start.deterministic, start.stochastic, actions, noise
+        latent_model(model, config), start.deterministic, start.stochastic, actions, noise
     )
-    states = networks.dynamics.imagine(
-        networks.dynamics.initial(8),
+    states = model.dynamics.imagine(
+        model.dynamics.initial(8),
         tf.reshape(actions, [8, 3, tiny.ACTION_SIZE]),
         noise=None if noise is None else tf.transpose(noise, [1, 0, 2]),
     )
-    expected = tf.reduce_sum(networks.reward(states.features), axis=1)
+    expected = tf.reduce_sum(model.reward(states.features), axis=1)
     np.testing.assert_allclose(actual, tf.reshape(expected, [2, 4]), rtol=1e-5, atol=1e-4)
 
 

@@ -20,14 +20,14 @@ def test_an_image_is_compared_with_all_of_its_own_channels(channels: int):
     spec = tiny.SPEC._replace(observations=tiny.specs.BoundedArray(shape, np.uint8, 0, 255))
     builder = tiny.PlaNetBuilder(tiny.config(dequantisation_noise=False))
     networks = builder.make_networks(spec, seed=0)
-    assert networks.decoder(tf.zeros([2, 16])).shape == (2, *shape)
+    assert networks.online.decoder(tf.zeros([2, 16])).shape == (2, *shape)
 
     seed = 20 + channels
     print("seed", seed)
     rng = np.random.RandomState(seed)
     pixels = rng.randint(0, 256, [3, 6, *shape]).astype(np.uint8)
     batch = tiny.batch(seed)._replace(observation=tf.constant(pixels))
-    for variable in networks.decoder.trainable_variables:  # It answers 0 everywhere.
+    for variable in networks.online.decoder.trainable_variables:  # It answers 0 everywhere.
         variable.assign(tf.zeros_like(variable))
     learner = builder.make_learner(networks, seed)
     _, metrics, _ = learner.loss(align(batch), tf.constant([1, 0]), learner.start())

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from agents.builder import Role
 from agents.planet.learning import align
 from agents.planet.networks import preprocess
 from tests.agents.planet import tiny
@@ -108,7 +109,7 @@ def test_a_padded_sequence_counts_by_its_own_steps():
     """As much as each step of the others: the mean is one over all steps that there are."""
     learner, networks = learner_and_networks(seed=1, free_nats=0.0, dequantisation_noise=False)
     pixels = preprocess(padded(seed=4).observation).numpy()
-    for variable in networks.decoder.trainable_variables:  # It answers 0 everywhere.
+    for variable in networks.online.decoder.trainable_variables:  # It answers 0 everywhere.
         variable.assign(tf.zeros_like(variable))
     _, metrics, _ = learner.loss(align(padded(seed=4)), tf.constant([1, 0]), learner.start())
     errors = (0.5 * np.square(pixels) + 0.5 * np.log(2 * np.pi)).sum(axis=(2, 3, 4))  # [B, T]
@@ -175,6 +176,35 @@ def test_variables_come_out_as_acmes_variable_source_gives_them():
     (values,) = learner.get_variables()
     for mine, other in zip(values, weights(networks), strict=True):
         np.testing.assert_array_equal(mine, other)
+
+
+def test_who_acts_has_the_average_of_the_weights():
+    learner, networks = learner_and_networks(seed=1, average_decay=0.25)
+    expected = weights(networks.online)
+    assert_same_weights(networks.acting, expected)
+    for update in range(1, 5):
+        learner.step(tiny.batch(seed=update))
+        share = 1 - min(0.25, (1 + update) / (10 + update))
+        latest = zip(expected, weights(networks.online), strict=True)
+        expected = [average + share * (new - average) for average, new in latest]
+    for mine, other in zip(weights(networks.acting), expected, strict=True):
+        np.testing.assert_allclose(mine, other, atol=1e-6)
+    builder, _ = tiny.builder_and_networks(average_decay=0.25)
+    pixels = tf.constant(tiny.pixels(np.random.RandomState(0), 2))
+    values = []
+    for changed in (None, networks.online, networks.acting):
+        for variable in () if changed is None else changed.trainable_variables:
+            variable.assign_add(tf.ones_like(variable))
+        policy = builder.make_policy(networks, tiny.SPEC, Role(evaluation=True))
+        _, state, _ = policy.step(pixels, policy.initial_state(2), tf.constant([0, 0]))
+        values.append(state["deterministic"].numpy())
+    np.testing.assert_array_equal(values[0], values[1])
+    assert np.any(values[1] != values[2])
+
+
+def test_without_an_average_who_learns_acts():
+    networks = tiny.builder_and_networks()[1]
+    assert networks.acting is networks.online
 
 
 def test_foreign_beliefs_are_what_the_batch_before_ended_with():

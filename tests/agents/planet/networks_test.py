@@ -129,26 +129,27 @@ class TestOpenLoop:
         return imagined.frames
 
     def setup_method(self) -> None:
-        builder, self.networks = tiny.builder_and_networks(dequantisation_noise=False)
+        builder, networks = tiny.builder_and_networks(dequantisation_noise=False)
         rng = np.random.RandomState(7)
-        for variable in self.networks.trainable_variables:
+        for variable in networks.trainable_variables:
             variable.assign(0.5 * rng.normal(size=variable.shape))
-        self.predictor = builder.make_open_loop_predictor(self.networks)
+        self.predictor = builder.make_open_loop_predictor(networks)
+        self.model = networks.acting
 
     def test_the_context_is_reconstructed(self) -> None:
         rng = np.random.RandomState(6)
         frames = tiny.pixels(rng, 8)
         actions = rng.uniform(-1, 1, [8, tiny.ACTION_SIZE]).astype(np.float32)
-        dynamics, state = self.networks.dynamics, self.networks.dynamics.initial(1)
+        dynamics, state = self.model.dynamics, self.model.dynamics.initial(1)
         expected = []
         for t in range(3):
-            embedding = self.networks.encoder(preprocess(frames[t : t + 1]))
+            embedding = self.model.encoder(preprocess(frames[t : t + 1]))
             action = actions[t - 1 : t] if t else np.zeros([1, tiny.ACTION_SIZE], np.float32)
             state = dynamics.obs_step(state, action, embedding, None)
-            expected.append(postprocess(self.networks.decoder(state.features))[0])
+            expected.append(postprocess(self.model.decoder(state.features))[0])
         for t in range(3, 8):
             state = dynamics.img_step(state, actions[t - 1 : t])
-            expected.append(postprocess(self.networks.decoder(state.features))[0])
+            expected.append(postprocess(self.model.decoder(state.features))[0])
         prediction = self.predict()
         assert prediction.dtype == np.uint8 and prediction.shape == frames.shape
         assert np.abs(prediction.astype(int) - np.stack(expected)).max() <= 1

@@ -10,8 +10,9 @@ import tensorflow as tf
 from acme import specs
 from acme.adders.reverb import base as adders
 
+from agents.averaging import OnlineAndActing
 from agents.planet import PlaNetBuilder, PlaNetConfig
-from agents.planet.networks import LatentDynamics, LatentState, WorldModel
+from agents.planet.networks import LatentDynamics, LatentState
 
 SIZE = 8  # Side of the images.
 ACTION_SIZE = 2
@@ -47,7 +48,7 @@ def config(**overrides: Any) -> PlaNetConfig:
     return PlaNetConfig(**{**values, **overrides})
 
 
-def builder_and_networks(seed: int = 0, **overrides: Any) -> tuple[PlaNetBuilder, WorldModel]:
+def builder_and_networks(seed: int = 0, **overrides: Any) -> tuple[PlaNetBuilder, OnlineAndActing]:
     builder = PlaNetBuilder(config(**overrides))
     return builder, builder.make_networks(SPEC, seed)
 
