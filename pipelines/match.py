@@ -206,6 +206,11 @@ def _rate(names: Sequence[str]) -> None:
     """Plays all against all, and prints their ratings."""
     if _FIGURE.value is not None and not _FIGURE.value.endswith(".png"):
         raise UserError(f"--figure is '{_FIGURE.value}'; expected a file name that ends in .png")
+    if _NUM_SIMULATIONS.value is not None:
+        raise UserError(
+            f"--num_simulations is '{_NUM_SIMULATIONS.value}'; with --player expected "
+            "simulations:N, at:EPISODES@N or policy:RUN@N"
+        )
     names = _with_all_kept(names)
     if len(names) < 2:
         raise UserError(f"--player is '{names[0]}' alone; expected two or more, or --opponent")

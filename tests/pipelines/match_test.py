@@ -279,6 +279,11 @@ def test_players_are_rated_and_their_games_written(logdir, tmp_path, capfd):
             ["--logdir=DIR", "--opponent=random", "--num_simulations=5"],
             "the saved policy has no option 'num_simulations'; expected none",
         ),
+        (
+            ["--logdir=DIR", "--player=random", "--player=mcts", "--num_simulations=5"],
+            "--num_simulations is '5'; with --player expected simulations:N, at:EPISODES@N or "
+            "policy:RUN@N",
+        ),
         (["--oponent=mcts"], "unknown flag '--oponent'; did you mean '--opponent'?"),
     ],
 )
