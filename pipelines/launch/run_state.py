@@ -88,8 +88,8 @@ class RunState:
         return {name: sum(values) / len(values) for name, values in means.items() if values}
 
     def is_best(self, result: Mapping[str, Any]) -> bool:
-        """Whether an evaluation is better than all so far."""
-        return self.best_evaluation is None or result["mean"] > self.best_evaluation["mean"]
+        """Whether none so far was better: where all games are won, who learned longer is best."""
+        return self.best_evaluation is None or result["mean"] >= self.best_evaluation["mean"]
 
     def record_evaluation(self, result: dict[str, Any], at: int) -> bool:
         """Notes an evaluation of the present networks; returns whether it is the best so far."""

@@ -107,7 +107,7 @@ def test_an_evaluation_is_due_until_it_is_taken_and_its_policy_exported_before()
     assert run.task() is run._task, "another task's is none of this one's"
     run.evaluated(better)
     assert run.task() is None, "nobody plays it again"
-    run._state.record_evaluation({"mean": 3.0}, 100)
+    run._state.record_evaluation({"mean": 4.0}, 100)
     assert not run.is_best(better)
 
 

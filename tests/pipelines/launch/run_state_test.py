@@ -1,4 +1,4 @@
-"""Protects a run's counters: a stage's are those since it began, or since they were begun anew."""
+"""Protects a run's counters, and which of its evaluations is the best."""
 
 from __future__ import annotations
 
@@ -17,3 +17,10 @@ def test_counts_that_had_another_measure_neither_owe_updates_nor_hold_them_back(
     assert schedule.updates_due(state.of_stage()) == 1
     assert RunState(**state.as_dict()).of_stage() == state.of_stage()
     assert state.counters()["updates"] == 40, "what a run reports goes on"
+
+
+def test_of_equal_evaluations_the_later_one_is_best():
+    """A saturated one says no more; who has learned longer is then the better guess."""
+    state = RunState()
+    best = [state.record_evaluation({"mean": mean}, at=i) for i, mean in enumerate([0, 1, 1, 0.5])]
+    assert best == [True, True, True, False]
