@@ -13,6 +13,7 @@ builder has several cycles; an agent without stages only plans. A launcher
 from __future__ import annotations
 
 import abc
+import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
@@ -26,6 +27,7 @@ from acme import specs
 
 from agents.learner import Learner
 from agents.policy import Policy, RandomPolicy, SavedNetwork
+from agents.transform import Transform
 from agents.types import Trajectory
 from agents.world import World
 
@@ -170,30 +172,6 @@ class DatasetOptions(NamedTuple):
     prefetch: int = 2
 
 
-class Transform(tf.Module, abc.ABC):
-    """A step between replay and learner, such as a search with fresh parameters, or imagination.
-
-    It is applied in the dataset's threads, beside the learner, which writes its weights meanwhile:
-    a transform reads none but its own, and everything that it remembers is in its variables.
-
-    Attributes:
-      period: updates after which `refresh` is called; None: never.
-    """
-
-    period: int | None = None
-
-    @abc.abstractmethod
-    def __call__(self, batch: Any, update: tf.Tensor) -> Any:
-        """Returns a batch of the same nest; `update` int64 is the number of the update it is for.
-
-        Randomness comes from `update` and the transform's seed alone.
-        """
-
-    def refresh(self) -> None:
-        """Takes what it needs from the networks; nothing reads or writes them meanwhile."""
-        raise NotImplementedError
-
-
 class Gate(NamedTuple):
     """Who collects is replaced by who learns only after a match (AlphaGo Zero, evaluator).
 
@@ -251,9 +229,9 @@ class Stage(abc.ABC):
         """Makes the adder (Acme's interface) that writes one environment's steps to the tables."""
         raise NotImplementedError
 
-    def make_adders(self, client: reverb.Client, count: int) -> Sequence[Any]:
-        """Makes the adders of `count` environments that act in a batch."""
-        return [self.make_adder(client) for _ in range(count)]
+    def adder_makers(self, client: reverb.Client, count: int) -> list[Callable[[], Any]]:
+        """Each makes the adder of one of `count` environments, and again if it is to forget."""
+        return [functools.partial(self.make_adder, client)] * count
 
     def make_dataset(self, seed: int, first_update: int) -> tf.data.Dataset:
         """Makes the dataset of a stage that reads no table.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import reverb
@@ -50,10 +51,10 @@ class RolloutBuilder(SingleStageBuilder):
         """TensorSpecs of what the policy records with each action: `extras`, by name."""
         return {"log_prob": tf.TensorSpec([], tf.float32, "log_prob")}
 
-    def make_adders(self, client: reverb.Client, count: int) -> list[RolloutAdder]:
+    def adder_makers(self, client: reverb.Client, count: int) -> list[Callable[[], RolloutAdder]]:
         """See `RolloutAdder`; they share a writer, so that B rollouts are waited for once."""
         writer = client.trajectory_writer(num_keep_alive_refs=1)
-        return [RolloutAdder(writer, TABLE, self.config.rollout) for _ in range(count)]
+        return [functools.partial(RolloutAdder, writer, TABLE, self.config.rollout)] * count
 
 
 class ActorCriticBuilder(RolloutBuilder):

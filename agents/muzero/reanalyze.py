@@ -18,13 +18,13 @@ import sonnet as snt
 import tensorflow as tf
 
 from agents.boards.observations import split
-from agents.builder import Transform
 from agents.muzero.acting import recurrent_fn, root_of
 from agents.muzero.config import MuZeroConfig
 from agents.muzero.networks import MuZeroNetwork
 from agents.muzero.trajectories import stacks
 from agents.returns import n_step_returns
 from agents.searching.search import search
+from agents.transform import Transform
 from agents.types import Sample, Trajectory
 
 

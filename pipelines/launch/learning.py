@@ -10,8 +10,9 @@ from typing import Any
 import tensorflow as tf
 
 from agents import replicas
-from agents.builder import Stage, Transform
+from agents.builder import Stage
 from agents.learner import Learner, Update
+from agents.transform import Transform
 from agents.types import Sample
 from pipelines.replay.datasets import (
     TimedIterator,

@@ -18,9 +18,10 @@ from acme import specs
 
 from agents import replicas
 from agents.actor import Actor
-from agents.builder import Role, Stage, Transform
+from agents.builder import Role, Stage
 from agents.learner import Learner
 from agents.policy import Policy
+from agents.transform import Transform
 from pipelines.acting.environment_loop import EnvironmentLoop
 from pipelines.configuration.experiment import Experiment
 from pipelines.environments import BatchedEnvironment, make_environment_spec
@@ -226,10 +227,10 @@ class Parts:
 
 
 def _make_adders(stage: Stage, client: Client, count: int) -> list[Any]:
-    adders = stage.make_adders(client, count)
+    makers = stage.adder_makers(client, count)
     if stage.schedule.rollout is None:
-        return [EpisodeBuffer(adder) for adder in adders]
-    return [StepAdder(adder, client) for adder in adders]
+        return [EpisodeBuffer(make()) for make in makers]
+    return [StepAdder(make, client) for make in makers]
 
 
 def evaluation_factory(experiment: Experiment) -> Callable[..., Any]:

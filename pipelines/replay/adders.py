@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import dm_env
@@ -73,8 +73,9 @@ class StepAdder:
     knows what comes before the next one; what they make is in the table already.
     """
 
-    def __init__(self, adder: Any, client: Client):
-        self._adder, self._client = adder, client
+    def __init__(self, make_adder: Callable[[], Any], client: Client):
+        self._make, self._client = make_adder, client
+        self._adder = make_adder()
 
     def add_first(self, timestep: dm_env.TimeStep) -> None:
         """Starts an episode."""
@@ -102,8 +103,8 @@ class StepAdder:
             self._adder.flush()
 
     def reset(self) -> None:
-        """Discards the episode in progress."""
-        self._adder.reset()
+        """Discards the episode in progress: Acme's adders keep its last observation at a reset."""
+        self._adder = self._make()
 
 
 def _copied(nest: Any) -> Any:

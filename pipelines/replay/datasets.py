@@ -14,7 +14,8 @@ import reverb
 import tensorflow as tf
 import tree
 
-from agents.builder import DatasetOptions, Transform
+from agents.builder import DatasetOptions
+from agents.transform import Transform
 from agents.types import Sample
 from pipelines.replay.client import Client, gone_as_user_error
 from pipelines.system.errors import Interrupted, UserError, nearest

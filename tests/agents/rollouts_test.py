@@ -138,7 +138,7 @@ def test_a_resume_goes_on_with_the_row_it_stopped_at(replay, rows):
     """`rows` of the episode in progress are known when the run goes on."""
     playing = Playing(adder(replay), [3, 5, 5])
     playing.play(4 + rows)
-    playing.adder = StepAdder(adder(replay), replay.client)
+    playing.adder = StepAdder(lambda: adder(replay), replay.client)
     playing.adder.rehearse(playing.first, playing.steps)
     playing.play(LENGTH)
     playing.adder.write()

@@ -348,9 +348,8 @@ def test_a_terminal_that_is_closed_is_nothing_to_a_run_that_shall_outlive_it(
 
 
 def test_killed_it_goes_on_from_its_last_checkpoint(server, finished, tmp_path):
-    seed = int.from_bytes(os.urandom(4), "little")
+    random = np.random.RandomState(seed := int.from_bytes(os.urandom(4), "little"))
     print(f"seed {seed}")
-    random = np.random.RandomState(seed)
     arguments = [TINY, f"--logdir={tmp_path}/log", NO_VIDEOS]
     run = server.start(*arguments)
     run.wait_for("episodes 1/")

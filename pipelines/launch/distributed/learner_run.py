@@ -23,7 +23,8 @@ import numpy as np
 import ray
 import tensorflow as tf
 
-from agents.builder import Schedule, Stage, Transform
+from agents.builder import Schedule, Stage
+from agents.transform import Transform
 from pipelines.configuration.distributed import Distributed
 from pipelines.configuration.experiment import Experiment
 from pipelines.launch.base_run import BaseRun, restoring

@@ -20,7 +20,7 @@ import ray
 import sonnet as snt
 import tensorflow as tf
 
-from agents.builder import Transform
+from agents.transform import Transform
 from pipelines.launch.distributed.messages import Job, Searched
 from pipelines.launch.learning import RemoteTransform
 

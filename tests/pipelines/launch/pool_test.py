@@ -10,7 +10,7 @@ import pytest
 import sonnet as snt
 import tensorflow as tf
 
-from agents.builder import Transform
+from agents.transform import Transform
 from agents.types import Sample
 from pipelines.configuration import experiment
 from pipelines.launch.distributed.learner_run import LearnerRun

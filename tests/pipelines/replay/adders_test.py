@@ -151,7 +151,7 @@ def test_rehearsed_steps_make_no_items_and_the_next_ones_know_them(known):
 
     def make():
         return StepAdder(
-            adders.NStepTransitionAdder(
+            lambda: adders.NStepTransitionAdder(
                 replay.client, 3, 0.5, priority_fns={"transitions": None}, max_in_flight_items=0
             ),
             replay.client,

@@ -13,7 +13,8 @@ import pytest
 import reverb
 import tensorflow as tf
 
-from agents.builder import DatasetOptions, Transform
+from agents.builder import DatasetOptions
+from agents.transform import Transform
 from agents.types import Sample, Trajectory
 from pipelines.replay import datasets
 from pipelines.replay.client import Client
