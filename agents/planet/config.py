@@ -62,8 +62,8 @@ class PlaNetConfig:
       reward_scale: weight of the reward's log-likelihood (the released code has 10).
       learning_rate, adam_epsilon, gradient_clip: Adam, clipped by global norm.
       average_decay: who acts has the weights' average, which keeps so much of itself at an update,
-        see `agents.averaging`; None: the weights themselves (the paper). A model is now and then
-        bad for a few hundred updates.
+        see `agents.averaging`; None: the weights themselves (the paper). At high learning rates
+        those of single updates plan badly now and then.
       batch_size: B, sequences a batch.
       sequence_length: L, steps a sequence; shorter episodes are padded, and the padding is not
         learned from.
