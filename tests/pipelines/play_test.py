@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import os
 import pathlib
@@ -45,6 +46,7 @@ class Person:
         )
         os.close(theirs)
         self.seen = ""
+        self._decode = codecs.getincrementaldecoder("utf-8")("replace").decode
 
     def press(self, keys: bytes) -> None:
         os.write(self._mine, keys)
@@ -55,7 +57,8 @@ class Person:
             assert time.monotonic() < end, self.seen[-2000:]
             if select.select([self._mine], [], [], 1.0)[0]:
                 try:
-                    self.seen += os.read(self._mine, 65536).decode(errors="replace")
+                    # What is read may end within a character.
+                    self.seen += self._decode(os.read(self._mine, 65536))
                 except OSError as error:  # The program has ended.
                     raise AssertionError(self.seen[-2000:]) from error
 
