@@ -8,7 +8,7 @@ import inspect
 import re
 from collections.abc import Sequence
 
-_IMPORT = re.compile(r"^import ((?:agents|pipelines)[\w.]*)$", re.MULTILINE)
+_IMPORT = re.compile(r"^import ((?:agents|pipelines)(?:\.\w+)*)$", re.MULTILINE)
 _OTHER = object()  # Equal to no value.
 
 

@@ -50,6 +50,15 @@ def test_a_setting_of_a_later_revision_makes_another_method_only_where_it_says_s
     assert sorted(found) == [[0, 1], [2], [3], [4], [5]]
 
 
+def test_a_configuration_imports_nothing_but_what_is_ours(tmp_path, monkeypatch):
+    (tmp_path / "agents_of_a_stranger.py").write_text("raise AssertionError\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    known = "import agents_of_a_stranger\nA.x = 1\n"
+    make_run(tmp_path / "old" / "0", config=known)
+    make_run(tmp_path / "later" / "1", seed=1, config=known + "A.y = 1\n")
+    assert len(methods(tmp_path)) == 2
+
+
 def test_a_method_has_no_name_but_what_says_more_than_its_seed(tmp_path):
     other = "Experiment.num_episodes = 9\n"
     make_run(tmp_path / "wide" / "seed-0")
