@@ -2,7 +2,7 @@
 
 python pipelines/match.py --logdir=DIR --opponent=PLAYER [--games=100] [--policy=best|last]
     [--num_simulations=N] [--simulations=100] [--seed=N] [--opening=0]
-    [--record=FILE.sgf|.pgn|.txt]
+    [--processes=N] [--record=FILE.sgf|.pgn|.txt]
 python pipelines/match.py --logdir=DIR --player=PLAYER --player=PLAYER ... [--games=100]
     [--figure=FILE.png] ...
 
@@ -98,6 +98,15 @@ _OPENING = flags.DEFINE_integer(
 )
 _SECONDS = flags.DEFINE_float(
     "seconds", 60.0, "That a program's answer may take.", lower_bound=0.01, flag_values=_FLAGS
+)
+_PROCESSES = flags.DEFINE_integer(
+    "processes",
+    os.cpu_count() or 1,
+    "Of a program, each with a game of its own; by default one a processor. With more of them the "
+    "policy's searches fill larger batches; a program that thinks by the clock gets less of it.",
+    lower_bound=1,
+    upper_bound=MAX_SIDE_BY_SIDE,
+    flag_values=_FLAGS,
 )
 _UCI_GO = flags.DEFINE_string(
     "uci_go", "movetime 100", "What UCI programs are told after `go`.", flag_values=_FLAGS
@@ -281,6 +290,7 @@ def _roster() -> Roster:
             seed=_SEED.value,
             mcts_simulations=_SIMULATIONS.value,
             seconds=_SECONDS.value,
+            processes=_PROCESSES.value,
             uci_go=_UCI_GO.value,
             uci_options=[(name, value) for name, _, value in options],
             opening=_OPENING.value,

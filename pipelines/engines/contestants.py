@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -16,9 +15,6 @@ from pipelines.engines.child import Child, gtp_answer, hear_gtp
 from pipelines.engines.go_notation import point_of, vertex_of
 from pipelines.engines.player import Player, Position
 from pipelines.environments.opponents import Opponent
-
-# Processes of a program side by side: more would only share the processors.
-_MOST_PROGRAMS = min(8, os.cpu_count() or 1)
 
 
 class PolicyContestant(Contestant):
@@ -96,12 +92,11 @@ class ProgramContestant(Contestant):
     Args:
       command: that starts it.
       seconds: that an answer may take.
+      processes: at most; they think at once.
     """
 
-    most_games = _MOST_PROGRAMS
-
-    def __init__(self, command: str, seconds: float) -> None:
-        self.name, self._seconds = command, seconds
+    def __init__(self, command: str, seconds: float, processes: int = 1) -> None:
+        self.name, self._seconds, self.most_games = command, seconds, processes
         self._children: dict[int, Child] = {}
 
     def begin(self, game: Game) -> None:
@@ -143,8 +138,8 @@ class ProgramContestant(Contestant):
 class GtpContestant(ProgramContestant):
     """A program that speaks the Go Text Protocol."""
 
-    def __init__(self, command: str, seconds: float) -> None:
-        super().__init__(command, seconds)
+    def __init__(self, command: str, seconds: float, processes: int = 1) -> None:
+        super().__init__(command, seconds, processes)
         self._known: dict[int, int] = {}  # Moves that it has been told or has made itself.
 
     def _ready(self, child: Child, game: Game) -> None:
@@ -176,13 +171,20 @@ class UciContestant(ProgramContestant):
     """A program that speaks the Universal Chess Interface.
 
     Args:
-      command, seconds: see `ProgramContestant`.
+      command, seconds, processes: see `ProgramContestant`.
       go: what is said after `go`, such as 'movetime 100'.
       options: names and values.
     """
 
-    def __init__(self, command: str, seconds: float, go: str, options: Sequence[tuple[str, str]]):
-        super().__init__(command, seconds)
+    def __init__(
+        self,
+        command: str,
+        seconds: float,
+        go: str,
+        options: Sequence[tuple[str, str]],
+        processes: int = 1,
+    ) -> None:
+        super().__init__(command, seconds, processes)
         self._go, self._options = go, options
 
     def _greet(self, child: Child) -> None:

@@ -41,6 +41,7 @@ class Settings(NamedTuple):
       seed: of all players' randomness.
       mcts_simulations: of 'mcts' and 'uct' without a number.
       seconds: that a program's answer may take.
+      processes: of a program, each with a game of its own.
       uci_go: what UCI programs are told after `go`.
       uci_options: their options, names and values.
       opening: random moves that open each game.
@@ -51,6 +52,7 @@ class Settings(NamedTuple):
     seed: int
     mcts_simulations: int = 100
     seconds: float = 60.0
+    processes: int = 1
     uci_go: str = "movetime 100"
     uci_options: Sequence[tuple[str, str]] = ()
     opening: int = 0
@@ -118,9 +120,10 @@ class Roster:
             )
         check_program(command)
         settings = self._settings
+        start = command, settings.seconds
         if kind == "gtp":
-            return GtpContestant(command, settings.seconds)
-        return UciContestant(command, settings.seconds, settings.uci_go, settings.uci_options)
+            return GtpContestant(*start, settings.processes)
+        return UciContestant(*start, settings.uci_go, settings.uci_options, settings.processes)
 
     def _kept(self, name: str, position: int) -> str:
         """The policy that an evaluation has kept."""

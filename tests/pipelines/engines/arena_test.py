@@ -13,7 +13,7 @@ import pytest
 from pipelines.engines import arena, sgf
 from pipelines.engines.arena import Contestant, Game
 from pipelines.engines.child import Child, check_program
-from pipelines.engines.contestants import closing
+from pipelines.engines.contestants import GtpContestant, closing
 from pipelines.engines.records import Record
 from pipelines.engines.roster import Roster, Settings
 from pipelines.engines.tournament import described, play_all, table
@@ -37,9 +37,9 @@ class Scripted(Contestant):
             game.play(self._choose(game))
 
 
-def go(size: int = 5, komi: float = 0.5) -> Game:
+def go(size: int = 5, komi: float = 0.5, slot: int = 0) -> Game:
     long = f"go(board_size={size},max_game_length=10000)"
-    return Game(board_game(seed=0, game=long), 0, komi)
+    return Game(board_game(seed=0, game=long), slot, komi)
 
 
 def test_each_player_moves_first_in_half_of_the_games_with_the_same_openings():
@@ -173,6 +173,32 @@ def test_a_wrong_player_is_one_line(players, name, line):
 
 def program(script: str) -> str:
     return shlex.join([sys.executable, "-c", script])
+
+
+class Counting(Scripted):
+    """Notes in how many games at once it is asked to move."""
+
+    def __init__(self) -> None:
+        super().__init__("counting")
+        self.asked: list[int] = []
+
+    def move(self, games):
+        self.asked.append(len(games))
+        super().move(games)
+
+
+def test_a_program_runs_as_many_processes_as_it_may_and_its_opponent_sees_them_as_one_batch():
+    passes = """
+import sys
+for line in sys.stdin:
+    print("= pass" if line.startswith("genmove") else "=", end="\\n\\n", flush=True)
+"""
+    counting = Counting()
+    with closing([GtpContestant(program(passes), 60.0, processes=3)]) as (passing,):
+        outcomes = arena.play(passing, counting, lambda slot, number: go(slot=slot), 8)
+        assert len(passing._children) == 3, "each plays on when its game is over"
+    assert set(counting.asked) == {3, 1}, "of 4 games from a seat 3 at once, then the last"
+    assert [len(seat) for seat in outcomes] == [4, 4]
 
 
 @pytest.mark.parametrize(
