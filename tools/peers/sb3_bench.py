@@ -3,11 +3,11 @@
     pip install stable-baselines3        in an environment of its own
     OMP_NUM_THREADS=1 python tools/peers/sb3_bench.py [ppo] [a2c] [dqn]
 
-Prints the processor's milliseconds, medians: of an update (PPO's is all of its epochs on 8 times 32
-steps, A2C's one step on 16 times 16, DQN's one batch of 64), and of a decision for B environments;
+Prints the processor's milliseconds, medians: of an update (PPO's is all of its epochs on 16 times
+64 steps, A2C's one step on 8 times 5, DQN's one batch of 64), and of a decision for B environments;
 and the steps that a second of the processor collects: decisions, environments and memory.
 Ours: `bench.py xla --agent=ppo_cartpole_small --batch=B`, and `actor_steps` of `bench.py capacity
---agent=ppo_cartpole_small --batch=8`, with TF_NUM_INTRAOP_THREADS=1 and TF_NUM_INTEROP_THREADS=1.
+--agent=ppo_cartpole_small --batch=16`, with TF_NUM_INTRAOP_THREADS=1 and TF_NUM_INTEROP_THREADS=1.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ _BATCHES = (1, 8, 64)
 _NETWORK = {"net_arch": [64, 64]}
 # Class, environments and settings of each.
 _AGENTS = {
-    "ppo": (PPO, 8, {"n_steps": 32, "n_epochs": 20, "batch_size": 256}),
-    "a2c": (A2C, 16, {"n_steps": 16, "gae_lambda": 0.95, "use_rms_prop": False}),
+    "ppo": (PPO, 16, {"n_steps": 64, "n_epochs": 10, "batch_size": 256}),
+    "a2c": (A2C, 8, {"n_steps": 5, "use_rms_prop": False}),
     "dqn": (DQN, 4, {"batch_size": 64, "buffer_size": 50_000, "learning_starts": 1000}),
 }
 

@@ -108,7 +108,7 @@ def test_an_agent_with_prioritised_replay_is_measured_by_its_short_name(
     ("agent", "batch", "length"),
     # Of a whole queue, of a part of one, n steps, sequences with a burn-in.
     [
-        ("a2c_cartpole_small", 16, 16),
+        ("a2c_cartpole_small", 8, 5),
         ("impala", 8, 20),
         ("dqn_cartpole_small", 64, 10),
         ("r2d2", 32, 24),
