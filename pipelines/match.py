@@ -8,7 +8,8 @@ python pipelines/match.py --logdir=DIR --player=PLAYER --player=PLAYER ... [--ga
 
 A PLAYER is random; mcts or mcts:N, OpenSpiel's tree search; uct or uct:N, ours; perfect;
 simulations:N, the run's own policy with so many; policy:RUN or policy:RUN@N, another run's;
-'gtp:gnugo --mode gtp --level 1' and 'uci:stockfish', programs.
+'gtp:gnugo --mode gtp --level 1' and 'uci:stockfish', programs. LABEL=PLAYER is shown as LABEL among
+ratings.
 
 A match prints one line of JSON and one in words: wins, draws and losses from each seat and in all,
 the score (a win counts 1, a draw 1/2) and its 95 % confidence interval. With several --player,
@@ -23,6 +24,7 @@ import functools
 import json
 import math
 import os
+import re
 import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
 MAX_SIDE_BY_SIDE = 64
 
 _SEATS = ("first", "second")
+# LABEL=PLAYER; a program's command may have '=' too, but behind 'gtp:'.
+_LABEL = re.compile(r"(?P<label>[^:=]+)=(?P<player>.+)")
 # Of the normal distribution, for 95 %.
 _QUANTILE = 1.959964
 
@@ -220,7 +224,7 @@ def _rate(names: Sequence[str]) -> None:
             f"--num_simulations is '{_NUM_SIMULATIONS.value}'; with --player expected "
             "simulations:N, at:EPISODES@N or policy:RUN@N"
         )
-    names = _with_all_kept(names)
+    labels, names = _labelled(_with_all_kept(names))
     if len(names) < 2:
         raise UserError(f"--player is '{names[0]}' alone; expected two or more, or --opponent")
     from pipelines.engines import tournament
@@ -235,9 +239,10 @@ def _rate(names: Sequence[str]) -> None:
             contestants, roster.make_game, _GAMES.value, _recorder(roster), _tell_pair
         )
     fitted = ratings.fit(points)
-    rows = tournament.described(names, fitted)
+    rows = tournament.described(labels, fitted)
     result = {"environment": roster.environment_name, "ratings": rows, "points": points.tolist()}
-    print(json.dumps({**result, "players": list(names), "regularised": fitted.regularised}))
+    players = {"players": names, "labels": labels}
+    print(json.dumps({**result, **players, "regularised": fitted.regularised}))
     print(tournament.table(rows, fitted.regularised))
     if _FIGURE.value is not None:
         from pipelines.evaluation import rating_figure
@@ -255,6 +260,16 @@ def _with_all_kept(names: Sequence[str]) -> list[str]:
         stands_for_all = each and name.partition("@")[0] == "at:all"
         players += [f"at:{at}{name[6:]}" for at in each] if stands_for_all else [name]
     return players
+
+
+def _labelled(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What the players are shown as, and their names."""
+    found = [_LABEL.match(name) for name in names]
+    labels = [each["label"] if each else name for each, name in zip(found, names, strict=True)]
+    if twice := next((label for label in labels if labels.count(label) > 1), None):
+        raise UserError(f"--player is '{twice}' twice; expected players or labels that differ")
+    players = [each["player"] if each else name for each, name in zip(found, names, strict=True)]
+    return labels, players
 
 
 def _tell_pair(first: Contestant, second: Contestant, points: float) -> None:

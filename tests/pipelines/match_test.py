@@ -202,7 +202,7 @@ def test_what_the_run_bound_for_its_opponent_is_overridden(logdir, tmp_path, cap
 def test_players_are_rated_and_their_games_written(logdir, tmp_path, capfd):
     """A tree search is stronger than chance; the saved policy, which plays by chance, is not."""
     path = tmp_path / "games.txt"
-    arguments = ("--player=mcts:40", "--player=random", f"--player=policy:{logdir}")
+    arguments = ("--player=mcts:40", "--player=pure chance=random", f"--player=policy:{logdir}")
     status, out, error = run(
         capfd,
         f"--logdir={logdir}",
@@ -215,9 +215,11 @@ def test_players_are_rated_and_their_games_written(logdir, tmp_path, capfd):
     assert status == 0
     result = json.loads(out.splitlines()[0])
     assert result["players"] == ["mcts:40", "random", f"policy:{logdir}"]
+    assert result["labels"] == ["mcts:40", "pure chance", f"policy:{logdir}"]
     points = np.array(result["points"])
     np.testing.assert_array_equal(points + points.T, 12 * (1 - np.eye(3)))
     rows = result["ratings"]
+    assert {row["player"] for row in rows} == set(result["labels"])
     assert rows[0]["player"] == "mcts:40" and rows[0]["elo"] > rows[1]["elo"] + 200
     assert rows[0]["games"] == 24 and rows[0]["low"] < rows[0]["elo"] < rows[0]["high"]
     assert out.splitlines()[1].split() == ["player", "Elo", "95", "%", "interval", "games", "score"]
@@ -241,6 +243,10 @@ def test_players_are_rated_and_their_games_written(logdir, tmp_path, capfd):
             ["--logdir=DIR", "--opponent=gtp:gnugo"],
             "player is 'gtp:gnugo', which plays go; the run's environment is "
             "open_spiel/connect_four",
+        ),
+        (
+            ["--logdir=DIR", "--player=a=random", "--player=a=mcts"],
+            "--player is 'a' twice; expected players or labels that differ",
         ),
         (
             ["--logdir=DIR", "--player=random"],
