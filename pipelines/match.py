@@ -7,7 +7,8 @@ python pipelines/match.py --logdir=DIR --player=PLAYER --player=PLAYER ... [--ga
     [--figure=FILE.png] ...
 
 A PLAYER is random; mcts or mcts:N, OpenSpiel's tree search; uct or uct:N, ours; perfect;
-simulations:N, the run's own policy with so many; policy:RUN or policy:RUN@N, another run's;
+simulations:N, the run's own policy with so many; at:EPISODES and at:all, as it was then (with
+Experiment.keep_policies); policy:RUN or policy:RUN@N, another run's;
 'gtp:gnugo --mode gtp --level 1' and 'uci:stockfish', programs. LABEL=PLAYER is shown as LABEL among
 ratings.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import statistics
 import time
@@ -16,7 +15,7 @@ from acme import specs
 
 from agents.builder import Builder, Stage
 from agents.types import Sample
-from pipelines.configuration import experiment
+from pipelines.configuration import experiment, gin_files
 from pipelines.environments import BatchedEnvironment, make_environment_spec
 from pipelines.launch.parts import Parts
 
@@ -84,8 +83,8 @@ def subject(agent: str, bindings: Sequence[str], batch: int = 1) -> Subject:
 
 def _gin_file(agent: str) -> str:
     names = (agent, f"{agent}_small", f"{agent}_cartpole_small", f"{agent}_atari")
-    there = [f"gin/{name}.gin" for name in names if os.path.isfile(f"gin/{name}.gin")]
-    return there[0] if there else f"gin/{agent}.gin"
+    paths = [f"gin/{name}.gin" for name in names]
+    return next(filter(gin_files.is_there, paths), paths[0])
 
 
 def batch_specs(stage: Stage, spec: specs.EnvironmentSpec, num_environments: int) -> Any:

@@ -115,6 +115,11 @@ def find(path: str, beside: pathlib.Path | None = None) -> pathlib.Path:
     raise UserError(f"gin file '{path}' does not exist{nearest(path, valid)}")
 
 
+def is_there(path: str) -> bool:
+    """Whether `find` finds a file that the command line names."""
+    return any((folder / path).is_file() for folder in (pathlib.Path("."), *SHIPPED))
+
+
 def statements(text: str, name: str, references: References | None = None) -> Iterator[Any]:
     """Yields the statements of a text as gin's parser makes them.
 
