@@ -80,6 +80,9 @@ class Learner(tf.Module, abc.ABC):
         """Lets XLA compile the updates, for the device that they run on."""
         self._make_functions(compiled=True)
 
+    def check_batch(self, size: int) -> None:
+        """Raises ValueError where nothing can be learned from batches of B = `size`."""
+
     def feed(self, dataset: tf.data.Dataset) -> Any:
         """A dataset's batches where they are learned from, the next one already on its way there.
 

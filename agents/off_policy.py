@@ -71,7 +71,6 @@ class OffPolicyBuilder(SingleStageBuilder):
                 self.make_signature(spec),
                 config.replay_capacity,
                 sampler=config.replay_sampler,
-                samples_per_insert=config.updates_per_step * config.batch_size if paced else None,
                 **self._table_options,
             )
         ]

@@ -83,3 +83,5 @@ class D4PGConfig:
         expect(self, "num_atoms", self.num_atoms > 1, "at least 2")
         above = self.max_return > self.min_return
         expect(self, "max_return", above, f"more than min_return ({self.min_return})")
+        for name in ("policy_layers", "critic_layers"):
+            expect(self, name, len(getattr(self, name)) > 0, "at least one layer")

@@ -24,9 +24,9 @@ class DQNConfig(QConfig):
         `squared`. Not used where Q is distributional: its loss is a cross-entropy.
       distributional: Q is the mean of a distribution over returns (Bellemare et al. 2017, C51).
       num_atoms, min_return, max_return: the returns that its categories stand for.
-      noise: σ₀ of noisy dense layers (Fortunato et al. 2018), which explore in the place of ε;
-        their noise is drawn anew at each step and update, and left out where the policy is judged.
-        None: layers are plain.
+      noise: σ₀ of noisy dense layers (Fortunato et al. 2018), which explore in the place of ε,
+        for which `exploration` has to be set to 0; their noise is drawn anew at each step and
+        update, and left out where the policy is judged. None: layers are plain.
     """
 
     loss: Literal["huber", "squared"] = "huber"

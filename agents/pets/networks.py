@@ -86,11 +86,6 @@ class Ensemble(snt.Module):
         self.input_mean.assign(mean)
         self.input_stddev.assign(stddev)
 
-    @property
-    def multiplications(self) -> int:
-        """Multiplications of one network for one input."""
-        return sum(int(weights.shape[1] * weights.shape[2]) for weights in self.weights)
-
 
 class DynamicsModel(snt.Module):
     """The ensemble with what its task knows: (observation, action) → next observation, reward."""

@@ -72,8 +72,8 @@ class PlaNetConfig:
         `return` draws each in proportion to its return, which must not be negative, to the power
         of `replay_exponent`: it keeps to what good behaviour sees while most of the data is bad.
       replay_exponent: see there.
-      samples_per_insert: sequences read for each written, enforced by the table; None leaves the
-        ratio to the collect interval, which is what a single process wants.
+      samples_per_insert: sequences read for each written, enforced by the table where
+        collectors are processes of their own, beside the collect interval; None: by that alone.
       seed_episodes: S, random episodes before learning.
       collect_interval: C, updates for each collected episode.
       exploration_noise: standard deviation of the Gaussian added to collected actions.

@@ -32,6 +32,16 @@ class PPOLearner(ActorCriticLearner):
         super().__init__(config, networks, seed)
         self.penalty = tf.Variable(config.penalty, trainable=False, name="penalty")
 
+    def check_batch(self, size: int) -> None:
+        """See `Learner.check_batch`: each minibatch needs a row, or two to normalise among."""
+        config, rows = self._config, size * self._config.rollout
+        each = 2 if config.normalise_advantages else 1
+        if rows < each * config.minibatches:
+            raise ValueError(
+                f"{type(config).__name__}.minibatches is {config.minibatches}, of {size} rollouts "
+                f"of {config.rollout} rows; expected at most {rows // each}"
+            )
+
     def update(self, batch: Rollouts, seed: tf.Tensor) -> Update:
         """See `Learner.update`; metrics are means over the steps."""
         config, rows = self._config, self.rows(batch)

@@ -204,10 +204,14 @@ class EnvironmentLoop:
             if row is not None:
                 row.ended_now = False
         with self._timed("replay"):
-            for i in np.flatnonzero(active):
-                step = Step(actions[i], actor.recorded(i), timesteps[i])
+            steps = {
+                i: Step(actions[i], actor.recorded(i), timesteps[i]) for i in np.flatnonzero(active)
+            }
+            # A stop while one of them is written must not lose another's.
+            for i, step in steps.items():
                 self._rows[i].add(step)
-                self._last[i] = timesteps[i]
+                self._last[i] = step.timestep
+            for i, step in steps.items():
                 actor.observe(i, step)
         return sum(active)
 

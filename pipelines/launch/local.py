@@ -190,8 +190,9 @@ class LocalRun(BaseRun):
         self._filled.add(options.table)
         if self._replay.size(options.table) == 0:
             raise UserError(
-                f"replay table '{options.table}' is empty after {self._state.episodes} episodes; "
-                "expected each to be written to it"
+                f"replay table '{options.table}' is empty after {self._state.episodes} episodes "
+                f"and {self._state.step} steps, when an update is due; expected more of either "
+                "before the first one, so that there is an item to learn from"
             )
 
     def _pass_gate(self) -> None:

@@ -101,12 +101,19 @@ class Parts:
         replay: Replay | None,
         should_stop: Callable[[], bool],
         pooled: Callable[[Transform], RemoteTransform] | None = None,
+        rows: int | None = None,
     ) -> Learning:
-        """Learner, transform and data of a stage; `pooled`: see `Learning`."""
+        """Learner, transform and data of a stage.
+
+        Args:
+          stage, replay, should_stop, pooled: see `Learning`.
+          networks: of all stages.
+          rows: environments of all collectors; None: those of one.
+        """
         place = self.stages.index(stage)
         with naming_misfits(), self._scope():
             learner = stage.make_learner(networks, self.seeds.of("learner", place))
-            self._check_replicas(stage, learner)
+            self._check_batches(stage, learner, rows or self._experiment.num_environments)
             transform = self.transform(stage, networks)
             if self._experiment.compile_updates:
                 self._compile(learner)
@@ -130,8 +137,12 @@ class Parts:
     def _scope(self) -> contextlib.AbstractContextManager[None]:
         return contextlib.nullcontext() if self._strategy is None else self._strategy.scope()
 
-    def _check_replicas(self, stage: Stage, learner: Learner) -> None:
-        """Raises ValueError where batches of known size cannot be divided."""
+    def _check_batches(self, stage: Stage, learner: Learner, rows: int) -> None:
+        """Raises ValueError where batches of known size are too small, or cannot be divided."""
+        options, size = stage.dataset_options, None
+        if options is not None and not learner.varying:
+            size = options.batch_size or rows
+            learner.check_batch(size)
         if self._strategy is None:
             return
         if learner.indivisible is not None:
@@ -144,8 +155,7 @@ class Parts:
                 f"Experiment.strategy is 'tpu', but batches of {self._builder.name} differ in "
                 "size, and a program would be compiled for each; expected 'none' or 'mirrored'"
             )
-        if (options := stage.dataset_options) is not None and not learner.varying:
-            size = options.batch_size or self._experiment.num_environments
+        if size is not None:
             replicas.check_divides(size, self._strategy.num_replicas_in_sync)
 
     def _compile(self, learner: Learner) -> None:

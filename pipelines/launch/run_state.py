@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -103,8 +104,8 @@ class RunState:
     def as_dict(self) -> dict[str, Any]:
         """The fields, with tensors read; `RunState(**…)` restores them."""
         fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
-        measured = {name: _numbers(values) for name, values in self.measured.items()}
-        return {**fields, "measured": measured}
+        fields["measured"] = {name: _numbers(values) for name, values in self.measured.items()}
+        return copy.deepcopy(fields)
 
     def _now(self) -> tuple[int, ...]:
         return (self.step, self.episodes, self.updates, self.rounds)

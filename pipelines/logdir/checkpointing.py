@@ -134,12 +134,18 @@ class CheckpointManager:
     def latest(self) -> Unit | None:
         """Returns the newest whole unit, or None at a first start.
 
+        Units behind it, which are corrupted, are put aside as `corrupted-NAME`: they would stand
+        in the place of whole ones among the newest.
+
         Raises:
           UserError: every unit is corrupted, or they are another run's.
         """
         unit = find_latest(self._logdir)
         if unit is not None:
             self._check_identity(unit)
+            for path in _unit_paths(self._folder):
+                if _order(path) > _order(unit.path):
+                    path.rename(path.with_name(f"corrupted-{path.name}"))
         return unit
 
     def save(

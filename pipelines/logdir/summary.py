@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.metadata
 import json
 import math
@@ -78,7 +79,7 @@ def write_summary(
         "evaluation": evaluation,
         "best_evaluation": best_evaluation,
         "versions": versions(),
-        "git_revision": git_revision(),
+        "git_revision": _running_revision(),
         **more,
     }
     path = pathlib.Path(logdir) / "summary.json"
@@ -91,6 +92,12 @@ def versions() -> dict[str, str | None]:
     """Returns the versions of Python and of the packages a result depends on; None where absent."""
     found = {name: _version(distributions) for name, distributions in _PACKAGES.items()}
     return {"python": platform.python_version(), **found}
+
+
+@functools.cache
+def _running_revision() -> str | None:
+    """The commit as the process began: what is committed since runs in no part of it."""
+    return git_revision()
 
 
 def git_revision(directory: str | os.PathLike[str] | None = None) -> str | None:

@@ -29,7 +29,6 @@ def make_dataset(
     options: DatasetOptions,
     *,
     count: int | None = None,
-    max_in_flight_samples_per_worker: int | None = None,
     num_workers: int = 2,
     transform: Transform | None = None,
     remote_calls: int | None = None,
@@ -43,8 +42,6 @@ def make_dataset(
       options: the table, whose signature gives types and shapes (T static when the signature's is,
         and not necessarily the same for all leaves), and what a batch is.
       count: batches in all, for which no item more is sampled; None: endless.
-      max_in_flight_samples_per_worker: samples asked for ahead; None: `batch_size`. More hides a
-        remote server's latency, but samples an older table.
       num_workers: threads that fetch and decode. A table that samples in a fixed order (first or
         last in) is read by one, since two would race for that order.
       transform: applied to each batch, in parallel, in the dataset's threads (a search, say).
@@ -63,7 +60,7 @@ def make_dataset(
         table=options.table,
         dtypes=tree.map_structure(lambda spec: spec.dtype, info.signature),
         shapes=tree.map_structure(lambda spec: spec.shape, info.signature),
-        max_in_flight_samples_per_worker=max_in_flight_samples_per_worker or options.batch_size,
+        max_in_flight_samples_per_worker=options.batch_size,
         num_workers_per_iterator=workers,
         max_samples=-1 if count is None else count * options.batch_size,
     )

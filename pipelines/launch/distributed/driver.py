@@ -76,6 +76,7 @@ class DistributedRun:
         self._workers: dict[str, Any] = {}
         self._running: dict[str, Any] = {}
         self._attempts: dict[str, tuple[int, tuple[float, ...]]] = {}
+        self._retired: set[str] = set()  # Those that have ended because nothing was left to do.
         self._seconds: dict[str, float] = {}
         with contextlib.ExitStack() as opened:
             others = ["evaluator", *(f"actor-{index}" for index in range(num_actors))]
@@ -141,6 +142,8 @@ class DistributedRun:
             if stopped_at is not None and time.monotonic() - stopped_at > _LAST_SAVE:
                 raise UserError("the learner does not end; its last checkpoint stays")
             ended = self._ended()
+            finished = {n for n, how in ended.items() if isinstance(how, Ended) and how.finished}
+            self._retired |= finished - {"learner"}
             if (learner := ended.pop("learner", None)) is not None:
                 if not isinstance(learner, Exception):
                     return learner
@@ -148,7 +151,7 @@ class DistributedRun:
                     raise UserError("the learner died as it ended; its last checkpoint stays")
                 self._replace("learner", learner)
             for name, how in ended.items():
-                if stopped_at is None and not (isinstance(how, Ended) and how.finished):
+                if stopped_at is None and name not in finished:
                     self._replace(name, how)
 
     def _ended(self) -> dict[str, Ended | Exception]:
@@ -172,12 +175,22 @@ class DistributedRun:
             ray.kill(self._workers[name])
         if name == "learner":
             self._attempts.clear()
+        self._renew(name)
+        self._attempts[name] = (attempts, done)
+
+    def _renew(self, name: str) -> None:
+        """Begins a process in another's place."""
+        if name == "learner":
             self._place_learner()
             self._start_learner()
+            # It goes on from its checkpoint, where there was work left for them.
+            for retired in sorted(self._retired):
+                self._place(retired)
+                self._begin(retired)
+            self._retired.clear()
         else:
             self._place(name)
         self._begin(name)
-        self._attempts[name] = (attempts, done)
 
     def _last_words(self, name: str, how: Ended | Exception) -> str:
         if isinstance(how, Ended):

@@ -78,6 +78,7 @@ class LearnerRun(BaseRun):
         self._lock = threading.RLock()
         self._rows = 0
         self._grown: deque[int] = deque(maxlen=num_actors)
+        self._anything = False  # In the table.
         self._published: tuple[int, Any] = (-1, None)
         self._published_at = 0.0
         self._task: Task | None = None
@@ -156,7 +157,8 @@ class LearnerRun(BaseRun):
         self._environment = parts.environments(range(1))
         self._spec = spec_of(self._environment, parts.evaluation_environments(1))
         self._networks = parts.networks(self._spec)
-        self._tables = parts.tables(self._spec, paced=self._stage.dataset_options.queue)
+        self._tables = parts.tables(self._spec, paced=True)
+        self._check_room()
         self._pool = self._make_pool(parts)
         role = make_role(self._environment)
         acting = self._stage.make_policy(self._networks, self._spec, role)
@@ -164,6 +166,17 @@ class LearnerRun(BaseRun):
         self._places = [i for i, v in enumerate(self._networks.variables) if id(v) in read]
         self._exporter = parts.exporter(self._networks, self._spec)
         self._parts = parts
+
+    def _check_room(self) -> None:
+        """Raises UserError where a queue is full before an update is due."""
+        options = self._stage.dataset_options
+        least = options.batch_size or self._total_rows
+        (room,) = [table.info.max_size for table in self._tables if table.name == options.table]
+        if options.queue and room < least:
+            raise UserError(
+                f"the queue '{options.table}' has room for {room} rollouts (queue_capacity), but "
+                f"an update takes {least}; expected at least as many"
+            )
 
     def _make_pool(self, parts: Parts) -> Pool | None:
         """Where searchers get their jobs; None: there are none."""
@@ -201,6 +214,7 @@ class LearnerRun(BaseRun):
             self._replay,
             self._should_stop,
             None if self._pool is None else self._pooled,
+            rows=self._total_rows,
         )
         if self._pool is not None:
             opened.callback(self._pool.close)
@@ -251,12 +265,19 @@ class LearnerRun(BaseRun):
         with self._lock:
             done = self._state.of_stage()
             if not options.queue:
-                return self._schedule.updates_due(done)
+                due = self._schedule.updates_due(done)
+                return due if due == 0 or self._filled() else 0
         if self._schedule.seeding(done) or self._long_enough():
             return 0
         # Of a whole queue, one rollout of each row.
         items = self._replay.size(options.table) // (options.batch_size or self._total_rows)
         return items if options.batch_size else min(items, 1)
+
+    def _filled(self) -> bool:
+        """Whether there is anything to learn from: an item may take longer than the first steps."""
+        if not self._anything:
+            self._anything = self._replay.size(self._stage.dataset_options.table) > 0
+        return self._anything
 
     def _learn(self, count: int, idle: float) -> None:
         start = time.monotonic()
@@ -310,6 +331,8 @@ class LearnerRun(BaseRun):
         """Whether more is to be learned from than collectors may be ahead by."""
         if self._stage.dataset_options.queue:
             return False  # A queue that is full holds them back.
+        if not self._anything:
+            return False
         return self._due_by_schedule() > self._settings.rounds_ahead * sum(self._grown)
 
     # Variables.

@@ -23,6 +23,12 @@ def test_returns_must_lie_in_their_order():
     assert message == "D4PGConfig.max_return = 5.0; expected more than min_return (5.0)"
 
 
+@pytest.mark.parametrize("name", ["policy_layers", "critic_layers"])
+def test_networks_have_a_layer(name):
+    message = message_of(D4PGConfig, **{name: ()})
+    assert message == f"D4PGConfig.{name} = (); expected at least one layer"
+
+
 @pytest.fixture
 def rng() -> np.random.RandomState:
     seed = int.from_bytes(os.urandom(4), "little")

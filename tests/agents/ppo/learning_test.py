@@ -93,6 +93,16 @@ def test_the_first_step_is_made_at_the_policy_that_acted(rng):
     assert again["policy/divergence"] > 1e-5, "the policy has moved"
 
 
+def test_a_batch_that_has_too_few_rows_for_its_minibatches_is_refused():
+    """Each would be empty or, where advantages are normalised, have one row of advantage 0."""
+    make(rollout=5, minibatches=5).check_batch(2)
+    make(rollout=5, minibatches=5, normalise_advantages=False).check_batch(1)
+    with pytest.raises(ValueError, match="minibatches is 5, of 1 rollouts of 5 rows; expected"):
+        make(rollout=5, minibatches=5).check_batch(1)
+    with pytest.raises(ValueError, match="minibatches is 6, of 1 rollouts of 5 rows; expected"):
+        make(rollout=5, minibatches=6, normalise_advantages=False).check_batch(1)
+
+
 @pytest.mark.parametrize(("aim", "factor"), [(1e-6, 2.0), (10.0, 0.5)])
 def test_the_penalty_follows_the_divergence(rng, aim, factor):
     learner = make(surrogate="penalty", penalty=0.8, target_divergence=aim)

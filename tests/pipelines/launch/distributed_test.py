@@ -17,7 +17,7 @@ import pytest
 from pipelines.configuration import experiment
 from pipelines.launch.distributed.driver import DistributedRun
 from pipelines.launch.distributed.learner_run import LearnerRun
-from pipelines.launch.distributed.messages import Evaluated, Task
+from pipelines.launch.distributed.messages import Ended, Evaluated, Task
 from pipelines.launch.local import LocalRun
 from pipelines.launch.run_state import RunState
 from pipelines.logdir.checkpointing import find_latest
@@ -109,6 +109,68 @@ def test_an_evaluation_is_due_until_it_is_taken_and_its_policy_exported_before()
     assert run.task() is None, "nobody plays it again"
     run._state.record_evaluation({"mean": 4.0}, 100)
     assert not run.is_best(better)
+
+
+class Scripted(DistributedRun):
+    """A supervisor whose processes end as a list says."""
+
+    def __init__(self, ends: list[dict[str, Ended | Exception]], workers: list[str]) -> None:
+        self._ends, self.begun = ends, []
+        self._retired, self._running = set(), dict.fromkeys(workers)
+
+    def _ended(self):
+        found = self._ends.pop(0)
+        for name in found:
+            self._running.pop(name)
+        return found
+
+    def _should_stop(self):
+        return False
+
+    def _show(self):
+        pass
+
+    def _replace(self, name, how):
+        self._renew(name)
+
+    def _place(self, name):
+        pass
+
+    _place_learner = _start_learner = lambda self: None
+
+    def _begin(self, name):
+        assert name not in self._running, "nobody is there twice"
+        self._running[name] = None
+        self.begun.append(name)
+
+
+def test_a_learner_that_goes_on_from_a_checkpoint_gets_back_those_who_had_nothing_left_to_do():
+    over, died = Ended(True), RuntimeError("killed")
+    ends = [
+        {"actor-0": over},
+        {"actor-1": over, "learner": died, "evaluator": died},
+        {"actor-0": over, "actor-1": over, "evaluator": over},
+        {"learner": over},
+    ]
+    run = Scripted(ends, ["learner", "evaluator", "actor-0", "actor-1"])
+    assert run._supervise() == over
+    assert sorted(run.begun) == ["actor-0", "actor-1", "evaluator", "learner"]
+
+
+def test_a_queue_that_is_full_before_an_update_is_due_is_refused(tmp_path):
+    setting = "A2CConfig.queue_capacity = 15"
+    found = experiment.parse(["gin/a2c_cartpole_small.gin"], [setting])
+    reason = r"has room for 15 rollouts \(queue_capacity\), but an update takes 16"
+    with pytest.raises(UserError, match=reason):
+        LearnerRun(
+            found,
+            tmp_path / "run",
+            0,
+            gin.config_str,
+            settings=experiment.distributed_settings(),
+            num_actors=2,
+        )
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -178,6 +178,17 @@ def test_damage_to_any_file_is_told_in_one_line_and_the_unit_before_is_read(
     assert error.count("\n") == 1 and pathlib.Path(name).name in error
 
 
+def test_a_corrupted_unit_takes_no_place_among_those_that_are_kept(two_units, tmp_path):
+    shutil.copytree(two_units / "checkpoints", tmp_path / "checkpoints")
+    _flip(tmp_path / "checkpoints" / "000000000002" / "state.json")
+    manager = CheckpointManager(tmp_path, IDENTITY, keep=1)
+    assert manager.latest().step == 1
+    manager.save(1, {}, {"step": 1.5})
+    there = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
+    assert there == ["000000000001.1", "corrupted-000000000002"]
+    assert CheckpointManager(tmp_path, IDENTITY).latest().state == {"step": 1.5}
+
+
 def _rewrite(path: pathlib.Path, change) -> None:
     """Changes a manifest and seals it again, as no accident but somebody's program would."""
     manifest = json.loads((path / "manifest.json").read_text().split("\n")[0])

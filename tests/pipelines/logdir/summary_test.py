@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import json
 import math
+import pathlib
 import subprocess
 
 import numpy as np
 import pytest
 
+from pipelines.logdir import summary
 from pipelines.logdir.summary import evaluation_result, git_revision, write_summary
 
 COUNTERS = {"step": 1000, "episodes": 4, "updates": np.int64(50), "wall_clock": 61.5}
@@ -42,7 +44,7 @@ def test_the_summary_holds_what_the_contract_names(tmp_path):
     assert (content["updates"], content["wall_clock_seconds"]) == (50, 61.5)
     assert {"python", "tensorflow", "reverb", "acme", "mujoco"} <= set(content["versions"])
     assert content["versions"]["reverb"] == "0.14.0"
-    assert "git_revision" in content
+    assert content["git_revision"] == git_revision(pathlib.Path(summary.__file__).parent)
 
 
 def test_a_number_that_json_lacks_is_null(tmp_path):
