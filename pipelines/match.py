@@ -274,7 +274,8 @@ def _labelled(names: Sequence[str]) -> tuple[list[str], list[str]]:
 
 
 def _tell_pair(first: Contestant, second: Contestant, points: float) -> None:
-    print(f"{first.name} against {second.name}: {points:g} of {_GAMES.value}", file=sys.stderr)
+    told = f"{first.name} against {second.name}: {points:g} of {_GAMES.value}"
+    print(told, file=sys.stderr, flush=True)
 
 
 def _play_in_arena() -> tuple[list[list[float]], str]:

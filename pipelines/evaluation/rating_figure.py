@@ -93,4 +93,5 @@ def _errorbars(axes: Any, places: Any, rows: Sequence[Mapping[str, Any]], name: 
     elo = [row["elo"] for row in rows]
     below = [row["elo"] - row["low"] for row in rows]
     above = [row["high"] - row["elo"] for row in rows]
-    axes.errorbar(places, elo, [below, above], marker="o", capsize=3, label=name)
+    line = "none" if name is None else "-"  # Players side by side are no curve.
+    axes.errorbar(places, elo, [below, above], marker="o", linestyle=line, capsize=3, label=name)
