@@ -51,7 +51,8 @@ class PETSLearner(Learner):
 
     `epochs` calls make a trial. Its first one draws the resamples and the held-out transitions,
     refits the input normalisation and, before anything is learned, judges the model by the newest
-    episode, which it has not seen.
+    episode, which it has not seen (where rounds have several episodes, in the first trial behind
+    them only).
     """
 
     indivisible = "each of its networks goes through the whole table in an order of its own"
