@@ -60,12 +60,14 @@ class Evaluations:
         if not (self._room and self._network.variables):
             return
         if not np.array_equal(weights := self._sums().numpy(), self._weights):
-            self._said.clear()
+            with self._busy:
+                self._said.clear()
             self._weights = weights
 
     def forget(self) -> None:
         """Forgets all."""
-        self._said.clear()
+        with self._busy:
+            self._said.clear()
 
     def of(
         self,

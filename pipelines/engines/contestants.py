@@ -15,6 +15,7 @@ from pipelines.engines.child import Child, gtp_answer, hear_gtp
 from pipelines.engines.go_notation import point_of, vertex_of
 from pipelines.engines.player import Player, Position
 from pipelines.environments.opponents import Opponent
+from pipelines.system.errors import UserError
 
 
 class PolicyContestant(Contestant):
@@ -57,11 +58,22 @@ class PolicyContestant(Contestant):
         environment = self._environments[game.slot]
         moves, timestep = self._seen[game.slot]
         for action in game.actions[moves:]:
+            self._check(timestep, moves)
             timestep = environment.step(action)
+            moves += 1
+        self._check(timestep, moves)
         self._seen[game.slot] = (len(game.actions), timestep)
         position = self._player.seen(environment, timestep, len(game.actions))
         observation = {**position.observation, "legal_actions": game.legal()}
         return position._replace(observation=observation)
+
+    def _check(self, timestep: Any, moves: int) -> None:
+        """The match goes on: where its own game is over, it would see the next one's beginning."""
+        if timestep.last():
+            raise UserError(
+                f"player '{self.name}' has learned by other rules: its game is over after {moves} "
+                "moves, and this one is not; expected runs of equal rules (max_moves)"
+            )
 
 
 class OpponentContestant(Contestant):

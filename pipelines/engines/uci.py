@@ -65,13 +65,14 @@ class Uci:
         self._options = Options()
         self._loading = Loading(lambda: load(self._options))
         self._line: Line | None = None
+        self._lost = False  # The last position was none.
         # Where the last position came from, as it was written.
         self._last: tuple[str | None, list[str], Line | None] = None, [], None
         self._commands: dict[str, Callable[[list[str]], None]] = {
             dialect.name: self._introduce,
             "isready": self._ready,
             "setoption": self._set_option,
-            dialect.new_game: lambda words: self._stop(),
+            dialect.new_game: self._begin_game,
             "position": self._set_position,
             "go": self._go,
             "stop": lambda words: self._stop(),
@@ -132,8 +133,13 @@ class Uci:
         self._stop()
         self._options.set(name.strip(), value.strip())
 
-    def _set_position(self, words: list[str]) -> None:
+    def _begin_game(self, words: list[str]) -> None:
         self._stop()
+        self._line, self._lost = None, False
+
+    def _set_position(self, words: list[str]) -> None:
+        self._begin_game(words)
+        self._lost = True
         before, moves = words, []
         if "moves" in words:
             at = words.index("moves")
@@ -152,7 +158,7 @@ class Uci:
                 f"position is '{' '.join(before)}'; expected startpos or "
                 f"{self._dialect.position} ..."
             )
-        self._line = self._followed(start, moves)
+        self._line, self._lost = self._followed(start, moves), False
 
     def _followed(self, start: str | None, moves: list[str]) -> Line:
         """The line, from where the last one has come to if it goes on from there."""
@@ -166,6 +172,13 @@ class Uci:
     def _go(self, words: list[str]) -> None:
         self._stop()
         request = Request.of(words)
+        if "mate" in request.numbers and self._dialect is USI:
+            self._say("checkmate notimplemented")
+            return
+        if self._lost:
+            self._say("info string error: the last position could not be read; there is no move")
+            self._say(f"bestmove {self._dialect.nothing}")
+            return
         line = self._line or self._followed(None, [])
         self._line = line
         legal = chess_notation.legal_moves(line.state)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.engines.player import Found, Player
+from pipelines.engines.player import Found, Line, Player
 from pipelines.engines.thinking import Limits, Thinking, growing
 from pipelines.engines.web_board import Board, Move, outcome_words
 
@@ -34,16 +34,18 @@ class WebGame:
     def __init__(self, player: Player, environment: Any) -> None:
         self._player, self._environment = player, environment
         self._board = Board(environment)
-        self._lock = threading.RLock()
+        # One change at a time; what it leaves is under a lock of its own, which nobody holds while
+        # the policy is asked, since whoever answers it may want to see the state.
+        self._change, self._lock = threading.Lock(), threading.RLock()
         self._analysis: Thinking | None = None
-        self._analysing = self._moving = self._stopped = False
+        self._analysing = self._moving = self._stopped = self._closed = False
         self._version = 0
         self._go_to([])
 
     def close(self) -> None:
-        """Ends what still searches."""
+        """Ends what still searches, and waits for it; nothing is played any more."""
         with self._lock:
-            self._stopped, self._analysing = True, False
+            self._stopped, self._analysing, self._closed = True, False, True
             analysis, self._analysis = self._analysis, None
         if analysis is not None:
             analysis.close()
@@ -111,31 +113,35 @@ class WebGame:
             position = self._player.position(actions)
             going_on = lambda: not self._stopped  # noqa: E731
             found = self._player.study(position, simulations, going_on=going_on)
+            lines = [] if found is None else self._lines(actions, found)
         finally:
             with self._lock:
                 self._moving = False
                 self._version += 1
         with self._changing():
             if found is not None and actions is self._actions:
-                self._tell(actions, found)
+                self._note(actions, found, lines)
                 self._go_to([*actions, found.action])
 
     @contextlib.contextmanager
     def _changing(self) -> Iterator[None]:
         """Around what changes the game: the analysis ends before it, and begins again after it."""
-        with self._lock:
-            if self._moving:
-                raise Refused("it is thinking about its move: wait, or stop it")
-            analysis, self._analysis = self._analysis, None
-        if analysis is not None:
-            analysis.stop()
-        with self._lock:
-            try:
-                yield
-            finally:
-                self._version += 1
-                if self._analysing and self._result is None and not self._moving:
-                    self._analysis = self._analysed(self._actions)
+        with self._change:
+            with self._lock:
+                if self._closed:
+                    raise Refused("the game is closed; begin another")
+                if self._moving:
+                    raise Refused("it is thinking about its move: wait, or stop it")
+                analysis, self._analysis = self._analysis, None
+            if analysis is not None:
+                analysis.stop()
+            with self._lock:
+                try:
+                    yield
+                finally:
+                    self._version += 1
+                    if self._analysing and self._result is None and not self._moving:
+                        self._analysis = self._analysed(self._actions)
 
     def _analysed(self, actions: list[int]) -> Thinking:
         position = self._player.position(actions)
@@ -147,9 +153,14 @@ class WebGame:
         told = functools.partial(self._tell, actions)
         return Thinking(deepen, growing(self._player.most_simulations), limits, told)
 
+    def _lines(self, actions: list[int], found: Found) -> list[Line]:
+        return self._player.lines(actions, None, found, self._player.num_actions)
+
     def _tell(self, actions: list[int], found: Found) -> None:
-        """Notes what a search has found where `actions` have led."""
-        lines = self._player.lines(actions, None, found, self._player.num_actions)
+        """Notes what an analysis has found where `actions` have led."""
+        self._note(actions, found, self._lines(actions, found))
+
+    def _note(self, actions: list[int], found: Found, lines: Sequence[Line]) -> None:
         with self._lock:
             if actions is not self._actions:
                 return

@@ -14,7 +14,7 @@ import pathlib
 import secrets
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -76,7 +76,7 @@ class Boards:
         Raises:
           Refusal: it is no board game, or there are as many as may be.
         """
-        self.expire()
+        await self.expire()
         if len(self._there) >= self._most:
             raise Refusal(Why.TOO_MANY, f"{self._most} games go on already; wait until one is over")
         if not has_board(model):
@@ -107,23 +107,26 @@ class Boards:
         """What it gives, in a thread of the boards' own."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)
 
-    def expire(self) -> None:
+    async def expire(self) -> None:
         """Ends the games that nobody has looked at for too long."""
         before = self._clock() - self._idle
-        for name in [n for n, each in self._there.items() if each.used_at[0] < before]:
-            self._there.pop(name).game.close()
+        await self._end([n for n, each in self._there.items() if each.used_at[0] < before])
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Ends all of them."""
-        while self._there:
-            self._there.popitem()[1].game.close()
+        await self._end(list(self._there))
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def watch(self) -> None:
         """Ends games as time goes by."""
         while True:
             await asyncio.sleep(_LOOK)
-            self.expire()
+            await self.expire()
+
+    async def _end(self, names: Sequence[str]) -> None:
+        """Ends games; what they still search is answered by this very loop meanwhile."""
+        games = [self._there.pop(name).game for name in names]
+        await asyncio.gather(*(asyncio.to_thread(game.close) for game in games))
 
 
 class _Asked:

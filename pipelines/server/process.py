@@ -131,7 +131,7 @@ class Server:
         if self._runner is not None:
             closing.append(self._runner.cleanup())
         await asyncio.gather(*closing)
-        self._rest.boards.close()
+        await self._rest.boards.close()
         for task in self._watching:
             task.cancel()
         for model in self._service.models.values():

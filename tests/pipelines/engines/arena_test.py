@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 import shlex
 import sys
@@ -13,11 +14,12 @@ import pytest
 from pipelines.engines import arena, sgf
 from pipelines.engines.arena import Contestant, Game
 from pipelines.engines.child import Child, check_program
-from pipelines.engines.contestants import GtpContestant, closing
+from pipelines.engines.contestants import GtpContestant, PolicyContestant, closing
+from pipelines.engines.player import Found, Position
 from pipelines.engines.records import Record
 from pipelines.engines.roster import Roster, Settings
 from pipelines.engines.tournament import described, play_all, table
-from pipelines.environments import board_game
+from pipelines.environments import board_game, rules_game
 from pipelines.evaluation import ratings
 from pipelines.system.errors import UserError
 from tests.pipelines.engines.saved import save_run
@@ -173,6 +175,27 @@ def test_a_wrong_player_is_one_line(players, name, line):
 
 def program(script: str) -> str:
     return shlex.join([sys.executable, "-c", script])
+
+
+class Onlooker:
+    """Is shown positions as a policy's player is, and likes the first legal move."""
+
+    num_actions = 26
+
+    def seen(self, environment, timestep, moves):
+        return Position(timestep.observation, moves, timestep.last())
+
+    def search(self, positions, simulations):
+        return [Found(int(np.argmax(each.legal)), each.legal, None, 1) for each in positions]
+
+
+def test_a_policy_whose_games_end_earlier_is_named():
+    """Its own environment would begin anew, and show it an empty board."""
+    shown = functools.partial(rules_game, seed=0, game="go", size=5, komi=0.5)
+    player = PolicyContestant("short", Onlooker(), functools.partial(shown, max_moves=4))
+    make_game = lambda slot, number: Game(shown(), slot, 0.5)  # noqa: E731
+    with pytest.raises(UserError, match="'short' has learned by other rules: its game is over aft"):
+        arena.play(Scripted("first legal"), player, make_game, 2)
 
 
 class Counting(Scripted):

@@ -114,6 +114,15 @@ def test_what_is_wrong_is_told_and_passed_over(session, line, answer):
     assert session.say("isready") == ["readyok"]
 
 
+def test_no_move_is_made_in_a_position_that_was_not_meant(session):
+    session.say("position startpos moves e2e4", "position startpos moves e2e5")
+    told, move = session.say("go nodes 4")
+    assert told.startswith("info string error: the last position") and move == "bestmove 0000"
+    session.say("position startpos moves e2e4", "ucinewgame")
+    move = session.search("go nodes 4")[-1].split()[1]
+    assert move[1] in "12", "White's, of the new game"
+
+
 def test_unknown_words_before_a_command_are_passed_over(session):
     assert session.say("joho isready") == ["readyok"]
     assert session.protocol.handle("quit") is False
@@ -182,5 +191,6 @@ def test_shogi_by_usi(tmp_path):
     start = "lnsgkgsnl/1r5b1/ppppppppp/9/9/9/PPPPPPPPP/1B5R1/LNSGKGSNL w -"
     move = session.search(f"position sfen {start} moves 3c3d", "go nodes 4")[-1].split()[1]
     assert re.fullmatch(r"[1-9][a-i][1-9][a-i]\+?", move)
+    assert session.say("go mate 1000") == ["checkmate notimplemented"]
     assert session.say("position sfen x")[0].startswith("info string error: position 'x")
     session.protocol.close()

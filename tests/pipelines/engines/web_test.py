@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import http.client
 import json
 import re
@@ -10,10 +11,12 @@ import time
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from pipelines.engines import making, web
+from pipelines.engines.player import Player
 from pipelines.engines.web_board import Board
-from pipelines.engines.web_game import WebGame
+from pipelines.engines.web_game import Refused, WebGame
 from pipelines.environments import board_game, rules_game
 from pipelines.system.errors import UserError
 from tests.pipelines.engines import saved
@@ -55,6 +58,69 @@ class Client:
             assert time.monotonic() < end, state
             time.sleep(0.05)
         return state
+
+
+class Asked:
+    """A policy that an event loop answers, as a server's does; it likes the last legal action."""
+
+    sliced = on_host = False
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self.options = self.most = {"num_simulations": 64}
+
+    def initial_state(self, batch_size):
+        return {"moves": tf.zeros([batch_size], tf.int32)}
+
+    def step(self, observation, state, seed, **options):
+        async def answer():
+            await asyncio.sleep(0.02)
+            return np.asarray(observation["legal_actions"], np.float32)
+
+        legal = asyncio.run_coroutine_threadsafe(answer(), self._loop).result(timeout=20)
+        shares = legal / legal.sum(axis=1, keepdims=True)
+        action = legal.shape[1] - 1 - np.argmax(legal[:, ::-1], axis=1)
+        found = {"search_policy": shares, "search_value": np.zeros(len(legal), np.float32)}
+        return tf.constant(action, tf.int32), state, tf.nest.map_structure(tf.constant, found)
+
+
+def on_a_loop(scenario) -> None:
+    """Runs a scenario with a game whose policy its own loop answers."""
+
+    async def run() -> None:
+        player = Player(Asked(asyncio.get_running_loop()), board_game(seed=0))
+        game = WebGame(player, board_game(seed=0))
+        await asyncio.wait_for(scenario(game), 30)
+
+    asyncio.run(run())
+
+
+def test_the_state_is_seen_while_the_policy_is_asked_for_what_may_follow_its_move():
+    async def scenario(game: WebGame) -> None:
+        move = asyncio.get_running_loop().run_in_executor(None, game.move)
+        looks = 0
+        while not move.done():
+            game.state()  # On the loop that answers the policy.
+            looks += 1
+            await asyncio.sleep(0.001)
+        await move
+        assert looks > 1 and game.state()["last"] and len(game.state()["values"]) == 2
+
+    on_a_loop(scenario)
+
+
+def test_a_game_that_is_closed_waits_for_its_analysis_and_plays_no_more():
+    async def scenario(game: WebGame) -> None:
+        before = set(threading.enumerate())
+        await asyncio.gather(*(asyncio.to_thread(game.analyse, True) for _ in range(4)))
+        await asyncio.sleep(0.03)
+        await asyncio.to_thread(game.close)
+        left = [thread.name for thread in set(threading.enumerate()) - before]
+        assert all(name.startswith("asyncio") for name in left), left
+        with pytest.raises(Refused, match="closed"):
+            game.play(0)
+
+    on_a_loop(scenario)
 
 
 @pytest.fixture(scope="module", params=GAMES)
