@@ -28,6 +28,7 @@ from agents.transform import Transform
 from pipelines.configuration.distributed import Distributed
 from pipelines.configuration.experiment import Experiment
 from pipelines.launch.base_run import BaseRun, restoring
+from pipelines.launch.distributed.fitting import check_room, only_stage
 from pipelines.launch.distributed.messages import (
     Evaluated,
     Job,
@@ -151,14 +152,14 @@ class LearnerRun(BaseRun):
 
     def _make(self) -> None:
         parts = Parts(self._experiment, self._seed, strategy=make_strategy(self._experiment))
-        self._stage = _only_stage(self._builder, parts)
+        self._stage = only_stage(self._builder, parts)
         self._schedule: Schedule = self._stage.schedule
         # One of each, to know what they look like.
         self._environment = parts.environments(range(1))
         self._spec = spec_of(self._environment, parts.evaluation_environments(1))
         self._networks = parts.networks(self._spec)
         self._tables = parts.tables(self._spec, paced=True)
-        self._check_room()
+        check_room(self._stage, self._tables, self._total_rows)
         self._pool = self._make_pool(parts)
         role = make_role(self._environment)
         acting = self._stage.make_policy(self._networks, self._spec, role)
@@ -166,17 +167,6 @@ class LearnerRun(BaseRun):
         self._places = [i for i, v in enumerate(self._networks.variables) if id(v) in read]
         self._exporter = parts.exporter(self._networks, self._spec)
         self._parts = parts
-
-    def _check_room(self) -> None:
-        """Raises UserError where a queue is full before an update is due."""
-        options = self._stage.dataset_options
-        least = options.batch_size or self._total_rows
-        (room,) = [table.info.max_size for table in self._tables if table.name == options.table]
-        if options.queue and room < least:
-            raise UserError(
-                f"the queue '{options.table}' has room for {room} rollouts (queue_capacity), but "
-                f"an update takes {least}; expected at least as many"
-            )
 
     def _make_pool(self, parts: Parts) -> Pool | None:
         """Where searchers get their jobs; None: there are none."""
@@ -392,26 +382,3 @@ class LearnerRun(BaseRun):
         self._checkpoints.save(self._state.step, self._trackables(), state, self._replay)
         self._write_summary()
         self._saved_at = time.monotonic()
-
-
-def _only_stage(builder: Any, parts: Parts) -> Stage:
-    """The stage of an agent that can be distributed.
-
-    Raises:
-      UserError: it cannot.
-    """
-    wrong = None
-    if not parts.stages:
-        wrong = "only plans and has no learner"
-    elif len(parts.stages) > 1 or builder.cycles > 1:
-        wrong = f"has {len(parts.stages)} stages in {builder.cycles} cycles"
-    elif builder.gate is not None:
-        wrong = "has a gate"
-    elif parts.stages[0].dataset_options is None:
-        wrong = "learns from files"
-    if wrong is not None:
-        raise UserError(
-            f"--launcher=ray: {builder.name} {wrong}; expected an agent of one stage, without a "
-            "gate, that learns from replay"
-        )
-    return parts.stages[0]
