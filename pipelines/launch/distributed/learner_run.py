@@ -23,7 +23,7 @@ import numpy as np
 import ray
 import tensorflow as tf
 
-from agents.builder import Schedule, Stage
+from agents.builder import Schedule
 from agents.transform import Transform
 from pipelines.configuration.distributed import Distributed
 from pipelines.configuration.experiment import Experiment
