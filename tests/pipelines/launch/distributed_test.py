@@ -157,19 +157,17 @@ def test_a_learner_that_goes_on_from_a_checkpoint_gets_back_those_who_had_nothin
     assert sorted(run.begun) == ["actor-0", "actor-1", "evaluator", "learner"]
 
 
+def learner_run(found: experiment.Experiment, logdir: pathlib.Path) -> LearnerRun:
+    settings = experiment.distributed_settings()
+    return LearnerRun(found, logdir, 0, gin.config_str, settings=settings, num_actors=2)
+
+
 def test_a_queue_that_is_full_before_an_update_is_due_is_refused(tmp_path):
     setting = "A2CConfig.queue_capacity = 15"
     found = experiment.parse(["gin/a2c_cartpole_small.gin"], [setting])
     reason = r"has room for 15 rollouts \(queue_capacity\), but an update takes 16"
     with pytest.raises(UserError, match=reason):
-        LearnerRun(
-            found,
-            tmp_path / "run",
-            0,
-            gin.config_str,
-            settings=experiment.distributed_settings(),
-            num_actors=2,
-        )
+        learner_run(found, tmp_path / "run")
     assert not (tmp_path / "run").exists()
 
 
@@ -182,12 +180,5 @@ def test_a_queue_that_is_full_before_an_update_is_due_is_refused(tmp_path):
 def test_an_agent_that_cannot_be_distributed_is_refused(tmp_path, file, reason):
     found = experiment.parse([f"gin/{file}.gin"])
     with pytest.raises(UserError, match=f"--launcher=ray: {reason}"):
-        LearnerRun(
-            found,
-            tmp_path / "run",
-            0,
-            gin.config_str,
-            settings=experiment.distributed_settings(),
-            num_actors=2,
-        )
+        learner_run(found, tmp_path / "run")
     assert not (tmp_path / "run").exists()
